@@ -1,0 +1,21 @@
+//! The substrate that every signaling protocol stands on: it names connections, draws ids, keeps
+//! deadlines, bounds queues and holds lobbies together. It never parses, never opens a socket,
+//! never starts a thread and never asks what time it is: time and randomness are arguments.
+//!
+//! Reading order:
+//! - [`machine`]: the contract of every state machine, server side and client side.
+//! - [`roster`]: who is in a lobby, in which order, and who its host is.
+//! - [`ids`]: connection and peer ids, and where random names come from.
+//! - [`timers`]: many deadlines, one earliest.
+//! - [`keepalive`]: when to ping a connection, and when its silence means that it is gone.
+//! - [`outbox`]: what waits to be written to one connection, bounded in bytes.
+
+pub mod ids;
+pub mod keepalive;
+pub mod machine;
+pub mod outbox;
+pub mod roster;
+pub mod timers;
+
+pub use ids::{ConnId, PeerId};
+pub use machine::{Close, Frame, Input, Output, Server, Session, SessionInput, SessionOutput};

@@ -1,0 +1,1 @@
+//! Everything that crosses rooms, in one binary.
