@@ -1,0 +1,87 @@
+//! Limits and timers of the transport. What a protocol decides for itself is not here.
+
+use std::time::Duration;
+
+/// Limits and timers of a server's connections.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// From the accepted socket to the end of its WebSocket handshake; a socket that takes longer
+    /// is dropped. Default 5 s.
+    pub handshake_timeout: Duration,
+    /// How often each connection is pinged; `None` switches it off. Default 10 s. Pinging more
+    /// often costs a packet each way for each connection.
+    pub ping_interval: Option<Duration>,
+    /// A connection from which nothing arrives for this long, not even a pong, is closed with
+    /// 1001. Default `None`, off: a paused game does not answer. Only useful above
+    /// `ping_interval`.
+    pub silence_limit: Option<Duration>,
+    /// How long a connection that is being closed may take to read what still waits for it and to
+    /// hang up. Default 2 s.
+    pub close_timeout: Duration,
+    /// The largest inbound message and frame in bytes; a larger one closes its sender with 1009.
+    /// Default 65 536. Each connection may hold one message of this size.
+    pub max_message_bytes: usize,
+    /// What may wait to be written to one connection, in bytes, each message counted with
+    /// [`Outbox::MESSAGE_OVERHEAD`](signaling_core::outbox::Outbox::MESSAGE_OVERHEAD) on top. A
+    /// connection that overflows is closed with 1013. Default 1 MiB.
+    pub outbox_bytes: usize,
+    /// Sockets at any time, in a handshake, open or closing. While there are as many, newcomers
+    /// wait unaccepted. Default 16 384: keep it well above the protocol's own limit, which refuses
+    /// with a reason.
+    pub max_connections: usize,
+    /// Sockets in their handshake at any time; further ones wait unaccepted. Default 1024.
+    pub max_handshakes: usize,
+    /// Notices that wait for the embedding program; when they overflow it must
+    /// [`resync`](crate::ServerHandle::resync). Default 16 384.
+    pub max_notices: usize,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            handshake_timeout: Duration::from_secs(5),
+            ping_interval: Some(Duration::from_secs(10)),
+            silence_limit: None,
+            close_timeout: Duration::from_secs(2),
+            max_message_bytes: 65_536,
+            outbox_bytes: 1 << 20,
+            max_connections: 16_384,
+            max_handshakes: 1024,
+            max_notices: 16_384,
+        }
+    }
+}
+
+/// Limits and timers of a client's connection.
+#[derive(Debug, Clone)]
+pub struct ClientConfig {
+    /// From the call to the end of the WebSocket handshake, name resolution included. Default 5 s.
+    pub connect_timeout: Duration,
+    /// How long the connection may take to write what still waits and to hang up once the client
+    /// has closed it. Default 2 s.
+    pub close_timeout: Duration,
+    /// The largest inbound message and frame in bytes; a larger one ends the connection with 1009.
+    /// Default 256 KiB.
+    pub max_message_bytes: usize,
+    /// What may wait to be written, in bytes. A connection that overflows ends with 1013. Default
+    /// 1 MiB.
+    pub outbox_bytes: usize,
+    /// Requests that wait for the connection; further ones are refused. Default 1024.
+    pub max_requests: usize,
+    /// Events that wait for the game. While there are as many, the socket is not read. Default
+    /// 1024.
+    pub max_events: usize,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            close_timeout: Duration::from_secs(2),
+            max_message_bytes: 256 << 10,
+            outbox_bytes: 1 << 20,
+            max_requests: 1024,
+            max_events: 1024,
+        }
+    }
+}
