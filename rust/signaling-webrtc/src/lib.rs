@@ -1,1 +1,30 @@
-//! Being built.
+//! The wire between two peers: WebRTC data channels over ICE, DTLS and SCTP. It never knows who
+//! the peers are to each other, nor how their descriptions travel: those are strings here.
+//!
+//! Every module below is a state machine without sockets, threads or a clock of its own.
+//!
+//! Reading order:
+//! - [`config`]: sizes and timers.
+//! - [`signaling_state`]: who may set which description when.
+//! - [`sdp`] and [`candidate`]: what is written to the other side, parsed into types.
+//! - [`certificate`]: the identity that a connection proves.
+//! - [`channels`]: what a data channel is.
+//! - [`peer`]: one connection, composed of the layers above.
+
+pub mod candidate;
+pub mod certificate;
+pub mod channels;
+pub mod config;
+pub mod peer;
+pub mod sdp;
+pub mod signaling_state;
+
+pub use candidate::{CandidateError, RemoteCandidate};
+pub use certificate::{Certificate, Fingerprint};
+pub use channels::{ChannelError, ChannelInit, ChannelKey, Reliability};
+pub use config::PeerConfig;
+pub use peer::{
+    ConnectionState, DescriptionError, Event, GatheringState, Input, Output, PeerConnection,
+};
+pub use sdp::{Description, SdpError, SdpKind};
+pub use signaling_state::{Side, SignalingState, WrongState};

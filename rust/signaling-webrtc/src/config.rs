@@ -1,0 +1,34 @@
+//! Sizes and timers of a connection.
+
+use std::time::Duration;
+
+/// How a [`PeerConnection`](crate::PeerConnection) behaves.
+#[derive(Debug, Clone)]
+pub struct PeerConfig {
+    /// The largest message taken from the other side and, as far as it agrees, sent to it, in
+    /// bytes. Default 262,144.
+    pub max_message_bytes: usize,
+    /// The largest SCTP packet in bytes; DTLS, UDP and IP add up to 89 more. Default 1191, which
+    /// fits every IPv6 path even through a relay.
+    pub mtu: usize,
+    /// Silence after which the connection counts as disconnected. Default 2.5 s; the other side
+    /// sends at least a check each second.
+    pub disconnected_after: Duration,
+    /// Silence after which the connection has failed. Default 6 s.
+    pub failed_after: Duration,
+    /// How long a connection may take from both descriptions to its first open path before it has
+    /// failed. Default 30 s.
+    pub connect_timeout: Duration,
+}
+
+impl Default for PeerConfig {
+    fn default() -> Self {
+        Self {
+            max_message_bytes: 256 * 1024,
+            mtu: 1191,
+            disconnected_after: Duration::from_millis(2500),
+            failed_after: Duration::from_secs(6),
+            connect_timeout: Duration::from_secs(30),
+        }
+    }
+}
