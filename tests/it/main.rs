@@ -1,1 +1,11 @@
 //! Everything that crosses rooms, in one binary.
+//!
+//! - `transcripts`: strings in, strings out, one folder of cases for each protocol.
+//! - `simulation`: random commands and cuts in virtual time, invariants after each step.
+//! - `fuzz`: garbage through every public decoder.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod fuzz;
+mod simulation;
+mod transcripts;
