@@ -1,12 +1,16 @@
-//! A client session on its connection, seen from the game.
+//! A client's session on its connection, seen from the game.
+
+use std::sync::Arc;
 
 use signaling_core::Session;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::config::ClientConfig;
+use crate::driver;
+use crate::events::EventQueue;
 use crate::local::LocalStream;
-use crate::server::QueueFull;
+use crate::server::{QueueFull, offer};
 
 /// Where a client connects to.
 #[derive(Debug)]
@@ -25,13 +29,16 @@ pub fn connect<C: Session>(
     session: C,
     config: ClientConfig,
 ) -> ClientHandle<C> {
-    let _ = (runtime, endpoint, session, config);
-    ClientHandle { requests: mpsc::channel(1).0 }
+    let (requests, inbox) = mpsc::channel(config.max_requests.max(1));
+    let events = Arc::new(EventQueue::new(config.max_events));
+    runtime.spawn(driver::run(endpoint, session, inbox, Arc::clone(&events), config));
+    ClientHandle { requests, events }
 }
 
 /// A client's connection. Dropping it closes the connection with 1000, without waiting for it.
 pub struct ClientHandle<C: Session> {
     requests: mpsc::Sender<C::Request>,
+    events: Arc<EventQueue<C::Event>>,
 }
 
 impl<C: Session> ClientHandle<C> {
@@ -41,14 +48,18 @@ impl<C: Session> ClientHandle<C> {
     /// # Errors
     /// [`QueueFull`] when as many requests wait already as can.
     pub fn request(&self, request: C::Request) -> Result<(), QueueFull> {
-        match self.requests.try_send(request) {
-            Err(mpsc::error::TrySendError::Full(_)) => Err(QueueFull),
-            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
-        }
+        offer(&self.requests, request)
     }
 
-    /// What the session has told since the last call, oldest first. Never blocks.
+    /// What the session has told since the last call, oldest first. Never blocks. While nobody
+    /// takes them, the socket is not read.
     pub fn take_events(&self) -> Vec<C::Event> {
-        Vec::new()
+        self.events.take()
+    }
+
+    /// Waits until there may be something in [`ClientHandle::take_events`]; for one waiter at a
+    /// time. May be dropped midway.
+    pub async fn told(&self) {
+        self.events.told().await;
     }
 }

@@ -3,12 +3,17 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use signaling_core::Server;
+use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
+use crate::accept::{self, Door};
 use crate::config::ServerConfig;
+use crate::connection;
+use crate::hub::Hub;
 use crate::listener::Listener;
 use crate::local::{self, LocalStream};
 use crate::notices::Notices;
@@ -31,14 +36,26 @@ pub struct ServerStopped;
 ///
 /// # Errors
 /// When the runtime cannot watch the socket.
+///
+/// # Panics
+/// When `runtime` was built without I/O or without time.
 pub fn serve<S: Server>(
     runtime: &Handle,
     listener: Listener,
     machine: S,
     config: ServerConfig,
 ) -> io::Result<ServerHandle<S>> {
-    let _ = (runtime, listener, machine, config);
-    Err(io::ErrorKind::Unsupported.into())
+    let _inside = runtime.enter();
+    let local_addr = listener.local_addr();
+    let door = Arc::new(Door::new(TcpListener::from_std(listener.into_std())?));
+    let hub = Arc::new(Hub::new(machine, config));
+    let (stop, stopped) = watch::channel(false);
+    let (commands, inbox) = mpsc::channel(MAX_COMMANDS);
+    runtime.spawn(accept::run(Arc::clone(&hub), Arc::clone(&door), stopped.clone()));
+    runtime.spawn(tend(Arc::clone(&hub), inbox, stopped));
+    let runtime = runtime.clone();
+    let shared = Shared { hub, door, commands, stop, local_addr, runtime };
+    Ok(ServerHandle { shared: Arc::new(shared) })
 }
 
 /// A running server. All clones are the same server; when the last one is dropped, the server
@@ -48,10 +65,14 @@ pub struct ServerHandle<S: Server> {
 }
 
 struct Shared<S: Server> {
-    machine: parking_lot::Mutex<S>,
+    hub: Arc<Hub<S>>,
+    door: Arc<Door>,
     commands: mpsc::Sender<S::Command>,
+    /// True from shutdown on. Each task of the server holds a receiver until it ends, so that
+    /// `closed` knows when all have.
     stop: watch::Sender<bool>,
     local_addr: SocketAddr,
+    runtime: Handle,
 }
 
 impl<S: Server> Clone for ServerHandle<S> {
@@ -68,7 +89,7 @@ impl<S: Server> ServerHandle<S> {
 
     /// How many connections the machine knows at the moment. Never blocks.
     pub fn connection_count(&self) -> usize {
-        0
+        self.shared.hub.connections()
     }
 
     /// Hands a command to the machine. Never blocks: the command waits for the server's task. A
@@ -77,22 +98,25 @@ impl<S: Server> ServerHandle<S> {
     /// # Errors
     /// [`QueueFull`] when as many commands wait already as can.
     pub fn command(&self, command: S::Command) -> Result<(), QueueFull> {
-        match self.shared.commands.try_send(command) {
-            Err(mpsc::error::TrySendError::Full(_)) => Err(QueueFull),
-            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
-        }
+        offer(&self.shared.commands, command)
     }
 
     /// What the machine has told since the last call. Never waits for the machine.
     pub fn take_notices(&self) -> Notices<S::Notice> {
-        Notices { events: Vec::new(), lost: false }
+        self.shared.hub.take_notices()
+    }
+
+    /// Waits until there may be something in [`ServerHandle::take_notices`]; for one waiter at a
+    /// time. May be dropped midway.
+    pub async fn noticed(&self) {
+        self.shared.hub.noticed().await;
     }
 
     /// Drops the notices that wait and reads the machine in one step under its lock, so that the
     /// next notice follows exactly what was read. Waits for the machine's lock, which is never
     /// held for longer than one input takes.
     pub fn resync<R>(&self, read: impl FnOnce(&S) -> R) -> R {
-        read(&self.shared.machine.lock())
+        self.shared.hub.resync(read)
     }
 
     /// Opens a connection through memory, under the same rules as a socket. Never blocks.
@@ -100,15 +124,23 @@ impl<S: Server> ServerHandle<S> {
     /// # Errors
     /// [`ServerStopped`] after [`ServerHandle::shutdown`].
     pub fn connect_local(&self) -> Result<LocalStream, ServerStopped> {
-        if *self.shared.stop.borrow() {
+        let alive = self.shared.stop.subscribe();
+        if *alive.borrow() {
             return Err(ServerStopped);
         }
-        Ok(local::pair().0)
+        let (client, server) = local::pair();
+        let hub = Arc::clone(&self.shared.hub);
+        self.shared.runtime.spawn(async move {
+            connection::run(hub, server, "/").await;
+            drop(alive);
+        });
+        Ok(client)
     }
 
     /// Frees the port, closes every connection with 1001 and ends all tasks within the close
     /// timeout. Returns at once, with the port already free.
     pub fn shutdown(&self) {
+        self.shared.door.close();
         self.shared.stop.send_replace(true);
     }
 
@@ -120,5 +152,41 @@ impl<S: Server> ServerHandle<S> {
     /// Waits until everything has ended after a [`ServerHandle::shutdown`]. May be dropped midway.
     pub async fn closed(&self) {
         self.shared.stop.closed().await;
+    }
+}
+
+/// Puts something into a bounded queue without waiting. A queue that nobody drains any more
+/// swallows it.
+pub(crate) fn offer<T>(queue: &mpsc::Sender<T>, item: T) -> Result<(), QueueFull> {
+    match queue.try_send(item) {
+        Err(mpsc::error::TrySendError::Full(_)) => Err(QueueFull),
+        Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+    }
+}
+
+/// The server's own task: keeps the machine's time and hands in commands, and shuts the machine
+/// down when `stop` says so or no handle is left.
+async fn tend<S: Server>(
+    hub: Arc<Hub<S>>,
+    mut commands: mpsc::Receiver<S::Command>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut alarm = hub.tick();
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => break,
+            Some(command) = commands.recv() => hub.command(command),
+            () = sleep_until(alarm) => alarm = hub.tick(),
+            () = hub.alarm_moved() => alarm = hub.tick(),
+        }
+    }
+    hub.shut_down();
+}
+
+/// Sleeps until then; for ever without a time.
+pub(crate) async fn sleep_until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time.into()).await,
+        None => std::future::pending().await,
     }
 }
