@@ -1,0 +1,89 @@
+//! The way in.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use signaling_net::ServerConfig;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::hall::{Hall, Notice};
+use super::support::{Socket, notices, serve, serve_hall, soon};
+
+/// Sends bytes and returns everything that is answered.
+async fn exchange(addr: SocketAddr, request: &str) -> String {
+    let mut stream = soon(TcpStream::connect(addr)).await.unwrap();
+    soon(stream.write_all(request.as_bytes())).await.unwrap();
+    let mut answer = String::new();
+    soon(stream.read_to_string(&mut answer)).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn any_path_is_accepted_and_told_to_the_machine() {
+    let server = serve_hall();
+    let mut sockets = Vec::new();
+    for target in ["/", "/godot", "/a/b%20c?d=e&f"] {
+        sockets.push(Socket::request(server.local_addr(), target).await);
+        let entered = Notice::Entered { target: target.into() };
+        assert_eq!(notices(&server, 1).await, [entered]);
+    }
+}
+
+#[tokio::test]
+async fn a_plain_http_request_is_told_to_upgrade() {
+    let server = serve_hall();
+    let answer = exchange(server.local_addr(), "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 426 Upgrade Required\r\n"), "{head}");
+    assert!(head.contains("\r\nUpgrade: websocket\r\n"), "{head}");
+    assert!(head.contains(&format!("\r\nContent-Length: {}", body.len())), "{head}");
+}
+
+#[tokio::test]
+async fn what_is_not_http_is_refused() {
+    let server = serve_hall();
+    let answer = exchange(server.local_addr(), "\x16\x03\x01 hello?\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_handshake_that_takes_too_long_is_dropped() {
+    let handshake_timeout = Duration::from_millis(50);
+    let config = ServerConfig { handshake_timeout, ..ServerConfig::default() };
+    let server = serve(Hall::new(), config);
+    assert_eq!(exchange(server.local_addr(), "GET / HTTP/1.1\r\nHost:").await, "");
+}
+
+#[tokio::test]
+async fn newcomers_wait_while_all_handshakes_are_taken() {
+    let handshake_timeout = Duration::from_millis(50);
+    let config = ServerConfig { handshake_timeout, max_handshakes: 1, ..ServerConfig::default() };
+    let server = serve(Hall::new(), config);
+    let addr = server.local_addr();
+    let silent = soon(TcpStream::connect(addr)).await.unwrap();
+    // Accepted only after the silent one has been dropped.
+    let _patient = Socket::connect(addr).await;
+    drop(silent);
+}
+
+#[tokio::test]
+async fn newcomers_wait_while_all_places_are_taken() {
+    let server = serve(Hall::new(), ServerConfig { max_connections: 1, ..ServerConfig::default() });
+    let addr = server.local_addr();
+    let first = Socket::connect(addr).await;
+    let waiting = tokio::spawn(Socket::request(addr, "/next"));
+    assert_eq!(notices(&server, 1).await, [Notice::Entered { target: "/".into() }]);
+    drop(first);
+    soon(waiting).await.unwrap();
+    let entered = Notice::Entered { target: "/next".into() };
+    assert_eq!(notices(&server, 2).await, [Notice::Left, entered]);
+}
+
+#[tokio::test]
+async fn shutdown_does_not_wait_for_handshakes() {
+    let server = serve_hall();
+    let _silent = soon(TcpStream::connect(server.local_addr())).await.unwrap();
+    server.shutdown();
+    soon(server.closed()).await;
+}

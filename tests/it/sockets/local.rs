@@ -1,0 +1,53 @@
+//! Connections through memory, beside those through sockets.
+
+use signaling_core::Close;
+use signaling_net::{ClientConfig, ClientHandle, Endpoint, ServerHandle, ServerStopped, connect};
+use tokio::runtime::Handle;
+
+use super::clients::events;
+use super::hall::{Event, Guest, Hall, Request};
+use super::support::{Socket, serve_hall, soon, wait_for_count};
+
+fn join(server: &ServerHandle<Hall>) -> ClientHandle<Guest> {
+    let stream = server.connect_local().unwrap();
+    let config = ClientConfig::default();
+    connect(&Handle::current(), Endpoint::Local(stream), Guest::default(), config)
+}
+
+#[tokio::test]
+async fn a_local_client_and_a_socket_hear_each_other() {
+    let server = serve_hall();
+    let local = join(&server);
+    assert_eq!(events(&local, 1).await, [Event::Opened]);
+    let mut socket = Socket::connect(server.local_addr()).await;
+    wait_for_count(&server, 2).await;
+
+    socket.say("from afar").await;
+    assert_eq!(events(&local, 1).await, [Event::Heard("from afar".into())]);
+    local.request(Request::Say("from within".into())).unwrap();
+    assert_eq!(socket.hear().await, "from within");
+
+    drop(local);
+    assert_eq!(socket.hear().await, "gone");
+}
+
+#[tokio::test]
+async fn a_local_client_obeys_the_same_rules() {
+    let server = serve_hall();
+    let local = join(&server);
+    local.request(Request::Say("x".repeat(65_537))).unwrap();
+    let closed = Event::Closed(Close::too_large());
+    assert_eq!(events(&local, 2).await, [Event::Opened, closed]);
+}
+
+#[tokio::test]
+async fn a_local_client_is_closed_at_shutdown_and_none_is_let_in_afterwards() {
+    let server = serve_hall();
+    let local = join(&server);
+    wait_for_count(&server, 1).await;
+    server.shutdown();
+    let closed = Event::Closed(Close::shutting_down());
+    assert_eq!(events(&local, 2).await, [Event::Opened, closed]);
+    soon(server.closed()).await;
+    assert_eq!(server.connect_local().unwrap_err(), ServerStopped);
+}

@@ -1,0 +1,27 @@
+//! The listening port.
+
+use std::io;
+
+use signaling_net::{Listener, ServerConfig};
+use tokio::runtime::Handle;
+
+use super::hall::Hall;
+use super::support::{Socket, serve_hall, soon, wait_for_count};
+
+#[tokio::test]
+async fn a_served_port_is_in_use_until_shutdown_returns() {
+    let server = serve_hall();
+    let socket = Socket::connect(server.local_addr()).await;
+    let port = server.local_addr().port();
+    let error = Listener::bind("127.0.0.1", port).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+
+    server.shutdown();
+    let listener = Listener::bind("127.0.0.1", port).unwrap();
+    let config = ServerConfig::default();
+    let next = signaling_net::serve(&Handle::current(), listener, Hall::new(), config).unwrap();
+    let _socket = Socket::connect(next.local_addr()).await;
+    wait_for_count(&next, 1).await;
+    drop(socket);
+    soon(server.closed()).await;
+}
