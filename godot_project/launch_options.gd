@@ -1,0 +1,86 @@
+class_name LaunchOptions
+extends RefCounted
+## What the command line asks for, behind the lone [code]--[/code]:
+## [codeblock lang=text]
+## --server [--port=9080]          a dedicated signaling server without a window; port 0 takes any free one
+## --host [--url=ws://…]           opens a lobby, on the server at the URL or else on one inside this game
+## --join=CODE [--url=ws://…]      joins the lobby with this code
+## --mesh, --client-server         how the players of a hosted lobby connect (mesh unless told otherwise)
+## --bot [--players=3]             plays by itself, quits when it met the other players
+## --name=Fox                      the player's name
+## --scene=lab|game                the tab to show
+## --screenshot=PATH               shows the scene at work, saves a PNG of it and quits
+## [/codeblock]
+
+enum Role { DESKTOP, SERVER, HOST, JOIN }
+
+const DEFAULT_PORT := 9080
+const DEFAULT_URL := "ws://127.0.0.1:9080"
+const SCENES: Array[String] = ["lab", "game"]
+
+var role := Role.DESKTOP
+var port := DEFAULT_PORT
+## Where the signaling server is; empty when a host is to start its own.
+var url := ""
+var lobby := ""
+var mesh := true
+var bot := false
+## How many players a bot expects to meet, itself included.
+var players := 3
+var player_name := ""
+var scene := ""
+var screenshot := ""
+## What is wrong with the arguments, empty when nothing is.
+var error := ""
+
+
+static func parse(arguments: PackedStringArray) -> LaunchOptions:
+	var options := LaunchOptions.new()
+	for argument in arguments:
+		options._take(argument.get_slice("=", 0), argument.substr(argument.find("=") + 1))
+	if options.role == Role.DESKTOP and OS.has_feature("dedicated_server"):
+		options.role = Role.SERVER
+	if options.role == Role.JOIN and options.url.is_empty():
+		options.url = DEFAULT_URL
+	if options.bot and options.role not in [Role.HOST, Role.JOIN]:
+		options.error = "--bot needs --host or --join=CODE"
+	return options
+
+
+func _take(option: String, value: String) -> void:
+	match option:
+		"--server":
+			role = Role.SERVER
+		"--host":
+			role = Role.HOST
+		"--join":
+			role = Role.JOIN
+			lobby = value
+		"--url":
+			url = value
+		"--port":
+			port = _number(option, value, 0, 65535)
+		"--players":
+			players = _number(option, value, 2, 64)
+		"--mesh":
+			mesh = true
+		"--client-server":
+			mesh = false
+		"--bot":
+			bot = true
+		"--name":
+			player_name = value
+		"--scene":
+			scene = value
+			if value not in SCENES:
+				error = "--scene is one of: %s" % ", ".join(SCENES)
+		"--screenshot":
+			screenshot = value
+		_:
+			error = "unknown argument: %s" % option
+
+
+func _number(option: String, value: String, lowest: int, highest: int) -> int:
+	if not value.is_valid_int() or value.to_int() < lowest or value.to_int() > highest:
+		error = "%s wants a number from %d to %d" % [option, lowest, highest]
+	return value.to_int()
