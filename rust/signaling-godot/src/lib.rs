@@ -1,1 +1,22 @@
-//! Being built.
+//! The face: the GDExtension. It shows the signaling server and client as nodes and registers the
+//! native WebRTC transport with the engine. It never parses a message nor touches a socket: what
+//! crosses to the network thread is plain data.
+//!
+//! Reading order:
+//! - `server`: the node `SignalingServer`.
+//! - `client`: the node `SignalingClient`, and how it connects peers.
+//! - `frame`: how both get their turn once a frame.
+//! - `runtime`: the one network thread behind both.
+//! - `entry`: where the engine comes in.
+
+#![allow(unreachable_pub, reason = "the macros of the godot crate generate public methods")]
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "the engine hands the arguments of registered methods over by value"
+)]
+
+mod client;
+mod entry;
+mod frame;
+mod runtime;
+mod server;

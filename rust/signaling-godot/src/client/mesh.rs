@@ -1,0 +1,256 @@
+//! Our WebRTC connections to the other members of a lobby.
+//!
+//! The engine's classes do the work; this module decides who connects to whom, who offers, and
+//! when a candidate may be handed over. It borrows nothing of the node, because the engine emits
+//! signals from within many of these calls, and their handlers may do anything.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use godot::classes::multiplayer_peer::ConnectionStatus;
+use godot::classes::{
+    MultiplayerApi, MultiplayerPeer, OfflineMultiplayerPeer, WebRtcMultiplayerPeer,
+    WebRtcPeerConnection,
+};
+use godot::global::Error;
+use godot::prelude::*;
+use signaling_core::PeerId;
+use signaling_net::ClientHandle;
+use signaling_protocols::godot::client::candidate_payload;
+use signaling_protocols::godot::{ClientEvent, ClientRequest, GodotSession, RelayKind, Topology};
+
+/// What waits for a peer's description: filled by its candidates, emptied when the description is
+/// set. Further candidates are dropped; a peer has few.
+const MAX_EARLY_CANDIDATES: usize = 64;
+
+/// One multiplayer peer and the connections that belong to it.
+pub(super) struct Mesh {
+    id: PeerId,
+    topology: Topology,
+    peer: Gd<WebRtcMultiplayerPeer>,
+    api: Gd<MultiplayerApi>,
+    configuration: VarDictionary,
+    signaling: Rc<ClientHandle<GodotSession>>,
+    /// The candidates that came too early, by peer; `None` once its description is set.
+    early: RefCell<HashMap<PeerId, Option<Vec<Candidate>>>>,
+    /// Set when no connection can be made at all, so that it is said once.
+    given_up: Cell<bool>,
+}
+
+struct Candidate {
+    mid: GString,
+    index: i32,
+    sdp: GString,
+}
+
+impl Mesh {
+    /// The multiplayer peer that a member with this id needs, without connections yet.
+    pub(super) fn new(
+        id: PeerId,
+        topology: Topology,
+        ice_servers: &Array<VarDictionary>,
+        api: Gd<MultiplayerApi>,
+        signaling: Rc<ClientHandle<GodotSession>>,
+    ) -> Self {
+        let mut peer = WebRtcMultiplayerPeer::new_gd();
+        let error = match topology {
+            Topology::Mesh => peer.create_mesh(number(id)),
+            Topology::ClientServer if id == PeerId::HOST => peer.create_server(),
+            Topology::ClientServer => peer.create_client(number(id)),
+        };
+        Self {
+            id,
+            topology,
+            peer,
+            api,
+            configuration: vdict! { "iceServers" => ice_servers },
+            signaling,
+            early: RefCell::default(),
+            given_up: Cell::new(error != Error::OK),
+        }
+    }
+
+    pub(super) fn peer(&self) -> Gd<WebRtcMultiplayerPeer> {
+        self.peer.clone()
+    }
+
+    /// Makes it the multiplayer peer of its branch of the tree.
+    pub(super) fn assign(&self) {
+        self.api.clone().set_multiplayer_peer(&self.peer);
+    }
+
+    /// Closes all connections and leaves the branch as if there had never been any.
+    pub(super) fn close(&self) {
+        let mut api = self.api.clone();
+        let ours = self.peer.clone().upcast::<MultiplayerPeer>();
+        if api.get_multiplayer_peer() == Some(ours) {
+            api.set_multiplayer_peer(&OfflineMultiplayerPeer::new_gd());
+        }
+        self.peer.clone().close();
+    }
+
+    /// What the server or another member told.
+    pub(super) fn handle(self: &Rc<Self>, event: &ClientEvent) {
+        match event {
+            ClientEvent::PeerConnected { id } => self.add(*id),
+            ClientEvent::PeerDisconnected { id } => self.remove(*id),
+            ClientEvent::Offer { from, sdp } => self.describe(*from, "offer", sdp),
+            ClientEvent::Answer { from, sdp } => self.describe(*from, "answer", sdp),
+            ClientEvent::Candidate { from, mid, index, sdp } => {
+                let (mid, sdp) = (GString::from(mid), GString::from(sdp));
+                self.suggest(*from, Candidate { mid, index: *index, sdp });
+            }
+            _ => {}
+        }
+    }
+
+    fn add(self: &Rc<Self>, other: PeerId) {
+        if self.given_up.get() || !self.can_add(other) {
+            return;
+        }
+        match self.connect(other) {
+            Ok(()) => {}
+            Err(problem) => {
+                self.given_up.set(true);
+                godot_error!("SignalingClient cannot connect to other peers: {problem}.");
+            }
+        }
+    }
+
+    /// Whether the multiplayer peer would take this peer; it complains about every other.
+    fn can_add(&self, other: PeerId) -> bool {
+        pairs(self.topology, self.id, other)
+            && !self.peer.has_peer(number(other))
+            && !self.peer.is_refusing_new_connections()
+            && self.peer.get_connection_status() != ConnectionStatus::DISCONNECTED
+    }
+
+    fn connect(self: &Rc<Self>, other: PeerId) -> Result<(), &'static str> {
+        let mut connection = WebRtcPeerConnection::new_gd();
+        if connection.get_class() == "WebRTCPeerConnectionExtension" {
+            return Err("no WebRTC implementation is installed");
+        }
+        let configured = connection.initialize_ex().configuration(&self.configuration).done();
+        if configured != Error::OK {
+            return Err("`ice_servers` is not understood");
+        }
+        self.listen_to(&connection, other);
+        self.early.borrow_mut().insert(other, Some(Vec::new()));
+        if self.peer.clone().add_peer(&connection, number(other)) != Error::OK {
+            return Err("the multiplayer peer refuses the connection");
+        }
+        if other < self.id {
+            connection.create_offer();
+        }
+        Ok(())
+    }
+
+    /// The connection is owned by the multiplayer peer, and we are owned by the node: the
+    /// handlers own neither.
+    fn listen_to(self: &Rc<Self>, connection: &Gd<WebRtcPeerConnection>, other: PeerId) {
+        let mesh = Rc::downgrade(self);
+        connection.signals().session_description_created().builder().connect_self_gd(
+            move |mut connection: Gd<WebRtcPeerConnection>, kind: GString, sdp: GString| {
+                let kind_sent = if kind == "offer" { RelayKind::Offer } else { RelayKind::Answer };
+                if connection.set_local_description(&kind, &sdp) == Error::OK
+                    && let Some(mesh) = mesh.upgrade()
+                {
+                    mesh.send(other, kind_sent, sdp.to_string());
+                }
+            },
+        );
+        let mesh = Rc::downgrade(self);
+        connection.signals().ice_candidate_created().connect(
+            move |mid: GString, index: i64, sdp: GString| {
+                if let (Some(mesh), Ok(index)) = (mesh.upgrade(), i32::try_from(index)) {
+                    let payload = candidate_payload(&mid.to_string(), index, &sdp.to_string());
+                    mesh.send(other, RelayKind::Candidate, payload);
+                }
+            },
+        );
+    }
+
+    fn send(&self, to: PeerId, kind: RelayKind, data: String) {
+        // A queue this full belongs to a server that does not read; that connection ends anyway.
+        let _ = self.signaling.request(ClientRequest::Relay { kind, to, data });
+    }
+
+    /// Lets go of a peer that left before it was connected. One that is connected has only lost
+    /// its signaling: it stays until it hangs up.
+    fn remove(&self, other: PeerId) {
+        self.early.borrow_mut().remove(&other);
+        let id = number(other);
+        let is_connected =
+            || self.peer.get_peer(id).get("connected").is_some_and(|value| value.booleanize());
+        if self.peer.has_peer(id) && !is_connected() {
+            self.peer.clone().remove_peer(id);
+        }
+    }
+
+    fn describe(&self, other: PeerId, kind: &str, sdp: &str) {
+        let Some(mut connection) = self.connection(other) else { return };
+        if connection.set_remote_description(kind, sdp) != Error::OK {
+            return;
+        }
+        let early = self.early.borrow_mut().insert(other, None);
+        for candidate in early.flatten().into_iter().flatten() {
+            hand_over(&mut connection, &candidate);
+        }
+    }
+
+    fn suggest(&self, other: PeerId, candidate: Candidate) {
+        let Some(mut connection) = self.connection(other) else { return };
+        if let Some(Some(early)) = self.early.borrow_mut().get_mut(&other) {
+            if early.len() < MAX_EARLY_CANDIDATES {
+                early.push(candidate);
+            }
+            return;
+        }
+        hand_over(&mut connection, &candidate);
+    }
+
+    fn connection(&self, other: PeerId) -> Option<Gd<WebRtcPeerConnection>> {
+        if !self.peer.has_peer(number(other)) {
+            return None;
+        }
+        self.peer.get_peer(number(other)).get("connection")?.try_to().ok()
+    }
+}
+
+/// A candidate that the connection cannot use is the other peer's affair.
+fn hand_over(connection: &mut Gd<WebRtcPeerConnection>, candidate: &Candidate) {
+    connection.add_ice_candidate(&candidate.mid, candidate.index, &candidate.sdp);
+}
+
+/// Whether two members of a lobby connect to each other.
+fn pairs(topology: Topology, a: PeerId, b: PeerId) -> bool {
+    let host_among_them = a == PeerId::HOST || b == PeerId::HOST;
+    a != b && (topology == Topology::Mesh || host_among_them)
+}
+
+/// A peer id as the engine counts.
+fn number(id: PeerId) -> i32 {
+    id.get().cast_signed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_connects_to_whom() {
+        let id = |number| PeerId::new(number).unwrap();
+        for (topology, a, b, expected) in [
+            (Topology::Mesh, 1, 2, true),
+            (Topology::Mesh, 2, 3, true),
+            (Topology::Mesh, 2, 2, false),
+            (Topology::ClientServer, 1, 2, true),
+            (Topology::ClientServer, 2, 1, true),
+            (Topology::ClientServer, 2, 3, false),
+            (Topology::ClientServer, 1, 1, false),
+        ] {
+            assert_eq!(pairs(topology, id(a), id(b)), expected, "{topology:?} {a} {b}");
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Where the engine comes in.
+#![allow(unsafe_code, reason = "the entry point of an extension is unsafe by declaration")]
+
+use godot::prelude::*;
+
+use crate::runtime;
+
+struct SignalingExtension;
+
+// SAFETY: the entry point itself is generated, and `on_stage_deinit` ends every thread that runs
+// code of this library before it can be unloaded.
+#[gdextension]
+unsafe impl ExtensionLibrary for SignalingExtension {
+    fn on_stage_deinit(stage: InitStage) {
+        if stage == InitStage::MainLoop {
+            runtime::shut_down();
+        }
+    }
+}

@@ -1,0 +1,456 @@
+//! The node `SignalingServer`.
+
+mod mirror;
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::Duration;
+
+use godot::classes::Node;
+use godot::classes::notify::NodeNotification;
+use godot::global::Error;
+use godot::prelude::*;
+use godot::signal::ConnectHandle;
+use rand::SeedableRng;
+use rand::rngs::{StdRng, SysRng};
+use signaling_core::PeerId;
+use signaling_net::{Listener, LocalStream, ServerConfig, ServerHandle};
+use signaling_protocols::godot::{
+    GodotServer, LobbyInfo, ServerCommand, ServerNotice, Settings, Topology,
+};
+
+use crate::frame::each_frame;
+use crate::runtime;
+use mirror::Mirror;
+
+/// Hosts lobbies in which WebRTC games find each other: a signaling server inside the game.
+///
+/// Players connect with a [SignalingClient] (or with the client of Godot's `webrtc_signaling` demo), create a lobby or join one by its code, and are told of each other. The server passes session descriptions and candidates between them; what the game sends afterwards goes from player to player and never comes here.
+///
+/// ```gdscript
+/// @onready var server: SignalingServer = $SignalingServer
+///
+/// func _on_host_pressed() -> void:
+///     server.peer_joined.connect(func(lobby, id): print(id, " joined ", lobby))
+///     if server.listen() != OK:
+///         print("Is another server running on this machine?")
+/// ```
+///
+/// The server has a thread of its own: it serves while the game is paused, loads a level or hangs. The signals are emitted on the main thread, once a frame, also while the tree is paused.
+///
+/// The node works while it is inside the tree. Leaving the tree stops the server.
+#[derive(GodotClass)]
+#[class(init, base = Node)]
+pub(crate) struct SignalingServer {
+    /// If `true`, the server starts when the node is ready. In the editor it never does. A failure is printed; call [method listen] yourself to handle it.
+    #[export]
+    autostart: bool,
+
+    /// The IP address to listen on. `"*"` means all addresses of this machine, IPv6 and IPv4; `"127.0.0.1"` admits only programs on this machine.
+    ///
+    /// Read when the server starts.
+    #[export_group(name = "Network")]
+    #[export]
+    #[init(val = GString::from("*"))]
+    bind_address: GString,
+
+    /// The TCP port to listen on, 0 to 65535. 0 means any free port, see [method get_local_port].
+    ///
+    /// Read when the server starts.
+    #[export(range = (0.0, 65535.0, 1.0))]
+    #[init(val = 9080)]
+    port: i64,
+
+    /// How many clients may be connected at a time, in a lobby or not. One more is turned away with "Too many peers connected". Each costs a few kilobytes of memory.
+    ///
+    /// Read when the server starts.
+    #[export_group(name = "Limits")]
+    #[export(range = (1.0, 16384.0, 1.0))]
+    #[init(val = 4096)]
+    max_peers: i64,
+
+    /// How many lobbies may exist at a time. Whoever wants to create one more is turned away with "Too many lobbies open, disconnecting".
+    ///
+    /// Read when the server starts.
+    #[export(range = (1.0, 16384.0, 1.0))]
+    #[init(val = 1024)]
+    max_lobbies: i64,
+
+    /// The largest message that is passed on, in bytes. A larger one closes its sender. Godot's own WebSocket client loses what is larger than 65535 bytes.
+    ///
+    /// Read when the server starts.
+    #[export(range = (1024.0, 1048576.0, 1.0, suffix = "B"))]
+    #[init(val = 65_535)]
+    max_message_bytes: i64,
+
+    /// How long a client may stay connected without being in a lobby, in seconds. Afterwards it is closed with "Have not joined lobby yet". Less than 5 seconds shuts out players on slow links.
+    ///
+    /// Read when the server starts.
+    #[export_group(name = "Timing")]
+    #[export(range = (0.1, 60.0, 0.1, or_greater, suffix = "s"))]
+    #[init(val = 5.0)]
+    join_timeout: f64,
+
+    /// How long a sealed lobby lives on, in seconds, before its members are disconnected with "Seal complete". By then they should have connected to each other.
+    ///
+    /// Read when the server starts.
+    #[export(range = (0.1, 60.0, 0.1, or_greater, suffix = "s"))]
+    #[init(val = 10.0)]
+    seal_timeout: f64,
+
+    /// How often each client is pinged, in seconds, so that routers between do not forget an idle connection. 0 switches it off.
+    ///
+    /// Read when the server starts.
+    #[export(range = (0.0, 60.0, 0.1, or_greater, suffix = "s"))]
+    #[init(val = 10.0)]
+    ping_interval: f64,
+
+    /// A client from which nothing arrives for this long, in seconds, not even the answer to a ping, is disconnected. 0 switches it off. Choose it larger than [member ping_interval]; a game that is stopped in a debugger or on a phone's background does not answer.
+    ///
+    /// Read when the server starts.
+    #[export(range = (0.0, 300.0, 0.1, or_greater, suffix = "s"))]
+    pong_timeout: f64,
+
+    running: Option<ServerHandle<GodotServer>>,
+    /// What the game has been told of.
+    mirror: Mirror,
+    /// What the game will be told of in the next frame. At most what one frame brings: the
+    /// handle's bounded queue, or the differences between two states of bounded size.
+    pending: VecDeque<Told>,
+    turns: Option<ConnectHandle>,
+    base: Base<Node>,
+}
+
+/// What is told to the game by a signal.
+#[derive(Debug, Clone)]
+enum Told {
+    Started(u16),
+    Notice(ServerNotice),
+    Stopped,
+}
+
+#[godot_api]
+impl SignalingServer {
+    /// Emitted when the server listens, with the port that clients connect to.
+    #[signal]
+    fn started(port: i64);
+
+    /// Emitted when the server has stopped, after [signal peer_left] and [signal lobby_closed] for everybody and everything that was left.
+    #[signal]
+    fn stopped();
+
+    /// Emitted when a client has created a lobby. Its host joins next, as peer 1.
+    #[signal]
+    fn lobby_created(lobby: GString);
+
+    /// Emitted when the host has sealed its lobby: nobody can join it any more, and it ends after [member seal_timeout].
+    #[signal]
+    fn lobby_sealed(lobby: GString);
+
+    /// Emitted when a lobby is gone, after [signal peer_left] for each of its peers.
+    #[signal]
+    fn lobby_closed(lobby: GString);
+
+    /// Emitted when a peer has joined a lobby. The host has the id 1.
+    #[signal]
+    fn peer_joined(lobby: GString, id: i64);
+
+    /// Emitted when a peer has left a lobby, whatever the cause.
+    #[signal]
+    fn peer_left(lobby: GString, id: i64);
+
+    /// Starts the server; clients can connect as soon as this returns. `port` 0 and `bind_address` `""` mean the properties [member port] and [member bind_address]; where [member port] is 0 too, any free port is taken.
+    ///
+    /// Returns [constant OK] (then [signal started] follows in the next frame), [constant ERR_ALREADY_IN_USE] if this server listens already or if another program listens on that port, [constant ERR_INVALID_PARAMETER] if the address is not an IP address of this machine or a property is out of its range, [constant ERR_UNAUTHORIZED] if the system does not allow it (ports below 1024, usually), or [constant ERR_CANT_CREATE].
+    #[func]
+    fn listen(
+        &mut self,
+        #[opt(default = 0)] port: i64,
+        #[opt(default = "")] bind_address: GString,
+    ) -> Error {
+        match self.start(port, &bind_address) {
+            Ok(()) => Error::OK,
+            Err(error) => error,
+        }
+    }
+
+    /// Stops the server: the port is free when this returns. Every client is disconnected with 1001; [signal peer_left], [signal lobby_closed] and at last [signal stopped] follow in the next frame. Does nothing when the server does not run.
+    #[func]
+    fn stop(&mut self) {
+        let Some(running) = self.running.take() else { return };
+        running.shutdown();
+        let known = self.known();
+        self.pending.extend(known.catch_up(Vec::new()).into_iter().map(Told::Notice));
+        self.pending.push_back(Told::Stopped);
+    }
+
+    /// Returns `true` if clients can connect.
+    #[func]
+    fn is_listening(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Returns the port that the server listens on, or 0 when it does not.
+    #[func]
+    fn get_local_port(&self) -> i64 {
+        self.running.as_ref().map_or(0, |running| running.local_addr().port().into())
+    }
+
+    /// Returns how many clients are connected at the moment, in a lobby or not.
+    #[func]
+    fn get_peer_count(&self) -> i64 {
+        self.running.as_ref().map_or(0, |running| to_int(running.connection_count()))
+    }
+
+    /// Returns all lobbies, sorted by name, as far as the signals have told of them. Each is a dictionary with the keys
+    ///
+    /// - `name` ([String]), the code that others join with;
+    /// - `host` ([int]), the host's id, always 1;
+    /// - `members` ([PackedInt32Array]), the ids of all peers in the order in which they joined, the host included;
+    /// - `mesh` ([bool]), `true` if every peer connects to every other, `false` if all connect to the host only;
+    /// - `sealed` ([bool]), `true` if nobody can join any more;
+    /// - `age` ([float]), seconds since it was created.
+    #[func]
+    fn get_lobbies(&self) -> Array<VarDictionary> {
+        self.mirror.lobbies().map(describe).collect()
+    }
+
+    /// Closes a lobby: every peer in it is disconnected with 4000 and `reason`, of which about 120 bytes arrive.
+    ///
+    /// Returns [constant OK], [constant ERR_UNCONFIGURED] if the server does not run, [constant ERR_DOES_NOT_EXIST] if there is no such lobby, or [constant ERR_BUSY] if too many commands wait already.
+    #[func]
+    fn close_lobby(
+        &mut self,
+        lobby: GString,
+        #[opt(default = "Lobby closed")] reason: GString,
+    ) -> Error {
+        self.command(&lobby, |info| {
+            Some(ServerCommand::CloseLobby { lobby: info.name.clone(), reason: reason.to_string() })
+        })
+    }
+
+    /// Disconnects one peer of a lobby with 4000 and `reason`, of which about 120 bytes arrive. If it is the host (1), the lobby ends.
+    ///
+    /// Returns [constant OK], [constant ERR_UNCONFIGURED] if the server does not run, [constant ERR_DOES_NOT_EXIST] if there is no such lobby or peer, or [constant ERR_BUSY] if too many commands wait already.
+    #[func]
+    fn disconnect_peer(
+        &mut self,
+        lobby: GString,
+        id: i64,
+        #[opt(default = "Disconnected by the server")] reason: GString,
+    ) -> Error {
+        self.command(&lobby, |info| {
+            let peer = PeerId::new(u64::try_from(id).ok()?)?;
+            info.members.contains(&peer).then(|| ServerCommand::DisconnectPeer {
+                lobby: info.name.clone(),
+                peer,
+                reason: reason.to_string(),
+            })
+        })
+    }
+}
+
+#[godot_api]
+impl INode for SignalingServer {
+    fn on_notification(&mut self, what: NodeNotification) {
+        match what {
+            NodeNotification::ENTER_TREE => {
+                self.turns = Some(each_frame(&self.to_gd(), Self::turn));
+            }
+            NodeNotification::READY if self.autostart => self.start_by_itself(),
+            NodeNotification::EXIT_TREE => {
+                self.stop();
+                self.turns.take().into_iter().for_each(ConnectHandle::disconnect);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl SignalingServer {
+    /// A connection to this server through memory.
+    ///
+    /// # Errors
+    /// `ERR_UNCONFIGURED` when the server does not run.
+    pub(crate) fn connect_local(&self) -> Result<LocalStream, Error> {
+        let running = self.running.as_ref().ok_or(Error::ERR_UNCONFIGURED)?;
+        running.connect_local().map_err(|_| Error::ERR_UNCONFIGURED)
+    }
+
+    fn start(&mut self, port: i64, bind_address: &GString) -> Result<(), Error> {
+        if self.running.is_some() {
+            return Err(Error::ERR_ALREADY_IN_USE);
+        }
+        let (settings, config) = self.settings().ok_or(Error::ERR_INVALID_PARAMETER)?;
+        let port = if port == 0 { self.port } else { port };
+        let port = u16::try_from(port).map_err(|_| Error::ERR_INVALID_PARAMETER)?;
+        let address = if bind_address.is_empty() { &self.bind_address } else { bind_address };
+
+        let runtime = runtime::handle().map_err(|_| Error::ERR_CANT_CREATE)?;
+        let listener = Listener::bind(&address.to_string(), port).map_err(explain)?;
+        let rng = StdRng::try_from_rng(&mut SysRng).map_err(|_| Error::ERR_CANT_CREATE)?;
+        let machine = GodotServer::new(settings, rng);
+        let handle = signaling_net::serve(&runtime, listener, machine, config).map_err(explain)?;
+
+        self.pending.push_back(Told::Started(handle.local_addr().port()));
+        self.running = Some(handle);
+        Ok(())
+    }
+
+    fn start_by_itself(&mut self) {
+        if let Err(error) = self.start(0, &GString::new()) {
+            godot_error!(
+                "SignalingServer cannot listen on port {} of {}: {error:?}.",
+                self.port,
+                self.bind_address,
+            );
+        }
+    }
+
+    /// The properties as the server wants them; `None` when one is out of its range.
+    fn settings(&self) -> Option<(Settings, ServerConfig)> {
+        let mut settings = Settings::default();
+        settings.max_peers = count(self.max_peers)?;
+        settings.max_lobbies = count(self.max_lobbies)?;
+        settings.join_timeout = seconds(self.join_timeout)??;
+        settings.seal_timeout = seconds(self.seal_timeout)??;
+        settings.max_message_bytes = count(self.max_message_bytes)?;
+        let defaults = ServerConfig::default();
+        let config = ServerConfig {
+            ping_interval: seconds(self.ping_interval)?,
+            silence_limit: seconds(self.pong_timeout)?,
+            // What is passed on may be as large as what came in, and the limit is on the former.
+            max_message_bytes: settings.max_message_bytes + 1,
+            max_connections: defaults.max_connections.max(settings.max_peers.saturating_mul(2)),
+            ..defaults
+        };
+        Some((settings, config))
+    }
+
+    fn command(
+        &self,
+        lobby: &GString,
+        command: impl FnOnce(&LobbyInfo) -> Option<ServerCommand>,
+    ) -> Error {
+        let Some(running) = &self.running else { return Error::ERR_UNCONFIGURED };
+        match self.mirror.lobby(&lobby.to_string()).and_then(command) {
+            None => Error::ERR_DOES_NOT_EXIST,
+            Some(command) => match running.command(command) {
+                Ok(()) => Error::OK,
+                Err(_) => Error::ERR_BUSY,
+            },
+        }
+    }
+
+    /// One frame. Handlers may call back, remove or free the node: nothing is borrowed while a
+    /// signal is emitted.
+    fn turn(mut this: Gd<Self>) {
+        let count = this.bind_mut().collect();
+        for _ in 0..count {
+            if !this.is_instance_valid() {
+                return;
+            }
+            let Some(told) = this.bind_mut().next() else { return };
+            tell(&this, told);
+        }
+    }
+
+    /// Takes what the network thread has told; returns how much there is to tell the game now.
+    fn collect(&mut self) -> usize {
+        if let Some(running) = &self.running {
+            let mut notices = running.take_notices();
+            if notices.lost {
+                let actual = running.resync(|machine| machine.lobbies().collect());
+                notices.events = self.known().catch_up(actual);
+            }
+            self.pending.extend(notices.events.into_iter().map(Told::Notice));
+        }
+        self.pending.len()
+    }
+
+    /// The next thing to tell; the getters agree with it already.
+    fn next(&mut self) -> Option<Told> {
+        let told = self.pending.pop_front()?;
+        if let Told::Notice(notice) = &told {
+            self.mirror.apply(notice);
+        }
+        Some(told)
+    }
+
+    /// What the game will know when everything pending has been told.
+    fn known(&self) -> Mirror {
+        let mut known = self.mirror.clone();
+        for told in &self.pending {
+            if let Told::Notice(notice) = told {
+                known.apply(notice);
+            }
+        }
+        known
+    }
+}
+
+fn tell(server: &Gd<SignalingServer>, told: Told) {
+    let mut signals = server.signals();
+    let text = |lobby: &str| GString::from(lobby);
+    match told {
+        Told::Started(port) => signals.started().emit(i64::from(port)),
+        Told::Stopped => signals.stopped().emit(),
+        Told::Notice(ServerNotice::LobbyCreated { lobby, .. }) => {
+            signals.lobby_created().emit(&text(&lobby));
+        }
+        Told::Notice(ServerNotice::LobbySealed { lobby }) => {
+            signals.lobby_sealed().emit(&text(&lobby));
+        }
+        Told::Notice(ServerNotice::LobbyClosed { lobby }) => {
+            signals.lobby_closed().emit(&text(&lobby));
+        }
+        Told::Notice(ServerNotice::PeerJoined { lobby, peer }) => {
+            signals.peer_joined().emit(&text(&lobby), i64::from(peer.get()));
+        }
+        Told::Notice(ServerNotice::PeerLeft { lobby, peer }) => {
+            signals.peer_left().emit(&text(&lobby), i64::from(peer.get()));
+        }
+    }
+}
+
+fn describe(lobby: &LobbyInfo) -> VarDictionary {
+    let members: PackedInt32Array =
+        lobby.members.iter().map(|peer| peer.get().cast_signed()).collect();
+    vdict! {
+        "name" => &*lobby.name,
+        "host" => PeerId::HOST.get(),
+        "members" => &members,
+        "mesh" => lobby.topology == Topology::Mesh,
+        "sealed" => lobby.sealed,
+        "age" => lobby.created.elapsed().as_secs_f64(),
+    }
+}
+
+fn explain(error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => Error::ERR_ALREADY_IN_USE,
+        io::ErrorKind::InvalidInput | io::ErrorKind::AddrNotAvailable => {
+            Error::ERR_INVALID_PARAMETER
+        }
+        io::ErrorKind::PermissionDenied => Error::ERR_UNAUTHORIZED,
+        _ => Error::ERR_CANT_CREATE,
+    }
+}
+
+/// A property that counts something; `None` unless it is at least 1.
+fn count(value: i64) -> Option<usize> {
+    usize::try_from(value).ok().filter(|count| *count > 0)
+}
+
+/// A property in seconds. The inner `None` means 0, "off"; the outer one that it makes no sense.
+fn seconds(value: f64) -> Option<Option<Duration>> {
+    const SENSIBLE: std::ops::RangeInclusive<f64> = 0.01..=31_536_000.0;
+    match value {
+        0.0 => Some(None),
+        _ => SENSIBLE.contains(&value).then(|| Some(Duration::from_secs_f64(value))),
+    }
+}
+
+fn to_int(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
