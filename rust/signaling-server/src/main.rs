@@ -1,2 +1,130 @@
-//! Being built.
-fn main() {}
+//! The machine: a headless signaling server. It reads its options, listens, and ends cleanly when
+//! it is told to; everything else is in the crates that it puts together.
+
+mod options;
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use options::Options;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use signaling_net::{Listener, ServerHandle, serve};
+use signaling_protocols::godot::{GodotServer, ServerNotice};
+use tokio::runtime::{Builder, Handle};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    log_to_stderr();
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "signaling-server: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn log_to_stderr() {
+    let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter.from_env_lossy())
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
+}
+
+/// Serves until a signal comes.
+fn run(options: &Options) -> Result<(), String> {
+    let runtime = Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
+    runtime.block_on(async {
+        let mut signals = Signals::catch().map_err(|error| format!("cannot start: {error}"))?;
+        let server = listen(options).map_err(|error| {
+            format!("cannot listen on {}:{}: {error}", options.bind, options.port)
+        })?;
+        // Whoever started us may have stopped reading; that is no reason to end.
+        let _ = writeln!(io::stdout(), "listening on {}", server.local_addr());
+        tokio::select! {
+            () = signals.next() => {}
+            () = log_notices(&server) => {}
+        }
+        tracing::info!("shutting down");
+        server.shutdown();
+        server.closed().await;
+        Ok(())
+    })
+}
+
+fn listen(options: &Options) -> io::Result<ServerHandle<GodotServer>> {
+    let listener = Listener::bind(&options.bind, options.port)?;
+    let machine = GodotServer::new(options.settings(), StdRng::from_rng(&mut rand::rng()));
+    serve(&Handle::current(), listener, machine, options.config())
+}
+
+/// Logs what happens in the lobbies, for ever.
+async fn log_notices(server: &ServerHandle<GodotServer>) {
+    loop {
+        server.noticed().await;
+        let notices = server.take_notices();
+        notices.events.iter().for_each(log_notice);
+        if notices.lost {
+            tracing::warn!("too busy to log everything");
+        }
+    }
+}
+
+fn log_notice(notice: &ServerNotice) {
+    match notice {
+        ServerNotice::LobbyCreated { lobby, topology, .. } => {
+            tracing::info!(%lobby, ?topology, "lobby created");
+        }
+        ServerNotice::PeerJoined { lobby, peer } => tracing::debug!(%lobby, %peer, "peer joined"),
+        ServerNotice::PeerLeft { lobby, peer } => tracing::debug!(%lobby, %peer, "peer left"),
+        ServerNotice::LobbySealed { lobby } => tracing::info!(%lobby, "lobby sealed"),
+        ServerNotice::LobbyClosed { lobby } => tracing::info!(%lobby, "lobby closed"),
+    }
+}
+
+/// The signals that end the program.
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    /// From now on they no longer end the program by themselves.
+    fn catch() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let interrupt = signal(SignalKind::interrupt())?;
+        Ok(Self { interrupt, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// The signal that ends the program.
+#[cfg(windows)]
+struct Signals(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl Signals {
+    /// From now on it no longer ends the program by itself.
+    fn catch() -> io::Result<Self> {
+        tokio::signal::windows::ctrl_c().map(Self)
+    }
+
+    async fn next(&mut self) {
+        self.0.recv().await;
+    }
+}

@@ -1,0 +1,116 @@
+//! What can be set on the command line and in the environment.
+
+use std::time::Duration;
+
+use clap::Parser;
+use clap::builder::RangedU64ValueParser;
+use signaling_net::ServerConfig;
+use signaling_protocols::godot::Settings;
+
+/// A signaling server for WebRTC games that speak the protocol of Godot's signaling demo.
+///
+/// Prints one line with its address when it listens, logs to standard error as RUST_LOG says, and
+/// ends on SIGINT or SIGTERM.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Options {
+    /// The IP address to listen on; "*" is all of them, IPv6 and IPv4
+    #[arg(long, env = "SIGNALING_BIND", default_value = "*", value_name = "ADDRESS")]
+    pub(crate) bind: String,
+
+    /// The TCP port to listen on; 0 is any free one
+    #[arg(long, env = "SIGNALING_PORT", default_value_t = 9080)]
+    pub(crate) port: u16,
+
+    /// Open connections; one more is closed at once
+    #[arg(long, env = "SIGNALING_MAX_PEERS", default_value_t = 4096, value_name = "COUNT")]
+    max_peers: usize,
+
+    /// Open lobbies
+    #[arg(long, env = "SIGNALING_MAX_LOBBIES", default_value_t = 1024, value_name = "COUNT")]
+    max_lobbies: usize,
+
+    /// How long a connection may stay outside of a lobby
+    #[arg(long, env = "SIGNALING_JOIN_TIMEOUT_MS", default_value_t = 5000, value_name = "MS")]
+    join_timeout_ms: u64,
+
+    /// How long a sealed lobby lives on
+    #[arg(long, env = "SIGNALING_SEAL_TIMEOUT_MS", default_value_t = 10_000, value_name = "MS")]
+    seal_timeout_ms: u64,
+
+    /// How often each connection is pinged; 0 is never
+    #[arg(long, env = "SIGNALING_PING_INTERVAL_MS", default_value_t = 10_000, value_name = "MS")]
+    ping_interval_ms: u64,
+
+    /// How long a connection may be silent, pongs included, until it is closed; 0 is for ever
+    #[arg(long, env = "SIGNALING_PONG_TIMEOUT_MS", default_value_t = 0, value_name = "MS")]
+    pong_timeout_ms: u64,
+
+    /// The largest relayed message; what clients send may be one byte longer
+    #[arg(
+        long,
+        env = "SIGNALING_MAX_MESSAGE_BYTES",
+        default_value_t = 65_535,
+        value_name = "BYTES"
+    )]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(125..=1_000_000))]
+    max_message_bytes: usize,
+}
+
+impl Options {
+    /// What the protocol is to know.
+    pub(crate) fn settings(&self) -> Settings {
+        let mut settings = Settings::default();
+        settings.max_peers = self.max_peers;
+        settings.max_lobbies = self.max_lobbies;
+        settings.join_timeout = Duration::from_millis(self.join_timeout_ms);
+        settings.seal_timeout = Duration::from_millis(self.seal_timeout_ms);
+        settings.max_message_bytes = self.max_message_bytes;
+        settings
+    }
+
+    /// What the transport is to know.
+    pub(crate) fn config(&self) -> ServerConfig {
+        let defaults = ServerConfig::default();
+        ServerConfig {
+            // Room for those whom the protocol refuses with a reason.
+            max_connections: defaults.max_connections.max(self.max_peers.saturating_mul(2)),
+            ping_interval: unless_zero(self.ping_interval_ms),
+            silence_limit: unless_zero(self.pong_timeout_ms),
+            max_message_bytes: self.max_message_bytes + 1,
+            ..defaults
+        }
+    }
+}
+
+fn unless_zero(milliseconds: u64) -> Option<Duration> {
+    (milliseconds > 0).then(|| Duration::from_millis(milliseconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn nothing_set_means_the_defaults_of_protocol_and_transport() {
+        let options = Options::parse_from(["signaling-server"]);
+        let (settings, config) = (Settings::default(), ServerConfig::default());
+        assert_eq!(format!("{:?}", options.settings()), format!("{settings:?}"));
+        assert_eq!(format!("{:?}", options.config()), format!("{config:?}"));
+    }
+
+    #[test]
+    fn zero_switches_pings_and_their_deadline_off() {
+        let args = ["signaling-server", "--ping-interval-ms=0", "--pong-timeout-ms=30000"];
+        let config = Options::parse_from(args).config();
+        assert_eq!(config.ping_interval, None);
+        assert_eq!(config.silence_limit, Some(Duration::from_secs(30)));
+    }
+}
