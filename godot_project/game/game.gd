@@ -17,7 +17,6 @@ var player_name: String:
 	get:
 		return _menu.player_name()
 
-var _url := ""
 var _mesh := true
 
 @onready var players: Players = $Players
@@ -53,25 +52,24 @@ func _ready() -> void:
 func host_here(port: int, mesh: bool) -> void:
 	_server.port = port
 	var error := _server.listen()
-	_begin("ws://%s:%d" % [_own_address(), _server.get_local_port()])
-	if error == ERR_ALREADY_IN_USE:
-		leave("Port %d is already in use, choose another one." % port)
+	if error != OK:
+		_begin("", "", mesh)
+		leave(Explain.deafness(error, port))
 		return
-	_client.lobby = ""
-	_client.mesh = mesh
-	_leave_on(error if error != OK else _client.connect_to_server(_server))
+	_begin("ws://%s:%d" % [_own_address(), _server.get_local_port()], "", mesh)
+	_leave_on(_client.connect_to_server(_server))
 
 
 ## Opens a lobby on the signaling server at [param url].
 func host(url: String, mesh: bool) -> void:
-	_begin(url)
-	_leave_on(_client.start(url, "", mesh))
+	_begin(url, "", mesh)
+	_leave_on(_client.start())
 
 
 ## Joins the lobby with this code on the signaling server at [param url].
 func join(url: String, code: String) -> void:
-	_begin(url)
-	_leave_on(_client.start(url, code))
+	_begin(url, code)
+	_leave_on(_client.start())
 
 
 ## Ends the game and goes back to the menu.
@@ -102,8 +100,10 @@ func run(options: LaunchOptions) -> void:
 		host(options.url, options.mesh)
 
 
-func _begin(url: String) -> void:
-	_url = url
+func _begin(url: String, lobby: String, mesh := true) -> void:
+	_client.url = url
+	_client.lobby = lobby
+	_client.mesh = mesh
 	chat.clear()
 	_player_list.refresh()
 	_notice.show()
@@ -116,7 +116,7 @@ func _begin(url: String) -> void:
 
 func _leave_on(error: Error) -> void:
 	if error != OK:
-		leave("Cannot connect to %s: %s." % [_url, error_string(error)])
+		leave(Explain.refusal(error, _client.url))
 
 
 func _on_client_connected(_id: int, use_mesh: bool) -> void:
@@ -124,7 +124,7 @@ func _on_client_connected(_id: int, use_mesh: bool) -> void:
 
 
 func _on_client_lobby_joined(lobby: String) -> void:
-	_card.show_lobby(lobby, _url)
+	_card.show_lobby(lobby, _client.url)
 	_card.show_status("Connecting to the host…", Light.BUSY)
 	if multiplayer.is_server():
 		players.enter(player_name)
@@ -134,9 +134,9 @@ func _on_client_lobby_joined(lobby: String) -> void:
 ## Peers that are connected stay so without the signaling server.
 func _on_client_disconnected(code: int, reason: String) -> void:
 	if players.find(multiplayer.get_unique_id()) == null:
-		leave.call_deferred(CloseReason.describe(code, reason))
+		leave.call_deferred(Explain.disconnection(code, reason))
 	else:
-		_card.show_status("%s The game goes on." % CloseReason.describe(code, reason), Light.BUSY)
+		_card.show_status("%s The game goes on." % Explain.disconnection(code, reason), Light.BUSY)
 
 
 func _on_peer_connected(id: int) -> void:

@@ -105,7 +105,7 @@ func _start(lobby: String) -> void:
 	var error := client.start(url, lobby, _topology.selected == MESH)
 	if error != OK:
 		_stopped()
-		_say("cannot connect: %s" % error_string(error), BAD)
+		_say(Explain.refusal(error, url), BAD)
 	_refresh()
 
 
@@ -136,7 +136,7 @@ func _on_lobby_sealed() -> void:
 
 func _on_disconnected(code: int, reason: String) -> void:
 	var peers := multiplayer.get_peers().size()
-	_say(CloseReason.describe(code, reason), INFO if code == 1000 else BAD)
+	_say(Explain.disconnection(code, reason), INFO if code == 1000 else BAD)
 	if peers == 0:
 		client.stop()
 		_stopped()

@@ -33,10 +33,8 @@ func _ready() -> void:
 func start() -> void:
 	_server.port = int(_port.value)
 	var error := _server.listen()
-	if error == ERR_ALREADY_IN_USE:
-		_show_stopped("Port %d is already in use" % _server.port)
-	elif error != OK:
-		_show_stopped("Cannot start: %s" % error_string(error))
+	if error != OK:
+		_show_stopped(Explain.deafness(error, _server.port), Light.BAD)
 
 
 func _on_toggle_pressed() -> void:
@@ -62,9 +60,9 @@ func _on_server_stopped() -> void:
 	_show_stopped("Stopped")
 
 
-func _show_stopped(status: String) -> void:
+func _show_stopped(status: String, color := Light.OFF) -> void:
 	_status.text = status
-	_light.color = Light.OFF if status == "Stopped" else Light.BAD
+	_light.color = color
 	_toggle.text = "Start"
 	_port.editable = true
 	_show_lobbies()
@@ -80,7 +78,7 @@ func _show_lobbies() -> void:
 
 
 func _show_lobby(lobby: Dictionary) -> void:
-	var members: Array = lobby.members
+	var members: PackedInt32Array = lobby.members
 	_lobbies.push_color(Color.WHITE)
 	_lobbies.add_text("%s\n" % lobby.name)
 	_lobbies.pop()
