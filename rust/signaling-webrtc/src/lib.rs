@@ -1,7 +1,7 @@
 //! The wire between two peers: WebRTC data channels over ICE, DTLS and SCTP. It never knows who
 //! the peers are to each other, nor how their descriptions travel: those are strings here.
 //!
-//! Every module below is a state machine without sockets, threads or a clock of its own.
+//! Every module but the last is a state machine without sockets, threads or a clock of its own.
 //!
 //! Reading order:
 //! - [`config`]: sizes and timers.
@@ -10,11 +10,13 @@
 //! - [`certificate`]: the identity that a connection proves.
 //! - [`channels`]: what a data channel is.
 //! - [`peer`]: one connection, composed of the layers above.
+//! - [`driver`]: the thread that gives connections sockets and time, and the handles to them.
 
 pub mod candidate;
 pub mod certificate;
 pub mod channels;
 pub mod config;
+pub mod driver;
 pub mod peer;
 pub mod sdp;
 pub mod signaling_state;
@@ -23,6 +25,10 @@ pub use candidate::{CandidateError, RemoteCandidate};
 pub use certificate::{Certificate, Fingerprint};
 pub use channels::{ChannelError, ChannelInit, ChannelKey, Reliability};
 pub use config::PeerConfig;
+pub use driver::{
+    ChannelHandle, ChannelState, CommandError, IceServer, IceServerError, Message, PeerEvent,
+    PeerHandle, PeerOptions, PutError, Transport,
+};
 pub use peer::{
     ConnectionState, DescriptionError, Event, GatheringState, Input, Output, PeerConnection,
 };

@@ -1,0 +1,329 @@
+//! One connection on the I/O thread: the state machine, its sockets, and what it shares with the
+//! handles.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::channel_handle::{ChannelHandle, ChannelShared, ChannelState, Message};
+use super::ice_server::IceServer;
+use super::io_thread::MAX_SOCKETS;
+use super::peer_handle::{Command, PeerEvent, PeerOptions, PeerShared};
+use super::resolver::{Name, Resolved, Resolver};
+use super::socket::{Received, Socket};
+use crate::certificate::Certificate;
+use crate::channels::{ChannelInit, ChannelKey};
+use crate::peer::{ConnectionState, Event, GatheringState, Input, Output, PeerConnection};
+use crate::signaling_state::SignalingState;
+
+/// How long the names of servers may take to resolve before gathering goes on without them.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Datagrams taken from one socket before others have their turn.
+const BATCH: usize = 64;
+
+/// One connection on the I/O thread.
+pub(super) struct Connection {
+    machine: PeerConnection,
+    shared: Arc<PeerShared>,
+    channels: HashMap<ChannelKey, Arc<ChannelShared>>,
+    sockets: Vec<Socket>,
+    ice_servers: Vec<IceServer>,
+    /// Names that are being looked up, and until when they are waited for.
+    unresolved: Vec<Name>,
+    resolve_deadline: Option<Instant>,
+    signaling: SignalingState,
+    is_over: bool,
+}
+
+/// What a connection needs of the thread that it lives on.
+pub(super) struct Surroundings<'a> {
+    /// Where sockets are registered.
+    pub(super) registry: &'a mio::Registry,
+    /// The token of the connection's first socket; the others follow.
+    pub(super) first_token: usize,
+    /// Which addresses to bind.
+    pub(super) local_addresses: fn() -> Vec<IpAddr>,
+    /// Who looks names up.
+    pub(super) resolver: &'a Resolver,
+}
+
+impl Connection {
+    pub(super) fn new(
+        shared: Arc<PeerShared>,
+        certificate: &Certificate,
+        options: PeerOptions,
+    ) -> Self {
+        let machine =
+            PeerConnection::new(Instant::now(), rand::random(), certificate, options.config);
+        Self {
+            machine,
+            shared,
+            channels: HashMap::new(),
+            sockets: Vec::new(),
+            ice_servers: options.ice_servers,
+            unresolved: Vec::new(),
+            resolve_deadline: None,
+            signaling: SignalingState::Stable,
+            is_over: false,
+        }
+    }
+
+    /// Whether it is closed and everything has been said.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// When to call [`Connection::handle_timeout`] at the latest.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        [self.machine.poll_timeout(), self.resolve_deadline].into_iter().flatten().min()
+    }
+
+    /// Does what the handles asked for.
+    pub(super) fn handle_command(&mut self, command: Command, around: &Surroundings<'_>) {
+        let now = Instant::now();
+        match command {
+            Command::Start(_) => {}
+            Command::CreateChannel(channel) => self.create_channel(now, channel),
+            Command::CreateOffer => {
+                let outcome = self.machine.create_offer(now);
+                self.check_refusal(outcome);
+            }
+            Command::SetLocalDescription(description) => {
+                let outcome = self.machine.set_local_description(now, description);
+                self.check_refusal(outcome);
+            }
+            Command::SetRemoteDescription(description) => {
+                let outcome = self.machine.set_remote_description(now, description);
+                self.check_refusal(outcome);
+                self.shared.set_max_message_bytes(self.machine.max_message_bytes());
+            }
+            Command::AddRemoteCandidate(candidate) => {
+                self.machine.add_remote_candidate(now, candidate);
+            }
+            Command::Send { key, data, text } => self.machine.send(now, key, data, text),
+            Command::ResumeReading(key) => self.machine.resume_reading(now, key),
+            Command::CloseChannel(key) => {
+                // A reader that is gone must not hold back the others.
+                self.machine.resume_reading(now, key);
+                self.machine.close_channel(now, key);
+            }
+            Command::Close => {
+                self.machine.close(now);
+                self.is_over = true;
+            }
+        }
+        self.drain(now, around);
+    }
+
+    /// Receives what waits on a socket, up to a fair share. True when more may wait.
+    pub(super) fn receive(
+        &mut self,
+        socket: usize,
+        buffer: &mut [u8],
+        around: &Surroundings<'_>,
+    ) -> bool {
+        for _ in 0..BATCH {
+            // The socket is gone when the connection ended while its readiness was noted.
+            let Some(socket) = self.sockets.get(socket) else { return false };
+            match socket.receive(buffer) {
+                Received::Datagram(size, from) => {
+                    let input =
+                        Input::Datagram { local: socket.local(), from, bytes: &buffer[..size] };
+                    let now = Instant::now();
+                    self.machine.handle_input(now, input);
+                    self.drain(now, around);
+                }
+                Received::Rejection => {}
+                Received::Nothing => return false,
+            }
+        }
+        true
+    }
+
+    /// Does what was due.
+    pub(super) fn handle_timeout(&mut self, now: Instant, around: &Surroundings<'_>) {
+        if self.resolve_deadline.is_some_and(|deadline| deadline <= now) {
+            self.unresolved.clear();
+            self.check_resolved(now);
+        }
+        self.machine.handle_input(now, Input::Timeout);
+        self.drain(now, around);
+    }
+
+    /// Takes what came of a lookup, in case this connection waits for it.
+    pub(super) fn handle_resolved(&mut self, resolved: &Resolved, around: &Surroundings<'_>) {
+        let before = self.unresolved.len();
+        self.unresolved.retain(|name| *name != resolved.name);
+        if self.unresolved.len() == before {
+            return;
+        }
+        let now = Instant::now();
+        for &address in &resolved.addresses {
+            self.machine.add_stun_server(now, address);
+        }
+        self.check_resolved(now);
+        self.drain(now, around);
+    }
+
+    /// Says goodbye; only for a connection that has not closed yet.
+    pub(super) fn shut_down(&mut self, around: &Surroundings<'_>) {
+        self.handle_command(Command::Close, around);
+    }
+
+    /// Lets go of the handles: whatever they ask for from now on, nothing happens.
+    pub(super) fn detach(&mut self, state: ConnectionState) {
+        self.shared.detach(state);
+        for channel in self.channels.values() {
+            channel.advance(ChannelState::Closed);
+        }
+    }
+
+    fn create_channel(&mut self, now: Instant, channel: Arc<ChannelShared>) {
+        let key = channel.key();
+        match self.machine.create_channel(now, key, channel.init().clone()) {
+            Ok(()) => {
+                self.channels.insert(key, channel);
+            }
+            Err(error) => {
+                tracing::debug!(%error, "channel refused");
+                channel.advance(ChannelState::Closed);
+            }
+        }
+    }
+
+    /// The handle accepts what fits its own view; when the machine disagrees, its view counts.
+    fn check_refusal<E: std::fmt::Display>(&mut self, outcome: Result<(), E>) {
+        if let Err(error) = outcome {
+            tracing::warn!(%error, "description refused");
+            self.shared.reset_signaling(self.signaling);
+        }
+    }
+
+    fn drain(&mut self, now: Instant, around: &Surroundings<'_>) {
+        while let Some(output) = self.machine.poll_output() {
+            match output {
+                Output::Transmit { from, to, bytes } => self.transmit(from, to, &bytes),
+                Output::Event(event) => self.handle_event(now, event, around),
+            }
+        }
+    }
+
+    fn transmit(&self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+        if let Some(socket) = self.sockets.iter().find(|socket| socket.local() == from) {
+            socket.send(to, bytes);
+        }
+    }
+
+    fn handle_event(&mut self, now: Instant, event: Event, around: &Surroundings<'_>) {
+        match event {
+            Event::DescriptionCreated { kind, sdp } => {
+                self.notify(PeerEvent::DescriptionCreated { kind, sdp });
+            }
+            Event::CandidateCreated { mid, index, candidate } => {
+                self.notify(PeerEvent::CandidateCreated { mid, index, candidate });
+            }
+            Event::ConnectionState(state) => {
+                self.is_over |= state == ConnectionState::Closed;
+                self.shared.set_connection(state);
+            }
+            Event::GatheringState(state) => {
+                self.shared.set_gathering(state);
+                if state == GatheringState::Gathering && self.sockets.is_empty() {
+                    self.gather(now, around);
+                }
+            }
+            Event::SignalingState(state) => self.signaling = state,
+            Event::ChannelAnnounced { key, init, id } => self.announce(key, init, id),
+            Event::ChannelOpen { key, id } => {
+                self.shared.id_taken(id);
+                self.with_channel(key, |channel| channel.opened(id));
+            }
+            Event::ChannelClosing { key } => self.with_channel(key, |channel| {
+                channel.advance(ChannelState::Closing);
+            }),
+            Event::ChannelClosed { key } => self.forget_channel(key),
+            Event::Message { key, data, text } => self.deliver(key, Message { data, text }),
+            Event::Sent { key, bytes } => self.with_channel(key, |channel| channel.release(bytes)),
+        }
+    }
+
+    fn notify(&self, event: PeerEvent) {
+        if !self.shared.notify(event) && !self.shared.is_closed() {
+            tracing::warn!("an event was lost: nobody takes them");
+        }
+    }
+
+    fn with_channel(&self, key: ChannelKey, then: impl FnOnce(&ChannelShared)) {
+        if let Some(channel) = self.channels.get(&key) {
+            then(channel);
+        }
+    }
+
+    fn announce(&mut self, key: ChannelKey, init: ChannelInit, id: u16) {
+        let channel = Arc::new(ChannelShared::new(Arc::clone(&self.shared), key, init));
+        channel.opened(id);
+        self.shared.id_taken(id);
+        self.channels.insert(key, Arc::clone(&channel));
+        self.notify(PeerEvent::ChannelAnnounced(ChannelHandle::new(channel)));
+    }
+
+    fn forget_channel(&mut self, key: ChannelKey) {
+        if let Some(channel) = self.channels.remove(&key) {
+            channel.advance(ChannelState::Closed);
+            if let Some(id) = channel.id() {
+                self.shared.id_freed(id);
+            }
+        }
+    }
+
+    fn deliver(&mut self, key: ChannelKey, message: Message) {
+        let is_full = self.channels.get(&key).is_some_and(|channel| channel.deliver(message));
+        if is_full {
+            self.machine.pause_reading(key);
+        }
+    }
+
+    /// Binds a socket for each of our addresses, and asks for the STUN servers' addresses.
+    fn gather(&mut self, now: Instant, around: &Surroundings<'_>) {
+        for address in (around.local_addresses)().into_iter().take(MAX_SOCKETS) {
+            match self.bind(address, around) {
+                Ok(local) => self.machine.add_host_candidate(now, local),
+                Err(error) => tracing::debug!(%address, %error, "address not usable"),
+            }
+        }
+        for server in std::mem::take(&mut self.ice_servers) {
+            if server.is_stun {
+                self.add_stun_server(now, server, around.resolver);
+            }
+        }
+        self.resolve_deadline = Some(now + RESOLVE_TIMEOUT);
+        self.check_resolved(now);
+    }
+
+    fn bind(&mut self, address: IpAddr, around: &Surroundings<'_>) -> std::io::Result<SocketAddr> {
+        let mut socket = Socket::bind(address)?;
+        let token = mio::Token(around.first_token + self.sockets.len());
+        socket.register(around.registry, token)?;
+        let local = socket.local();
+        self.sockets.push(socket);
+        Ok(local)
+    }
+
+    fn add_stun_server(&mut self, now: Instant, server: IceServer, resolver: &Resolver) {
+        if let Ok(address) = server.host.parse() {
+            self.machine.add_stun_server(now, SocketAddr::new(address, server.port));
+            return;
+        }
+        let name = Name { host: server.host, port: server.port };
+        if resolver.request(&name) {
+            self.unresolved.push(name);
+        }
+    }
+
+    fn check_resolved(&mut self, now: Instant) {
+        if self.unresolved.is_empty() && self.resolve_deadline.take().is_some() {
+            self.machine.end_of_local_candidates(now);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Drives every connection of the process on one thread, and hands out handles to them.
+//!
+//! ```text
+//! any thread                                      I/O thread (one per Transport)
+//! PeerHandle, ChannelHandle                       Connection: PeerConnection and its sockets
+//!   commands ─ bounded queue, waker ─►              feed, drain, transmit
+//!   events and messages ◄─ bounded queues ─         never waits for a reader
+//!   states   ◄─ written as they change ─
+//! ```
+//! No handle ever waits: its locks are held for the time it takes to push or pop. What is sent
+//! leaves at once, whether or not anybody polls.
+//!
+//! Every queue, who fills it, who empties it, and what happens when it is full:
+//!
+//! | queue | capacity | filled by | emptied by | when full |
+//! |---|---|---|---|---|
+//! | commands of a connection | [`MAX_COMMANDS`] | handles | I/O thread | [`CommandError::Busy`], [`PutError::Full`]; closing always fits: once per channel and connection |
+//! | outgoing bytes of a channel | [`MAX_BUFFERED_BYTES`] | [`ChannelHandle::put`] | the other side's acknowledgements | [`PutError::Full`] |
+//! | incoming messages of a channel | [`MAX_WAITING_BYTES`] | I/O thread | [`ChannelHandle::take`] | reliable: the other side is slowed down; unreliable: the oldest is lost |
+//! | events of a connection | [`MAX_EVENTS`] | I/O thread | [`PeerHandle::take_events`] | the new one is lost, an announced channel is closed |
+//! | connections with commands | each connection once | handles | I/O thread | – |
+//! | names to resolve | [`MAX_NAMES`] | I/O thread | resolver threads, at most [`MAX_RESOLVERS`] | the server is given up |
+//!
+//! Reading order:
+//! - `transport`: start and stop.
+//! - `peer_handle` and `channel_handle`: what callers hold.
+//! - `io_thread`: the loop, and `connection`: one peer on it.
+//! - `socket`, `interfaces`, `ice_server` and `resolver`: the outside world.
+
+mod channel_handle;
+mod connection;
+mod ice_server;
+mod interfaces;
+mod io_thread;
+mod peer_handle;
+mod resolver;
+mod socket;
+mod transport;
+
+pub use channel_handle::{ChannelHandle, ChannelState, Message, PutError};
+pub use ice_server::{IceServer, IceServerError};
+pub use peer_handle::{CommandError, PeerEvent, PeerHandle, PeerOptions};
+pub use transport::{StillRunning, Transport};
+
+/// Commands that wait for the I/O thread, each message to send being one.
+pub const MAX_COMMANDS: usize = 65_536;
+/// Bytes of one channel that wait to be sent or acknowledged.
+pub const MAX_BUFFERED_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes of one channel that have arrived and wait to be read, counting 64 more per message.
+pub const MAX_WAITING_BYTES: usize = 16 * 1024 * 1024;
+/// Events of one connection that wait to be taken.
+pub const MAX_EVENTS: usize = 1024;
+/// Names of STUN servers that wait to be resolved, of all connections.
+pub const MAX_NAMES: usize = 64;
+/// Names that are resolved at the same time.
+pub const MAX_RESOLVERS: usize = 4;

@@ -1,0 +1,100 @@
+//! A UDP socket bound to one of our addresses.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use mio::Interest;
+use mio::event::Source;
+use socket2::{Domain, Protocol, Type};
+
+/// What the system is asked to hold for us in each direction, in bytes. It may grant less; more
+/// than this only lets a burst of losses grow.
+const BUFFER_BYTES: usize = 1024 * 1024;
+
+/// A bound UDP socket that never blocks.
+pub(super) struct Socket {
+    inner: mio::net::UdpSocket,
+    local: SocketAddr,
+}
+
+/// What came of trying to receive.
+pub(super) enum Received {
+    /// So many bytes from there.
+    Datagram(usize, SocketAddr),
+    /// An earlier datagram was rejected by its destination; there may be more to receive.
+    Rejection,
+    /// Nothing waits; the poll will tell.
+    Nothing,
+}
+
+impl Socket {
+    /// Binds a port that the system chooses.
+    pub(super) fn bind(address: IpAddr) -> io::Result<Self> {
+        let socket = socket2::Socket::new(domain_of(address), Type::DGRAM, Some(Protocol::UDP))?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.set_nonblocking(true)?;
+        socket.bind(&SocketAddr::new(address, 0).into())?;
+        // Smaller buffers work as well, only with more losses under load.
+        let _ = socket.set_recv_buffer_size(BUFFER_BYTES);
+        let _ = socket.set_send_buffer_size(BUFFER_BYTES);
+        let inner = mio::net::UdpSocket::from_std(socket.into());
+        let local = inner.local_addr()?;
+        Ok(Self { inner, local })
+    }
+
+    /// Where it is bound.
+    pub(super) fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Has the poll report when there is something to receive.
+    pub(super) fn register(
+        &mut self,
+        registry: &mio::Registry,
+        token: mio::Token,
+    ) -> io::Result<()> {
+        self.inner.register(registry, token, Interest::READABLE)
+    }
+
+    /// Receives one datagram.
+    pub(super) fn receive(&self, buffer: &mut [u8]) -> Received {
+        match self.inner.recv_from(buffer) {
+            Ok((size, from)) => Received::Datagram(size, from),
+            Err(error) if is_rejection(&error) => Received::Rejection,
+            Err(error) => {
+                if error.kind() != io::ErrorKind::WouldBlock {
+                    tracing::debug!(local = %self.local, %error, "cannot receive");
+                }
+                Received::Nothing
+            }
+        }
+    }
+
+    /// Sends one datagram. A full buffer or an unreachable network is the loss of a datagram,
+    /// which the layers above are made for.
+    pub(super) fn send(&self, to: SocketAddr, bytes: &[u8]) {
+        if let Err(error) = self.inner.send_to(bytes, to) {
+            tracing::trace!(local = %self.local, %to, %error, "datagram lost");
+        }
+    }
+}
+
+fn domain_of(address: IpAddr) -> Domain {
+    match address {
+        IpAddr::V4(_) => Domain::IPV4,
+        IpAddr::V6(_) => Domain::IPV6,
+    }
+}
+
+/// Systems report an ICMP answer to what was sent earlier as a failure to receive.
+fn is_rejection(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        ConnectionRefused, ConnectionReset, HostUnreachable, Interrupted, NetworkUnreachable,
+    };
+    matches!(
+        error.kind(),
+        ConnectionRefused | ConnectionReset | HostUnreachable | Interrupted | NetworkUnreachable
+    )
+}
