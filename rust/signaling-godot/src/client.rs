@@ -468,7 +468,7 @@ impl SignalingClient {
     fn new_mesh(&self, id: PeerId, topology: Topology) -> Option<Rc<Mesh>> {
         let session = self.session.as_ref().filter(|_| self.assign_multiplayer_peer)?;
         let api = self.base().get_multiplayer()?;
-        let mesh = Mesh::new(id, topology, &self.ice_servers, api, session.handle.clone());
+        let mesh = Mesh::new(id, topology, &self.ice_servers, api, Rc::downgrade(&session.handle));
         Some(Rc::new(mesh))
     }
 

@@ -4,6 +4,7 @@ mod mirror;
 
 use std::collections::VecDeque;
 use std::io;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use godot::classes::Node;
@@ -22,6 +23,10 @@ use signaling_protocols::godot::{
 use crate::frame::each_frame;
 use crate::runtime;
 use mirror::Mirror;
+
+/// What `max_message_bytes` may be: enough for the shortest messages, and no more than what may
+/// wait for one client.
+const MESSAGE_BYTES: RangeInclusive<usize> = 125..=1_000_000;
 
 /// Hosts lobbies in which WebRTC games find each other: a signaling server inside the game.
 ///
@@ -79,7 +84,7 @@ pub(crate) struct SignalingServer {
     /// The largest message that is passed on, in bytes. A larger one closes its sender. Godot's own WebSocket client loses what is larger than 65535 bytes.
     ///
     /// Read when the server starts.
-    #[export(range = (1024.0, 1048576.0, 1.0, suffix = "B"))]
+    #[export(range = (1024.0, 1000000.0, 1.0, suffix = "B"))]
     #[init(val = 65_535)]
     max_message_bytes: i64,
 
@@ -314,7 +319,9 @@ impl SignalingServer {
         settings.max_lobbies = count(self.max_lobbies)?;
         settings.join_timeout = seconds(self.join_timeout)??;
         settings.seal_timeout = seconds(self.seal_timeout)??;
-        settings.max_message_bytes = count(self.max_message_bytes)?;
+        let message_bytes = count(self.max_message_bytes)?;
+        settings.max_message_bytes =
+            MESSAGE_BYTES.contains(&message_bytes).then_some(message_bytes)?;
         let defaults = ServerConfig::default();
         let config = ServerConfig {
             ping_interval: seconds(self.ping_interval)?,
@@ -444,7 +451,7 @@ fn count(value: i64) -> Option<usize> {
 
 /// A property in seconds. The inner `None` means 0, "off"; the outer one that it makes no sense.
 fn seconds(value: f64) -> Option<Option<Duration>> {
-    const SENSIBLE: std::ops::RangeInclusive<f64> = 0.01..=31_536_000.0;
+    const SENSIBLE: RangeInclusive<f64> = 0.01..=31_536_000.0;
     match value {
         0.0 => Some(None),
         _ => SENSIBLE.contains(&value).then(|| Some(Duration::from_secs_f64(value))),

@@ -6,7 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use godot::classes::multiplayer_peer::ConnectionStatus;
 use godot::classes::{
@@ -31,7 +31,8 @@ pub(super) struct Mesh {
     peer: Gd<WebRtcMultiplayerPeer>,
     api: Gd<MultiplayerApi>,
     configuration: VarDictionary,
-    signaling: Rc<ClientHandle<GodotSession>>,
+    /// Dropped by the node when the connection to the server ends.
+    signaling: Weak<ClientHandle<GodotSession>>,
     /// The candidates that came too early, by peer; `None` once its description is set.
     early: RefCell<HashMap<PeerId, Option<Vec<Candidate>>>>,
     /// Set when no connection can be made at all, so that it is said once.
@@ -51,7 +52,7 @@ impl Mesh {
         topology: Topology,
         ice_servers: &Array<VarDictionary>,
         api: Gd<MultiplayerApi>,
-        signaling: Rc<ClientHandle<GodotSession>>,
+        signaling: Weak<ClientHandle<GodotSession>>,
     ) -> Self {
         let mut peer = WebRtcMultiplayerPeer::new_gd();
         let error = match topology {
@@ -172,8 +173,9 @@ impl Mesh {
     }
 
     fn send(&self, to: PeerId, kind: RelayKind, data: String) {
+        let Some(signaling) = self.signaling.upgrade() else { return };
         // A queue this full belongs to a server that does not read; that connection ends anyway.
-        let _ = self.signaling.request(ClientRequest::Relay { kind, to, data });
+        let _ = signaling.request(ClientRequest::Relay { kind, to, data });
     }
 
     /// Lets go of a peer that left before it was connected. One that is connected has only lost
