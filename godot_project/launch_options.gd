@@ -2,14 +2,17 @@ class_name LaunchOptions
 extends RefCounted
 ## What the command line asks for, behind the lone [code]--[/code]:
 ## [codeblock lang=text]
-## --server [--port=9080]          a dedicated signaling server without a window; port 0 takes any free one
-## --host [--url=ws://…]           opens a lobby, on the server at the URL or else on one inside this game
-## --join=CODE [--url=ws://…]      joins the lobby with this code
-## --mesh, --client-server         how the players of a hosted lobby connect (mesh unless told otherwise)
-## --bot [--players=3]             plays by itself, quits when it met the other players
-## --name=Fox                      the player's name
-## --scene=lab|game                the tab to show
-## --screenshot=PATH               shows the scene at work, saves a PNG of it and quits
+## --server                 a dedicated signaling server, without a window
+## --host                   opens a lobby on the server at --url, or else on one inside this game
+## --join=CODE              joins the lobby with this code on the server at --url
+## --url=ws://…             where the signaling server is
+## --port=9080              where a server of this game listens; 0 takes any free port
+## --mesh, --client-server  how the players of a hosted lobby connect; mesh unless told otherwise
+## --bot                    plays by itself, and quits when it has met the others
+## --players=3              how many players a bot expects, itself included
+## --name=Fox               the player's name
+## --scene=lab|game         the tab to show
+## --screenshot=PATH        shows the scene at work, saves a PNG of it and quits
 ## [/codeblock]
 
 enum Role { DESKTOP, SERVER, HOST, JOIN }
@@ -25,7 +28,6 @@ var url := ""
 var lobby := ""
 var mesh := true
 var bot := false
-## How many players a bot expects to meet, itself included.
 var players := 3
 var player_name := ""
 var scene := ""

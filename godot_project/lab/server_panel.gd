@@ -74,7 +74,9 @@ func _show_lobbies() -> void:
 	for lobby in lobbies:
 		_show_lobby(lobby)
 	if lobbies.is_empty():
-		_lobbies.add_text("None yet: press Host in a client." if _server.is_listening() else "Start the server first.")
+		_lobbies.add_text(
+			"None yet: press Host in a client." if _server.is_listening()
+			else "Start the server first.")
 
 
 func _show_lobby(lobby: Dictionary) -> void:
