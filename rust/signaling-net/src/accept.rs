@@ -55,8 +55,8 @@ pub(crate) async fn run<S: Server>(
     mut stop: watch::Receiver<bool>,
 ) {
     let entrance = Entrance {
-        places: Arc::new(Semaphore::new(hub.config.max_connections)),
-        handshakes: Arc::new(Semaphore::new(hub.config.max_handshakes)),
+        places: places(hub.config.max_connections),
+        handshakes: places(hub.config.max_handshakes),
         hub,
         stop: stop.clone(),
     };
@@ -119,6 +119,10 @@ impl<S: Server> Entrance<S> {
             drop(place);
         });
     }
+}
+
+fn places(count: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)))
 }
 
 async fn acquire(places: &Arc<Semaphore>) -> OwnedSemaphorePermit {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use signaling_core::Session;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::config::ClientConfig;
 use crate::driver;
@@ -29,7 +29,7 @@ pub fn connect<C: Session>(
     session: C,
     config: ClientConfig,
 ) -> ClientHandle<C> {
-    let (requests, inbox) = mpsc::channel(config.max_requests.max(1));
+    let (requests, inbox) = mpsc::channel(config.max_requests.clamp(1, Semaphore::MAX_PERMITS));
     let events = Arc::new(EventQueue::new(config.max_events));
     runtime.spawn(driver::run(endpoint, session, inbox, Arc::clone(&events), config));
     ClientHandle { requests, events }

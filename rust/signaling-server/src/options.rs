@@ -32,19 +32,19 @@ pub(crate) struct Options {
 
     /// How long a connection may stay outside of a lobby
     #[arg(long, env = "SIGNALING_JOIN_TIMEOUT_MS", default_value_t = 5000, value_name = "MS")]
-    join_timeout_ms: u64,
+    join_timeout_ms: u32,
 
     /// How long a sealed lobby lives on
     #[arg(long, env = "SIGNALING_SEAL_TIMEOUT_MS", default_value_t = 10_000, value_name = "MS")]
-    seal_timeout_ms: u64,
+    seal_timeout_ms: u32,
 
     /// How often each connection is pinged; 0 is never
     #[arg(long, env = "SIGNALING_PING_INTERVAL_MS", default_value_t = 10_000, value_name = "MS")]
-    ping_interval_ms: u64,
+    ping_interval_ms: u32,
 
     /// How long a connection may be silent, pongs included, until it is closed; 0 is for ever
     #[arg(long, env = "SIGNALING_PONG_TIMEOUT_MS", default_value_t = 0, value_name = "MS")]
-    pong_timeout_ms: u64,
+    pong_timeout_ms: u32,
 
     /// The largest relayed message; what clients send may be one byte longer
     #[arg(
@@ -63,8 +63,8 @@ impl Options {
         let mut settings = Settings::default();
         settings.max_peers = self.max_peers;
         settings.max_lobbies = self.max_lobbies;
-        settings.join_timeout = Duration::from_millis(self.join_timeout_ms);
-        settings.seal_timeout = Duration::from_millis(self.seal_timeout_ms);
+        settings.join_timeout = milliseconds(self.join_timeout_ms);
+        settings.seal_timeout = milliseconds(self.seal_timeout_ms);
         settings.max_message_bytes = self.max_message_bytes;
         settings
     }
@@ -83,8 +83,12 @@ impl Options {
     }
 }
 
-fn unless_zero(milliseconds: u64) -> Option<Duration> {
-    (milliseconds > 0).then(|| Duration::from_millis(milliseconds))
+fn milliseconds(count: u32) -> Duration {
+    Duration::from_millis(count.into())
+}
+
+fn unless_zero(count: u32) -> Option<Duration> {
+    (count > 0).then(|| milliseconds(count))
 }
 
 #[cfg(test)]
