@@ -1,6 +1,7 @@
 //! The node `SignalingClient`.
 
 mod mesh;
+mod session;
 
 use std::rc::Rc;
 
@@ -10,20 +11,21 @@ use godot::global::Error;
 use godot::prelude::*;
 use godot::signal::ConnectHandle;
 use signaling_core::PeerId;
-use signaling_net::{ClientConfig, ClientHandle, Endpoint};
+use signaling_net::Endpoint;
 use signaling_protocols::godot::client::candidate_payload;
-use signaling_protocols::godot::{
-    ClientEvent, ClientRequest, GodotSession, Join, RelayKind, Topology,
-};
+use signaling_protocols::godot::{ClientEvent, ClientRequest, Join, RelayKind, Topology};
 
 use crate::frame::each_frame;
-use crate::runtime;
 use crate::server::SignalingServer;
 use mesh::Mesh;
+use session::Session;
 
 /// Joins a lobby on a signaling server and connects to the other players there by WebRTC.
 ///
-/// One player creates a lobby and passes its code on, the others join by that code. The node makes a [WebRTCMultiplayerPeer], connects it to every peer that the lobby asks for, and sets it as the `multiplayer_peer` of its branch of the tree, so that RPCs, [MultiplayerSpawner] and [MultiplayerSynchronizer] work at once.
+/// One player creates a lobby and passes its code on, the others join by that code. The node makes
+/// a [WebRTCMultiplayerPeer], connects it to every peer that the lobby asks for, and sets it as the
+/// `multiplayer_peer` of its branch of the tree, so that RPCs, [MultiplayerSpawner] and
+/// [MultiplayerSynchronizer] work at once.
 ///
 /// ```gdscript
 /// @onready var client: SignalingClient = $SignalingClient
@@ -42,11 +44,14 @@ use mesh::Mesh;
 ///
 /// A game that hosts the lobbies itself uses [method connect_to_server] to join one of them.
 ///
-/// The signaling connection is only needed to meet. When it ends, [signal disconnected] is emitted and connected players stay connected: the game goes on.
+/// The signaling connection is only needed to meet. When it ends, [signal disconnected] is emitted
+/// and connected players stay connected: the game goes on.
 ///
-/// With [member assign_multiplayer_peer] off the node only signals: the signals and `send_` methods carry the session descriptions and candidates, and the game does the rest.
+/// With [member assign_multiplayer_peer] off the node only signals: the signals and `send_` methods
+/// carry the session descriptions and candidates, and the game does the rest.
 ///
-/// The signals are emitted on the main thread, once a frame, also while the tree is paused. The node works while it is inside the tree; leaving the tree is like calling [method stop].
+/// The signals are emitted on the main thread, once a frame, also while the tree is paused. The
+/// node works while it is inside the tree; leaving the tree is like calling [method stop].
 #[derive(GodotClass)]
 #[class(init, base = Node)]
 pub(crate) struct SignalingClient {
@@ -64,21 +69,24 @@ pub(crate) struct SignalingClient {
     #[export]
     lobby: GString,
 
-    /// What kind of lobby to create: if `true`, every peer connects to every other; if `false`, all connect to the host only. Whoever joins a lobby takes it as it is.
+    /// What kind of lobby to create: if `true`, every peer connects to every other; if `false`, all
+    /// connect to the host only. Whoever joins a lobby takes it as it is.
     ///
     /// Read when the client connects.
     #[export]
     #[init(val = true)]
     mesh: bool,
 
-    /// If `true`, the client joins the lobby as soon as it is connected to the server. If `false`, call [method join_lobby]; the server does not wait for long.
+    /// If `true`, the client joins the lobby as soon as it is connected to the server. If `false`,
+    /// call [method join_lobby]; the server does not wait for long.
     ///
     /// Read when the client connects.
     #[export]
     #[init(val = true)]
     autojoin: bool,
 
-    /// If `true`, the client connects to the other peers by WebRTC and sets `multiplayer.multiplayer_peer` for its branch of the tree. If `false`, it only signals.
+    /// If `true`, the client connects to the other peers by WebRTC and sets
+    /// `multiplayer.multiplayer_peer` for its branch of the tree. If `false`, it only signals.
     ///
     /// Read when the server has told our id.
     #[export_group(name = "WebRTC")]
@@ -86,17 +94,21 @@ pub(crate) struct SignalingClient {
     #[init(val = true)]
     assign_multiplayer_peer: bool,
 
-    /// The STUN and TURN servers to use, in the form that [method WebRTCPeerConnection.initialize] takes, for example `[{"urls": ["stun:stun.example.com:3478"]}]`. None are needed on one network; across the internet most players need a STUN server.
+    /// The STUN and TURN servers to use, in the form that [method WebRTCPeerConnection.initialize]
+    /// takes, for example `[{"urls": ["stun:stun.example.com:3478"]}]`. None are needed on one
+    /// network; across the internet most players need a STUN server.
     ///
     /// Read for each new connection.
     #[export]
     ice_servers: Array<VarDictionary>,
 
-    /// The code that the signaling connection was closed with, as told by [signal disconnected]; 0 before.
+    /// The code that the signaling connection was closed with, as told by [signal disconnected]; 0
+    /// before.
     #[var(no_set)]
     code: i64,
 
-    /// The reason that the signaling connection was closed with, as told by [signal disconnected]; empty before.
+    /// The reason that the signaling connection was closed with, as told by [signal disconnected];
+    /// empty before.
     #[var(no_set)]
     reason: GString,
 
@@ -125,22 +137,6 @@ enum State {
     Failed,
 }
 
-/// One connection to a server.
-struct Session {
-    handle: Rc<ClientHandle<GodotSession>>,
-    join: Join,
-    joining: Joining,
-    open: bool,
-}
-
-/// Whether the server was asked to let us in: it refuses who asks twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Joining {
-    NotAsked,
-    WhenOpen,
-    Asked,
-}
-
 #[godot_api]
 impl SignalingClient {
     /// [method get_state]: not connected, and not trying to.
@@ -155,11 +151,14 @@ impl SignalingClient {
     /// [method get_state]: the connection to the server ended after a lobby had been joined.
     #[constant]
     const STATE_LEFT: i64 = State::Left as i64;
-    /// [method get_state]: the connection to the server ended, or never came about, before a lobby was joined.
+    /// [method get_state]: the connection to the server ended, or never came about, before a lobby
+    /// was joined.
     #[constant]
     const STATE_FAILED: i64 = State::Failed as i64;
 
-    /// Emitted when the server has told our id, before every [signal peer_connected]. The host has the id 1. `use_mesh` tells the kind of the lobby, see [member mesh]. The multiplayer peer exists by now.
+    /// Emitted when the server has told our id, before every [signal peer_connected]. The host has
+    /// the id 1. `use_mesh` tells the kind of the lobby, see [member mesh]. The multiplayer peer
+    /// exists by now.
     #[signal]
     fn connected(id: i64, use_mesh: bool);
 
@@ -167,15 +166,18 @@ impl SignalingClient {
     #[signal]
     fn lobby_joined(lobby: GString);
 
-    /// Emitted when the host has sealed the lobby: nobody can join it any more, and the server ends it, and with it this connection, after a while (10 seconds unless it is set differently).
+    /// Emitted when the host has sealed the lobby: nobody can join it any more, and the server ends
+    /// it, and with it this connection, after a while (10 seconds unless it is set differently).
     #[signal]
     fn lobby_sealed();
 
-    /// Emitted when another peer is in the lobby and a connection to it is being made. When it stands, `multiplayer.peer_connected` is emitted.
+    /// Emitted when another peer is in the lobby and a connection to it is being made. When it
+    /// stands, `multiplayer.peer_connected` is emitted.
     #[signal]
     fn peer_connected(id: i64);
 
-    /// Emitted when another peer has left the lobby. If it is connected already it stays so until it hangs up, which `multiplayer.peer_disconnected` tells.
+    /// Emitted when another peer has left the lobby. If it is connected already it stays so until
+    /// it hangs up, which `multiplayer.peer_disconnected` tells.
     #[signal]
     fn peer_disconnected(id: i64);
 
@@ -187,19 +189,28 @@ impl SignalingClient {
     #[signal]
     fn answer_received(id: i64, answer: GString);
 
-    /// Emitted when a peer has sent an ICE candidate, with the arguments of [method WebRTCPeerConnection.add_ice_candidate].
+    /// Emitted when a peer has sent an ICE candidate, with the arguments of [method
+    /// WebRTCPeerConnection.add_ice_candidate].
     #[signal]
     fn candidate_received(id: i64, mid: GString, index: i64, sdp: GString);
 
-    /// Emitted when the connection to the server has ended or could not be made, with the close code and reason: 1000 after [method close] or "Seal complete", 1001 when the server went away, 1006 when the network failed, 4000 when the server refused something (such as "Lobby does not exists"). Connected peers stay connected.
+    /// Emitted when the connection to the server has ended or could not be made, with the close
+    /// code and reason: 1000 after [method close] or "Seal complete", 1001 when the server went
+    /// away, 1006 when the network failed, 4000 when the server refused something (such as "Lobby
+    /// does not exists"). Connected peers stay connected.
     ///
     /// Not emitted after [method stop].
     #[signal]
     fn disconnected(code: i64, reason: GString);
 
-    /// Connects to a server and joins or creates a lobby, after [method stop] for whatever went on before. The arguments hold for this connection only: an empty `url` or `lobby` and a `true` `mesh` mean the properties [member url], [member lobby] and [member mesh].
+    /// Connects to a server and joins or creates a lobby, after [method stop] for whatever went on
+    /// before. The arguments hold for this connection only: an empty `url` or `lobby` and a `true`
+    /// `mesh` mean the properties [member url], [member lobby] and [member mesh].
     ///
-    /// Returns [constant OK] when the client connects; what becomes of it is told by signals. Otherwise [constant ERR_INVALID_PARAMETER] if the URL does not begin with `ws://`, [constant ERR_UNAVAILABLE] if it begins with `wss://`, which this version cannot do, or [constant ERR_CANT_CREATE] if the system grants no thread.
+    /// Returns [constant OK] when the client connects; what becomes of it is told by signals.
+    /// Otherwise [constant ERR_INVALID_PARAMETER] if the URL does not begin with `ws://`, [constant
+    /// ERR_UNAVAILABLE] if it begins with `wss://`, which this version cannot do, or [constant
+    /// ERR_CANT_CREATE] if the system grants no thread.
     #[func(gd_self)]
     fn start(
         mut this: Gd<Self>,
@@ -218,7 +229,9 @@ impl SignalingClient {
         result(endpoint(&url).and_then(|endpoint| node.connect(endpoint, &lobby, mesh)))
     }
 
-    /// Ends everything: closes the connection to the server and those to the other peers, and if the multiplayer peer of this branch is ours, an [OfflineMultiplayerPeer] takes its place. No signal of this node follows.
+    /// Ends everything: closes the connection to the server and those to the other peers, and if
+    /// the multiplayer peer of this branch is ours, an [OfflineMultiplayerPeer] takes its place. No
+    /// signal of this node follows.
     #[func(gd_self)]
     fn stop(mut this: Gd<Self>) {
         let connections = {
@@ -232,7 +245,9 @@ impl SignalingClient {
         }
     }
 
-    /// Connects to a server; an empty `url` means [member url]. Like [method start], but connected peers stay connected until the server has told our new id. For games that keep the two apart.
+    /// Connects to a server; an empty `url` means [member url]. Like [method start], but connected
+    /// peers stay connected until the server has told our new id. For games that keep the two
+    /// apart.
     ///
     /// Returns what [method start] returns.
     #[func]
@@ -242,9 +257,12 @@ impl SignalingClient {
         result(endpoint(&url).and_then(|endpoint| self.connect(endpoint, &lobby, mesh)))
     }
 
-    /// Connects to a server in this very game, through memory instead of a socket: the game that hosts the lobbies joins one itself. The rest is like [method connect_to_url].
+    /// Connects to a server in this very game, through memory instead of a socket: the game that
+    /// hosts the lobbies joins one itself. The rest is like [method connect_to_url].
     ///
-    /// Returns [constant OK], [constant ERR_INVALID_PARAMETER] if `server` is `null`, [constant ERR_UNCONFIGURED] if it does not listen, or [constant ERR_CANT_CREATE] if the system grants no thread.
+    /// Returns [constant OK], [constant ERR_INVALID_PARAMETER] if `server` is `null`, [constant
+    /// ERR_UNCONFIGURED] if it does not listen, or [constant ERR_CANT_CREATE] if the system grants
+    /// no thread.
     #[func]
     fn connect_to_server(&mut self, server: Option<Gd<SignalingServer>>) -> Error {
         let Some(server) = server else { return Error::ERR_INVALID_PARAMETER };
@@ -253,35 +271,32 @@ impl SignalingClient {
         result(stream.and_then(|stream| self.connect(Endpoint::Local(stream), &lobby, mesh)))
     }
 
-    /// Closes the connection to the server and leaves the lobby; connected peers stay connected. [signal disconnected] follows. Does nothing when there is no connection.
+    /// Closes the connection to the server and leaves the lobby; connected peers stay connected.
+    /// [signal disconnected] follows. Does nothing when there is no connection.
     #[func]
     fn close(&mut self) {
-        // A full queue belongs to a session that is stuck: then it ends the hard way, silently.
-        if self.request(ClientRequest::Close) == Error::ERR_BUSY {
-            self.forget_session();
-            self.state = State::Left;
-        }
+        self.session.iter_mut().for_each(Session::close);
     }
 
-    /// Joins a lobby, for when [member autojoin] is off. An empty `lobby` means the one that was given to [method start], or [member lobby]; if that is empty too, a lobby is created. If the connection is still being made, the client joins when it stands.
+    /// Joins a lobby, for when [member autojoin] is off. An empty `lobby` means the one that was
+    /// given to [method start], or [member lobby]; if that is empty too, a lobby is created. If the
+    /// connection is still being made, the client joins when it stands.
     ///
-    /// Returns [constant OK], [constant ERR_UNCONFIGURED] if there is no connection, [constant ERR_ALREADY_IN_USE] if a lobby was joined or asked for already, or [constant ERR_BUSY] if too many requests wait already.
+    /// Returns [constant OK], [constant ERR_UNCONFIGURED] if there is no connection, [constant
+    /// ERR_ALREADY_IN_USE] if a lobby was joined or asked for already, or [constant ERR_BUSY] if
+    /// too many requests wait already.
     #[func]
     fn join_lobby(&mut self, #[opt(default = "")] lobby: GString) -> Error {
         let Some(session) = &mut self.session else { return Error::ERR_UNCONFIGURED };
-        if session.joining != Joining::NotAsked {
-            return Error::ERR_ALREADY_IN_USE;
-        }
-        if !lobby.is_empty() {
-            session.join.lobby = lobby.to_string();
-        }
-        session.joining = Joining::WhenOpen;
-        if session.open { self.ask_to_join() } else { Error::OK }
+        session.join(lobby.to_string())
     }
 
-    /// Seals the lobby: nobody can join it any more, and the server ends it after a while. Only the host can. [signal lobby_sealed] follows for everybody.
+    /// Seals the lobby: nobody can join it any more, and the server ends it after a while. Only the
+    /// host can. [signal lobby_sealed] follows for everybody.
     ///
-    /// Returns [constant OK], [constant ERR_UNCONFIGURED] if the client is not in a lobby, [constant ERR_UNAUTHORIZED] if it is not the host, or [constant ERR_BUSY] if too many requests wait already.
+    /// Returns [constant OK], [constant ERR_UNCONFIGURED] if the client is not in a lobby,
+    /// [constant ERR_UNAUTHORIZED] if it is not the host, or [constant ERR_BUSY] if too many
+    /// requests wait already.
     #[func]
     fn seal_lobby(&mut self) -> Error {
         match self.id {
@@ -291,21 +306,27 @@ impl SignalingClient {
         }
     }
 
-    /// Sends a session description of the type "offer" to a peer. Not needed with [member assign_multiplayer_peer].
+    /// Sends a session description of the type "offer" to a peer. Not needed with [member
+    /// assign_multiplayer_peer].
     ///
-    /// Returns [constant OK], [constant ERR_UNCONFIGURED] if the client is not in a lobby, [constant ERR_INVALID_PARAMETER] if `id` is not from 1 to 2147483647, or [constant ERR_BUSY] if too many requests wait already. Sending to somebody who is not in the lobby makes the server end the connection.
+    /// Returns [constant OK], [constant ERR_UNCONFIGURED] if the client is not in a lobby,
+    /// [constant ERR_INVALID_PARAMETER] if `id` is not from 1 to 2147483647, or [constant ERR_BUSY]
+    /// if too many requests wait already. Sending to somebody who is not in the lobby makes the
+    /// server end the connection.
     #[func]
     fn send_offer(&mut self, id: i64, sdp: GString) -> Error {
         self.relay(RelayKind::Offer, id, sdp.to_string())
     }
 
-    /// Sends a session description of the type "answer" to a peer. Returns what [method send_offer] returns.
+    /// Sends a session description of the type "answer" to a peer. Returns what [method send_offer]
+    /// returns.
     #[func]
     fn send_answer(&mut self, id: i64, sdp: GString) -> Error {
         self.relay(RelayKind::Answer, id, sdp.to_string())
     }
 
-    /// Sends an ICE candidate to a peer, with the arguments of [signal WebRTCPeerConnection.ice_candidate_created]. Returns what [method send_offer] returns.
+    /// Sends an ICE candidate to a peer, with the arguments of [signal
+    /// WebRTCPeerConnection.ice_candidate_created]. Returns what [method send_offer] returns.
     #[func]
     fn send_candidate(&mut self, id: i64, mid: GString, index: i64, sdp: GString) -> Error {
         let Ok(index) = i32::try_from(index) else { return Error::ERR_INVALID_PARAMETER };
@@ -313,7 +334,8 @@ impl SignalingClient {
         self.relay(RelayKind::Candidate, id, payload)
     }
 
-    /// Returns our id in the lobby, 1 for the host, or 0 when the server has not told it. It stays until the next connection.
+    /// Returns our id in the lobby, 1 for the host, or 0 when the server has not told it. It stays
+    /// until [method stop] or the next connection.
     #[func]
     fn get_unique_id(&self) -> i64 {
         self.id.map_or(0, |id| id.get().into())
@@ -325,7 +347,8 @@ impl SignalingClient {
         self.state as i64
     }
 
-    /// Returns the multiplayer peer that connects us to the others, or `null` when there is none: with [member assign_multiplayer_peer] it exists from [signal connected] to [method stop].
+    /// Returns the multiplayer peer that connects us to the others, or `null` when there is none:
+    /// with [member assign_multiplayer_peer] it exists from [signal connected] to [method stop].
     #[func]
     fn get_multiplayer_peer(&self) -> Option<Gd<WebRtcMultiplayerPeer>> {
         self.connections.as_ref().map(|mesh| mesh.peer())
@@ -353,16 +376,11 @@ impl INode for SignalingClient {
 
 impl SignalingClient {
     fn connect(&mut self, endpoint: Endpoint, lobby: &GString, mesh: bool) -> Result<(), Error> {
-        let runtime = runtime::handle().map_err(|_| Error::ERR_CANT_CREATE)?;
         let topology = if mesh { Topology::Mesh } else { Topology::ClientServer };
         let join = Join { lobby: lobby.to_string(), topology };
-        // The network thread joins by itself, so that a busy main thread does not miss the deadline.
-        let machine = GodotSession::new(self.autojoin.then(|| join.clone()));
-        let joining = if self.autojoin { Joining::Asked } else { Joining::NotAsked };
-        let handle = signaling_net::connect(&runtime, endpoint, machine, ClientConfig::default());
-
+        let session = Session::connect(endpoint, join, self.autojoin)?;
         self.forget_session();
-        self.session = Some(Session { handle: Rc::new(handle), join, joining, open: false });
+        self.session = Some(session);
         self.state = State::Initializing;
         self.code = 0;
         self.reason = GString::new();
@@ -377,18 +395,7 @@ impl SignalingClient {
     }
 
     fn request(&self, request: ClientRequest) -> Error {
-        let Some(session) = &self.session else { return Error::ERR_UNCONFIGURED };
-        match session.handle.request(request) {
-            Ok(()) => Error::OK,
-            Err(_) => Error::ERR_BUSY,
-        }
-    }
-
-    fn ask_to_join(&mut self) -> Error {
-        let Some(session) = &mut self.session else { return Error::ERR_UNCONFIGURED };
-        session.joining = Joining::Asked;
-        let join = session.join.clone();
-        self.request(ClientRequest::Join(join))
+        self.session.as_ref().map_or(Error::ERR_UNCONFIGURED, |session| session.request(request))
     }
 
     fn relay(&self, kind: RelayKind, id: i64, data: String) -> Error {
@@ -404,7 +411,7 @@ impl SignalingClient {
     /// One frame. Handlers may call back, remove or free the node: nothing is borrowed while a
     /// signal is emitted.
     fn turn(mut this: Gd<Self>) {
-        let Some((epoch, events)) = this.bind().take_events() else { return };
+        let Some((epoch, events)) = this.bind_mut().take_events() else { return };
         for event in events {
             this.bind_mut().note(&event);
             Self::connect_peers(&mut this, &event);
@@ -418,15 +425,17 @@ impl SignalingClient {
         }
     }
 
-    fn take_events(&self) -> Option<(u64, Vec<ClientEvent>)> {
-        let session = self.session.as_ref()?;
-        Some((self.epoch, session.handle.take_events()))
+    fn take_events(&mut self) -> Option<(u64, Vec<ClientEvent>)> {
+        let session = self.session.as_mut()?;
+        Some((self.epoch, session.take_events()))
     }
 
     /// Brings the properties up to date, before the signal is emitted.
     fn note(&mut self, event: &ClientEvent) {
         match event {
-            ClientEvent::Opened => self.opened(),
+            ClientEvent::Opened => {
+                self.session.iter_mut().for_each(Session::opened);
+            }
             ClientEvent::Identified { id, .. } => self.id = Some(*id),
             ClientEvent::LobbyJoined { .. } => self.state = State::Joined,
             ClientEvent::Disconnected { code, reason } => {
@@ -468,16 +477,8 @@ impl SignalingClient {
     fn new_mesh(&self, id: PeerId, topology: Topology) -> Option<Rc<Mesh>> {
         let session = self.session.as_ref().filter(|_| self.assign_multiplayer_peer)?;
         let api = self.base().get_multiplayer()?;
-        let mesh = Mesh::new(id, topology, &self.ice_servers, api, Rc::downgrade(&session.handle));
+        let mesh = Mesh::new(id, topology, &self.ice_servers, api, session.handle());
         Some(Rc::new(mesh))
-    }
-
-    fn opened(&mut self) {
-        let Some(session) = &mut self.session else { return };
-        session.open = true;
-        if session.joining == Joining::WhenOpen {
-            self.ask_to_join();
-        }
     }
 }
 

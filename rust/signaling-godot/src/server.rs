@@ -30,7 +30,10 @@ const MESSAGE_BYTES: RangeInclusive<usize> = 125..=1_000_000;
 
 /// Hosts lobbies in which WebRTC games find each other: a signaling server inside the game.
 ///
-/// Players connect with a [SignalingClient] (or with the client of Godot's `webrtc_signaling` demo), create a lobby or join one by its code, and are told of each other. The server passes session descriptions and candidates between them; what the game sends afterwards goes from player to player and never comes here.
+/// Players connect with a [SignalingClient] (or with the client of Godot's `webrtc_signaling`
+/// demo), create a lobby or join one by its code, and are told of each other. The server passes
+/// session descriptions and candidates between them; what the game sends afterwards goes from
+/// player to player and never comes here.
 ///
 /// ```gdscript
 /// @onready var server: SignalingServer = $SignalingServer
@@ -41,17 +44,20 @@ const MESSAGE_BYTES: RangeInclusive<usize> = 125..=1_000_000;
 ///         print("Is another server running on this machine?")
 /// ```
 ///
-/// The server has a thread of its own: it serves while the game is paused, loads a level or hangs. The signals are emitted on the main thread, once a frame, also while the tree is paused.
+/// The server has a thread of its own: it serves while the game is paused, loads a level or hangs.
+/// The signals are emitted on the main thread, once a frame, also while the tree is paused.
 ///
 /// The node works while it is inside the tree. Leaving the tree stops the server.
 #[derive(GodotClass)]
 #[class(init, base = Node)]
 pub(crate) struct SignalingServer {
-    /// If `true`, the server starts when the node is ready. In the editor it never does. A failure is printed; call [method listen] yourself to handle it.
+    /// If `true`, the server starts when the node is ready. In the editor it never does. A failure
+    /// is printed; call [method listen] yourself to handle it.
     #[export]
     autostart: bool,
 
-    /// The IP address to listen on. `"*"` means all addresses of this machine, IPv6 and IPv4; `"127.0.0.1"` admits only programs on this machine.
+    /// The IP address to listen on. `"*"` means all addresses of this machine, IPv6 and IPv4;
+    /// `"127.0.0.1"` admits only programs on this machine.
     ///
     /// Read when the server starts.
     #[export_group(name = "Network")]
@@ -66,7 +72,8 @@ pub(crate) struct SignalingServer {
     #[init(val = 9080)]
     port: i64,
 
-    /// How many clients may be connected at a time, in a lobby or not. One more is turned away with "Too many peers connected". Each costs a few kilobytes of memory.
+    /// How many clients may be connected at a time, in a lobby or not. One more is turned away with
+    /// "Too many peers connected". Each costs a few kilobytes of memory.
     ///
     /// Read when the server starts.
     #[export_group(name = "Limits")]
@@ -74,21 +81,25 @@ pub(crate) struct SignalingServer {
     #[init(val = 4096)]
     max_peers: i64,
 
-    /// How many lobbies may exist at a time. Whoever wants to create one more is turned away with "Too many lobbies open, disconnecting".
+    /// How many lobbies may exist at a time. Whoever wants to create one more is turned away with
+    /// "Too many lobbies open, disconnecting".
     ///
     /// Read when the server starts.
     #[export(range = (1.0, 16384.0, 1.0))]
     #[init(val = 1024)]
     max_lobbies: i64,
 
-    /// The largest message that is passed on, in bytes. A larger one closes its sender. Godot's own WebSocket client loses what is larger than 65535 bytes.
+    /// The largest message that is passed on, in bytes. A larger one closes its sender. Godot's own
+    /// WebSocket client loses what is larger than 65535 bytes.
     ///
     /// Read when the server starts.
     #[export(range = (1024.0, 1000000.0, 1.0, suffix = "B"))]
     #[init(val = 65_535)]
     max_message_bytes: i64,
 
-    /// How long a client may stay connected without being in a lobby, in seconds. Afterwards it is closed with "Have not joined lobby yet". Less than 5 seconds shuts out players on slow links.
+    /// How long a client may stay connected without being in a lobby, in seconds. Afterwards it is
+    /// closed with "Have not joined lobby yet". Less than 5 seconds shuts out players on slow
+    /// links.
     ///
     /// Read when the server starts.
     #[export_group(name = "Timing")]
@@ -96,21 +107,25 @@ pub(crate) struct SignalingServer {
     #[init(val = 5.0)]
     join_timeout: f64,
 
-    /// How long a sealed lobby lives on, in seconds, before its members are disconnected with "Seal complete". By then they should have connected to each other.
+    /// How long a sealed lobby lives on, in seconds, before its members are disconnected with "Seal
+    /// complete". By then they should have connected to each other.
     ///
     /// Read when the server starts.
     #[export(range = (0.1, 60.0, 0.1, or_greater, suffix = "s"))]
     #[init(val = 10.0)]
     seal_timeout: f64,
 
-    /// How often each client is pinged, in seconds, so that routers between do not forget an idle connection. 0 switches it off.
+    /// How often each client is pinged, in seconds, so that routers between do not forget an idle
+    /// connection. 0 switches it off.
     ///
     /// Read when the server starts.
     #[export(range = (0.0, 60.0, 0.1, or_greater, suffix = "s"))]
     #[init(val = 10.0)]
     ping_interval: f64,
 
-    /// A client from which nothing arrives for this long, in seconds, not even the answer to a ping, is disconnected. 0 switches it off. Choose it larger than [member ping_interval]; a game that is stopped in a debugger or on a phone's background does not answer.
+    /// A client from which nothing arrives for this long, in seconds, not even the answer to a
+    /// ping, is disconnected. 0 switches it off. Choose it larger than [member ping_interval]; a
+    /// game that is stopped in a debugger or on a phone's background does not answer.
     ///
     /// Read when the server starts.
     #[export(range = (0.0, 300.0, 0.1, or_greater, suffix = "s"))]
@@ -140,7 +155,8 @@ impl SignalingServer {
     #[signal]
     fn started(port: i64);
 
-    /// Emitted when the server has stopped, after [signal peer_left] and [signal lobby_closed] for everybody and everything that was left.
+    /// Emitted when the server has stopped, after [signal peer_left] and [signal lobby_closed] for
+    /// everybody and everything that was left.
     #[signal]
     fn stopped();
 
@@ -148,7 +164,8 @@ impl SignalingServer {
     #[signal]
     fn lobby_created(lobby: GString);
 
-    /// Emitted when the host has sealed its lobby: nobody can join it any more, and it ends after [member seal_timeout].
+    /// Emitted when the host has sealed its lobby: nobody can join it any more, and it ends after
+    /// [member seal_timeout].
     #[signal]
     fn lobby_sealed(lobby: GString);
 
@@ -164,9 +181,15 @@ impl SignalingServer {
     #[signal]
     fn peer_left(lobby: GString, id: i64);
 
-    /// Starts the server; clients can connect as soon as this returns. `port` 0 and `bind_address` `""` mean the properties [member port] and [member bind_address]; where [member port] is 0 too, any free port is taken.
+    /// Starts the server; clients can connect as soon as this returns. `port` 0 and `bind_address`
+    /// `""` mean the properties [member port] and [member bind_address]; where [member port] is 0
+    /// too, any free port is taken.
     ///
-    /// Returns [constant OK] (then [signal started] follows in the next frame), [constant ERR_ALREADY_IN_USE] if this server listens already or if another program listens on that port, [constant ERR_INVALID_PARAMETER] if the address is not an IP address of this machine or a property is out of its range, [constant ERR_UNAUTHORIZED] if the system does not allow it (ports below 1024, usually), or [constant ERR_CANT_CREATE].
+    /// Returns [constant OK] (then [signal started] follows in the next frame), [constant
+    /// ERR_ALREADY_IN_USE] if this server listens already or if another program listens on that
+    /// port, [constant ERR_INVALID_PARAMETER] if the address is not an IP address of this machine
+    /// or a property is out of its range, [constant ERR_UNAUTHORIZED] if the system does not allow
+    /// it (ports below 1024, usually), or [constant ERR_CANT_CREATE].
     #[func]
     fn listen(
         &mut self,
@@ -179,7 +202,9 @@ impl SignalingServer {
         }
     }
 
-    /// Stops the server: the port is free when this returns. Every client is disconnected with 1001; [signal peer_left], [signal lobby_closed] and at last [signal stopped] follow in the next frame. Does nothing when the server does not run.
+    /// Stops the server: the port is free when this returns. Every client is disconnected with
+    /// 1001; [signal peer_left], [signal lobby_closed] and at last [signal stopped] follow in the
+    /// next frame. Does nothing when the server does not run.
     #[func]
     fn stop(&mut self) {
         let Some(running) = self.running.take() else { return };
@@ -207,12 +232,15 @@ impl SignalingServer {
         self.running.as_ref().map_or(0, |running| to_int(running.connection_count()))
     }
 
-    /// Returns all lobbies, sorted by name, as far as the signals have told of them. Each is a dictionary with the keys
+    /// Returns all lobbies, sorted by name, as far as the signals have told of them. Each is a
+    /// dictionary with the keys
     ///
     /// - `name` ([String]), the code that others join with;
     /// - `host` ([int]), the host's id, always 1;
-    /// - `members` ([PackedInt32Array]), the ids of all peers in the order in which they joined, the host included;
-    /// - `mesh` ([bool]), `true` if every peer connects to every other, `false` if all connect to the host only;
+    /// - `members` ([PackedInt32Array]), the ids of all peers in the order in which they joined,
+    ///   the host included;
+    /// - `mesh` ([bool]), `true` if every peer connects to every other, `false` if all connect to
+    ///   the host only;
     /// - `sealed` ([bool]), `true` if nobody can join any more;
     /// - `age` ([float]), seconds since it was created.
     #[func]
@@ -220,9 +248,12 @@ impl SignalingServer {
         self.mirror.lobbies().map(describe).collect()
     }
 
-    /// Closes a lobby: every peer in it is disconnected with 4000 and `reason`, of which about 120 bytes arrive.
+    /// Closes a lobby: every peer in it is disconnected with 4000 and `reason`, of which about 120
+    /// bytes arrive.
     ///
-    /// Returns [constant OK], [constant ERR_UNCONFIGURED] if the server does not run, [constant ERR_DOES_NOT_EXIST] if there is no such lobby, or [constant ERR_BUSY] if too many commands wait already.
+    /// Returns [constant OK], [constant ERR_UNCONFIGURED] if the server does not run, [constant
+    /// ERR_DOES_NOT_EXIST] if there is no such lobby, or [constant ERR_BUSY] if too many commands
+    /// wait already.
     #[func]
     fn close_lobby(
         &mut self,
@@ -234,9 +265,12 @@ impl SignalingServer {
         })
     }
 
-    /// Disconnects one peer of a lobby with 4000 and `reason`, of which about 120 bytes arrive. If it is the host (1), the lobby ends.
+    /// Disconnects one peer of a lobby with 4000 and `reason`, of which about 120 bytes arrive. If
+    /// it is the host (1), the lobby ends.
     ///
-    /// Returns [constant OK], [constant ERR_UNCONFIGURED] if the server does not run, [constant ERR_DOES_NOT_EXIST] if there is no such lobby or peer, or [constant ERR_BUSY] if too many commands wait already.
+    /// Returns [constant OK], [constant ERR_UNCONFIGURED] if the server does not run, [constant
+    /// ERR_DOES_NOT_EXIST] if there is no such lobby or peer, or [constant ERR_BUSY] if too many
+    /// commands wait already.
     #[func]
     fn disconnect_peer(
         &mut self,

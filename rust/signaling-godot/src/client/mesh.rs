@@ -20,6 +20,9 @@ use signaling_net::ClientHandle;
 use signaling_protocols::godot::client::candidate_payload;
 use signaling_protocols::godot::{ClientEvent, ClientRequest, GodotSession, RelayKind, Topology};
 
+/// Peers that are told of at most; a server that announces more means no good.
+const MAX_PEERS: usize = 4096;
+
 /// What waits for a peer's description: filled by its candidates, emptied when the description is
 /// set. Further candidates are dropped; a peer has few.
 const MAX_EARLY_CANDIDATES: usize = 64;
@@ -123,6 +126,7 @@ impl Mesh {
     fn can_add(&self, other: PeerId) -> bool {
         pairs(self.topology, self.id, other)
             && !self.peer.has_peer(number(other))
+            && self.early.borrow().len() < MAX_PEERS
             && !self.peer.is_refusing_new_connections()
             && self.peer.get_connection_status() != ConnectionStatus::DISCONNECTED
     }
