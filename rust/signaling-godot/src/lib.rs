@@ -9,6 +9,10 @@
 //! - `runtime`: the one network thread behind both.
 //! - `entry`: where the engine comes in.
 
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "what is visible in Godot is documented for its help, which has links of its own"
+)]
 #![allow(unreachable_pub, reason = "the macros of the godot crate generate public methods")]
 #![allow(
     clippy::needless_pass_by_value,
