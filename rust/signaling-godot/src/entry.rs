@@ -3,7 +3,7 @@
 
 use godot::prelude::*;
 
-use crate::runtime;
+use crate::{runtime, webrtc};
 
 struct SignalingExtension;
 
@@ -11,9 +11,16 @@ struct SignalingExtension;
 // code of this library before it can be unloaded.
 #[gdextension]
 unsafe impl ExtensionLibrary for SignalingExtension {
+    fn on_stage_init(stage: InitStage) {
+        if stage == InitStage::MainLoop {
+            webrtc::install_default_extension();
+        }
+    }
+
     fn on_stage_deinit(stage: InitStage) {
         if stage == InitStage::MainLoop {
             runtime::shut_down();
+            webrtc::shut_down();
         }
     }
 }

@@ -6,6 +6,7 @@
 //! - `server`: the node `SignalingServer`.
 //! - `client`: the node `SignalingClient`, and how it connects peers.
 //! - `frame`: how both get their turn once a frame.
+//! - `webrtc`: the native WebRTC transport as engine classes.
 //! - `runtime`: the one network thread behind both.
 //! - `entry`: where the engine comes in.
 
@@ -24,3 +25,4 @@ mod entry;
 mod frame;
 mod runtime;
 mod server;
+mod webrtc;

@@ -1,0 +1,101 @@
+//! The dictionaries that the engine hands over, read into types.
+
+use std::time::Duration;
+
+use godot::global::Error;
+use godot::prelude::*;
+use signaling_webrtc::{ChannelInit, IceServer, PeerOptions, Reliability};
+
+/// Why a dictionary cannot be used: always the caller's mistake.
+#[derive(Debug)]
+pub(super) struct Malformed;
+
+impl From<Malformed> for Error {
+    fn from(_: Malformed) -> Self {
+        Self::ERR_INVALID_PARAMETER
+    }
+}
+
+/// Reads the configuration of a connection. Keys that are not known are left alone, as in
+/// browsers.
+pub(super) fn peer_options(config: &VarDictionary) -> Result<PeerOptions, Malformed> {
+    let servers: Option<VarArray> = optional(config, "iceServers")?;
+    let mut ice_servers = Vec::new();
+    for server in servers.unwrap_or_default().iter_shared() {
+        let server: VarDictionary = read(&server)?;
+        let _: Option<GString> = optional(&server, "username")?;
+        let _: Option<GString> = optional(&server, "credential")?;
+        for url in urls(&server)? {
+            ice_servers.push(IceServer::parse(&url).map_err(|_| Malformed)?);
+        }
+    }
+    Ok(PeerOptions { ice_servers, ..PeerOptions::default() })
+}
+
+/// One URL or an array of them.
+fn urls(server: &VarDictionary) -> Result<Vec<String>, Malformed> {
+    let urls = server.get("urls").ok_or(Malformed)?;
+    if let Ok(url) = urls.try_to::<GString>() {
+        return Ok(vec![url.to_string()]);
+    }
+    if let Ok(urls) = urls.try_to::<PackedStringArray>() {
+        return Ok(urls.as_slice().iter().map(GString::to_string).collect());
+    }
+    let urls: VarArray = read(&urls)?;
+    urls.iter_shared().map(|url| Ok(read::<GString>(&url)?.to_string())).collect()
+}
+
+/// Reads the options of a channel.
+pub(super) fn channel_init(
+    label: &GString,
+    options: &VarDictionary,
+) -> Result<ChannelInit, Malformed> {
+    let protocol: Option<GString> = optional(options, "protocol")?;
+    let id: Option<u16> = optional(options, "id")?;
+    let is_negotiated = optional(options, "negotiated")?.unwrap_or(false);
+    Ok(ChannelInit {
+        label: label.to_string(),
+        protocol: protocol.unwrap_or_default().to_string(),
+        ordered: optional(options, "ordered")?.unwrap_or(true),
+        reliability: reliability(options)?,
+        negotiated: if is_negotiated { Some(id.ok_or(Malformed)?) } else { None },
+    })
+}
+
+fn reliability(options: &VarDictionary) -> Result<Reliability, Malformed> {
+    let retransmits = optional(options, "maxRetransmits")?;
+    let life_time: Option<u16> = optional(options, "maxPacketLifeTime")?;
+    match (retransmits, life_time) {
+        (None, None) => Ok(misspelt_life_time(optional(options, "maxPacketLifetime")?)),
+        (Some(count), None) => Ok(Reliability::MaxRetransmits(count)),
+        (None, Some(time)) => Ok(Reliability::MaxPacketLifeTime(milliseconds(time))),
+        (Some(_), Some(_)) => Err(Malformed),
+    }
+}
+
+/// `WebRTCMultiplayerPeer` misspells `maxPacketLifeTime`, with the value 1 unless the game sets
+/// another. One millisecond taken literally would throw messages away that wait for a moment
+/// before they leave, so it means: no retransmission, but always one attempt.
+fn misspelt_life_time(life_time: Option<u16>) -> Reliability {
+    match life_time {
+        None => Reliability::Reliable,
+        Some(0 | 1) => Reliability::MaxRetransmits(0),
+        Some(time) => Reliability::MaxPacketLifeTime(milliseconds(time)),
+    }
+}
+
+fn milliseconds(count: u16) -> Duration {
+    Duration::from_millis(count.into())
+}
+
+/// The value of a key, unless it is absent or null.
+fn optional<T: FromGodot>(options: &VarDictionary, key: &str) -> Result<Option<T>, Malformed> {
+    match options.get(key) {
+        Some(value) if !value.is_nil() => read(&value).map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn read<T: FromGodot>(value: &Variant) -> Result<T, Malformed> {
+    value.try_to().map_err(|_| Malformed)
+}

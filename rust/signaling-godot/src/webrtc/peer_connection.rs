@@ -1,0 +1,286 @@
+//! The engine's view of a connection.
+
+use godot::classes::web_rtc_peer_connection::{
+    ConnectionState as GodotConnectionState, GatheringState as GodotGatheringState,
+    SignalingState as GodotSignalingState,
+};
+use godot::classes::{
+    IWebRtcPeerConnectionExtension, WebRtcDataChannel, WebRtcPeerConnectionExtension,
+};
+use godot::global::Error;
+use godot::prelude::*;
+use signaling_webrtc::{
+    CommandError, ConnectionState, GatheringState, PeerEvent, PeerHandle, PeerOptions, SdpKind,
+    SignalingState, WrongState,
+};
+
+use super::TRANSPORT;
+use super::data_channel::WebRtcNativeDataChannel;
+use super::options::{channel_init, peer_options};
+
+/// The native implementation of [WebRTCPeerConnection], built into this addon.
+///
+/// You rarely name this class: [code]WebRTCPeerConnection.new()[/code] returns one, unless another
+/// WebRTC library is installed. The project setting [code]signaling/webrtc/backend[/code] decides
+/// then: [code]auto[/code] leaves the place to the other library, [code]builtin[/code] always
+/// takes this class, [code]external[/code] never does.
+///
+/// It behaves as [WebRTCPeerConnection] and the web promise. All connections of the game share one
+/// thread, which starts with the first of them. Signals are emitted by
+/// [method WebRTCPeerConnection.poll] only, so call it each frame; a [WebRTCMultiplayerPeer] does
+/// that for its connections. States and packets are up to date without it.
+///
+/// - [method WebRTCPeerConnection.initialize] understands [code]iceServers[/code] with
+///   [code]stun:[/code] URLs; [code]turn:[/code] and the encrypted ones are read, but not used yet.
+///   [constant ERR_INVALID_PARAMETER] tells that the dictionary is malformed.
+/// - [method WebRTCPeerConnection.create_data_channel] may be called at any time before the
+///   connection is closed. It returns [code]null[/code] for options that contradict each other, or
+///   an id that is in use. The key [code]maxPacketLifetime[/code] that [WebRTCMultiplayerPeer]
+///   sends with value 1 is taken as [code]maxRetransmits: 0[/code]: unreliable packets are sent
+///   once, and never again.
+/// - [method WebRTCPeerConnection.create_offer] needs a channel, else it returns
+///   [constant ERR_UNCONFIGURED].
+/// - What does not fit the signaling state returns [constant ERR_UNAVAILABLE]; a description or a
+///   candidate that cannot be read, or a local description that is not the one created last,
+///   [constant ERR_INVALID_PARAMETER]; anything after [method WebRTCPeerConnection.close],
+///   [constant ERR_UNCONFIGURED].
+#[derive(GodotClass)]
+#[class(tool, init, base = WebRtcPeerConnectionExtension, rename = WebRTCNativePeerConnection)]
+pub struct WebRtcNativePeerConnection {
+    link: Link,
+    has_channels: bool,
+    /// Counts what makes events of before obsolete: closing, and starting anew.
+    era: u64,
+    base: Base<WebRtcPeerConnectionExtension>,
+}
+
+/// What stands behind the object.
+enum Link {
+    /// Nothing yet: an object that is never used costs nothing.
+    Unused(PeerOptions),
+    /// A connection, possibly over.
+    Used(PeerHandle),
+    /// Closed before it was used.
+    Closed,
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Self::Unused(PeerOptions::default())
+    }
+}
+
+/// Provides a method that the trait asks for with a receiver which cannot serve: `#[godot_api]`
+/// registers the one with `Gd<Self>` beside it.
+macro_rules! superseded_by_gd_self {
+    ($name:ident) => {
+        fn $name(&mut self) -> Error {
+            Error::ERR_BUG
+        }
+    };
+}
+
+#[godot_api]
+impl IWebRtcPeerConnectionExtension for WebRtcNativePeerConnection {
+    fn initialize(&mut self, p_config: VarDictionary) -> Error {
+        match peer_options(&p_config) {
+            Ok(options) => {
+                self.link = Link::Unused(options);
+                self.has_channels = false;
+                self.era += 1;
+                Error::OK
+            }
+            Err(malformed) => malformed.into(),
+        }
+    }
+
+    fn create_data_channel(
+        &mut self,
+        p_label: GString,
+        p_config: VarDictionary,
+    ) -> Option<Gd<WebRtcDataChannel>> {
+        let init = channel_init(&p_label, &p_config).ok()?;
+        let channel = self.peer().ok()?.create_channel(init).ok()?;
+        self.has_channels = true;
+        Some(WebRtcNativeDataChannel::from_handle(channel).upcast())
+    }
+
+    fn create_offer(&mut self) -> Error {
+        let has_channels = self.has_channels;
+        self.command(|peer| {
+            if has_channels {
+                peer.create_offer().map_err(to_error)
+            } else {
+                Err(Error::ERR_UNCONFIGURED)
+            }
+        })
+    }
+
+    fn set_local_description(&mut self, p_type: GString, p_sdp: GString) -> Error {
+        self.command(|peer| {
+            let kind = sdp_kind(&p_type)?;
+            peer.set_local_description(kind, &p_sdp.to_string()).map_err(to_error)
+        })
+    }
+
+    fn set_remote_description(&mut self, p_type: GString, p_sdp: GString) -> Error {
+        self.command(|peer| {
+            let kind = sdp_kind(&p_type)?;
+            peer.set_remote_description(kind, &p_sdp.to_string()).map_err(to_error)
+        })
+    }
+
+    fn add_ice_candidate(
+        &mut self,
+        p_sdp_mid_name: GString,
+        p_sdp_mline_index: i32,
+        p_sdp_name: GString,
+    ) -> Error {
+        self.command(|peer| {
+            let index =
+                u32::try_from(p_sdp_mline_index).map_err(|_| Error::ERR_INVALID_PARAMETER)?;
+            let (mid, candidate) = (p_sdp_mid_name.to_string(), p_sdp_name.to_string());
+            peer.add_candidate(&mid, index, &candidate).map_err(to_error)
+        })
+    }
+
+    /// Emits what has happened. No borrow is held meanwhile, and the object is kept alive: handlers
+    /// may call any method, start anew, or let go of the last other reference.
+    #[func(gd_self)]
+    fn poll(mut this: Gd<Self>) -> Error {
+        let (era, events) = this.bind().take_events();
+        for event in events {
+            if this.bind().era != era {
+                break;
+            }
+            emit(&mut this, event);
+        }
+        Error::OK
+    }
+
+    superseded_by_gd_self!(poll);
+
+    fn close(&mut self) {
+        self.era += 1;
+        match &self.link {
+            Link::Unused(_) => self.link = Link::Closed,
+            Link::Used(peer) => peer.close(),
+            Link::Closed => {}
+        }
+    }
+
+    fn get_connection_state(&self) -> GodotConnectionState {
+        let state = match &self.link {
+            Link::Unused(_) => ConnectionState::New,
+            Link::Used(peer) => peer.connection_state(),
+            Link::Closed => ConnectionState::Closed,
+        };
+        match state {
+            ConnectionState::New => GodotConnectionState::NEW,
+            ConnectionState::Connecting => GodotConnectionState::CONNECTING,
+            ConnectionState::Connected => GodotConnectionState::CONNECTED,
+            ConnectionState::Disconnected => GodotConnectionState::DISCONNECTED,
+            ConnectionState::Failed => GodotConnectionState::FAILED,
+            ConnectionState::Closed => GodotConnectionState::CLOSED,
+        }
+    }
+
+    fn get_gathering_state(&self) -> GodotGatheringState {
+        let state = match &self.link {
+            Link::Used(peer) => peer.gathering_state(),
+            Link::Unused(_) | Link::Closed => GatheringState::New,
+        };
+        match state {
+            GatheringState::New => GodotGatheringState::NEW,
+            GatheringState::Gathering => GodotGatheringState::GATHERING,
+            GatheringState::Complete => GodotGatheringState::COMPLETE,
+        }
+    }
+
+    fn get_signaling_state(&self) -> GodotSignalingState {
+        let state = match &self.link {
+            Link::Unused(_) => SignalingState::Stable,
+            Link::Used(peer) => peer.signaling_state(),
+            Link::Closed => SignalingState::Closed,
+        };
+        match state {
+            SignalingState::Stable => GodotSignalingState::STABLE,
+            SignalingState::HaveLocalOffer => GodotSignalingState::HAVE_LOCAL_OFFER,
+            SignalingState::HaveRemoteOffer => GodotSignalingState::HAVE_REMOTE_OFFER,
+            SignalingState::Closed => GodotSignalingState::CLOSED,
+        }
+    }
+}
+
+impl WebRtcNativePeerConnection {
+    fn command(&mut self, act: impl FnOnce(&PeerHandle) -> Result<(), Error>) -> Error {
+        self.peer().and_then(act).err().unwrap_or(Error::OK)
+    }
+
+    /// The connection, made when it is first needed.
+    fn peer(&mut self) -> Result<&PeerHandle, Error> {
+        if let Link::Unused(options) = &mut self.link {
+            let options = std::mem::take(options);
+            let peer = TRANSPORT.peer(options).map_err(|error| {
+                godot_error!("WebRTC: cannot start the network thread: {error}");
+                Error::ERR_CANT_CREATE
+            })?;
+            self.link = Link::Used(peer);
+        }
+        match &self.link {
+            Link::Used(peer) => Ok(peer),
+            Link::Unused(_) | Link::Closed => Err(Error::ERR_UNCONFIGURED),
+        }
+    }
+
+    fn take_events(&self) -> (u64, Vec<PeerEvent>) {
+        match &self.link {
+            Link::Used(peer) => (self.era, peer.take_events()),
+            Link::Unused(_) | Link::Closed => (self.era, Vec::new()),
+        }
+    }
+}
+
+fn emit(this: &mut Gd<WebRtcNativePeerConnection>, event: PeerEvent) {
+    match event {
+        PeerEvent::DescriptionCreated { kind, sdp } => {
+            let arguments = vslice![kind_name(kind), GString::from(&sdp)];
+            this.emit_signal("session_description_created", arguments);
+        }
+        PeerEvent::CandidateCreated { mid, index, candidate } => {
+            let arguments = vslice![GString::from(&mid), index, GString::from(&candidate)];
+            this.emit_signal("ice_candidate_created", arguments);
+        }
+        PeerEvent::ChannelAnnounced(channel) => {
+            let channel = WebRtcNativeDataChannel::from_handle(channel);
+            this.emit_signal("data_channel_received", vslice![channel]);
+        }
+    }
+}
+
+fn sdp_kind(name: &GString) -> Result<SdpKind, Error> {
+    match name.to_string().as_str() {
+        "offer" => Ok(SdpKind::Offer),
+        "answer" => Ok(SdpKind::Answer),
+        _ => Err(Error::ERR_INVALID_PARAMETER),
+    }
+}
+
+fn kind_name(kind: SdpKind) -> &'static str {
+    match kind {
+        SdpKind::Offer => "offer",
+        SdpKind::Answer => "answer",
+    }
+}
+
+fn to_error(error: CommandError) -> Error {
+    match error {
+        CommandError::WrongState(WrongState(SignalingState::Closed)) => Error::ERR_UNCONFIGURED,
+        CommandError::WrongState(_) => Error::ERR_UNAVAILABLE,
+        CommandError::Sdp(_)
+        | CommandError::Candidate(_)
+        | CommandError::Description(_)
+        | CommandError::Channel(_) => Error::ERR_INVALID_PARAMETER,
+        CommandError::Busy => Error::ERR_BUSY,
+    }
+}
