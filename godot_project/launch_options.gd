@@ -39,11 +39,14 @@ var error := ""
 static func parse(arguments: PackedStringArray) -> LaunchOptions:
 	var options := LaunchOptions.new()
 	for argument in arguments:
-		options._take(argument.get_slice("=", 0), argument.substr(argument.find("=") + 1))
+		var option := argument.get_slice("=", 0)
+		options._take(option, argument.trim_prefix(option).trim_prefix("="))
 	if options.role == Role.DESKTOP and OS.has_feature("dedicated_server"):
 		options.role = Role.SERVER
 	if options.role == Role.JOIN and options.url.is_empty():
 		options.url = DEFAULT_URL
+	if options.role == Role.JOIN and options.lobby.is_empty():
+		options.error = "--join wants the code of a lobby"
 	if options.bot and options.role not in [Role.HOST, Role.JOIN]:
 		options.error = "--bot needs --host or --join=CODE"
 	return options

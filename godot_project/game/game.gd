@@ -133,7 +133,7 @@ func _on_client_lobby_joined(lobby: String) -> void:
 
 ## Peers that are connected stay so without the signaling server.
 func _on_client_disconnected(code: int, reason: String) -> void:
-	if players.find(multiplayer.get_unique_id()) == null:
+	if players.find(_client.get_unique_id()) == null:
 		leave.call_deferred(Explain.disconnection(code, reason))
 	else:
 		_card.show_status("%s The game goes on." % Explain.disconnection(code, reason), Light.BUSY)

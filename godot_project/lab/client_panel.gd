@@ -171,7 +171,9 @@ func _refresh() -> void:
 	_join.disabled = _running or _code.text.strip_edges().is_empty()
 	_ping.disabled = not _running or alone
 	_peers.disabled = not _running
-	_seal.disabled = not _running or _sealed or not multiplayer.is_server()
+	_seal.disabled = (
+		_sealed or client.get_unique_id() != 1
+		or client.get_state() != SignalingClient.STATE_JOINED)
 	_leave.disabled = not _running
 
 
