@@ -1,4 +1,4 @@
-//! The dictionaries that the engine hands over, read into types.
+//! The dictionaries that the engine hands over, typed or not, read into types.
 
 use std::time::Duration;
 
@@ -19,10 +19,10 @@ impl From<Malformed> for Error {
 /// Reads the configuration of a connection. Keys that are not known are left alone, as in
 /// browsers.
 pub(super) fn peer_options(config: &VarDictionary) -> Result<PeerOptions, Malformed> {
-    let servers: Option<VarArray> = optional(config, "iceServers")?;
+    let servers: Option<AnyArray> = optional(config, "iceServers")?;
     let mut ice_servers = Vec::new();
-    for server in servers.unwrap_or_default().iter_shared() {
-        let server: VarDictionary = read(&server)?;
+    for server in servers.iter().flat_map(AnyArray::iter_shared) {
+        let server: AnyDictionary = read(&server)?;
         let _: Option<GString> = optional(&server, "username")?;
         let _: Option<GString> = optional(&server, "credential")?;
         for url in urls(&server)? {
@@ -33,15 +33,15 @@ pub(super) fn peer_options(config: &VarDictionary) -> Result<PeerOptions, Malfor
 }
 
 /// One URL or an array of them.
-fn urls(server: &VarDictionary) -> Result<Vec<String>, Malformed> {
-    let urls = server.get("urls").ok_or(Malformed)?;
+fn urls(server: &AnyDictionary) -> Result<Vec<String>, Malformed> {
+    let urls: Variant = optional(server, "urls")?.ok_or(Malformed)?;
     if let Ok(url) = urls.try_to::<GString>() {
         return Ok(vec![url.to_string()]);
     }
     if let Ok(urls) = urls.try_to::<PackedStringArray>() {
         return Ok(urls.as_slice().iter().map(GString::to_string).collect());
     }
-    let urls: VarArray = read(&urls)?;
+    let urls: AnyArray = read(&urls)?;
     urls.iter_shared().map(|url| Ok(read::<GString>(&url)?.to_string())).collect()
 }
 
@@ -89,8 +89,8 @@ fn milliseconds(count: u16) -> Duration {
 }
 
 /// The value of a key, unless it is absent or null.
-fn optional<T: FromGodot>(options: &VarDictionary, key: &str) -> Result<Option<T>, Malformed> {
-    match options.get(key) {
+fn optional<T: FromGodot>(options: &AnyDictionary, key: &str) -> Result<Option<T>, Malformed> {
+    match options.get(&key.to_variant()) {
         Some(value) if !value.is_nil() => read(&value).map(Some),
         _ => Ok(None),
     }
