@@ -1,2 +1,124 @@
-//! Being built.
-fn main() {}
+//! The cupboard: `cargo xtask <command>` builds, tests and shows the project, on every system and
+//! without a script to read. It never edits what is in version control.
+//!
+//! In reading order: `workspace` (where things are), `run` with `report` and `groups` (processes,
+//! and the judgement of what they said), `godot` with `provision`, `sources` and `helper` (an
+//! engine), `extension`, `project` and `files` (something to run in it), and then one file per
+//! command: `test`, `demo`, `export`, `screenshot`, `ci`.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
+
+mod ci;
+mod demo;
+mod export;
+mod extension;
+mod files;
+mod godot;
+mod groups;
+mod helper;
+mod project;
+mod provision;
+mod report;
+mod run;
+mod screenshot;
+mod sources;
+mod tally;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use lexopt::prelude::*;
+
+use crate::extension::Profile;
+use crate::tally::Tally;
+use crate::workspace::Workspace;
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  build [--release]    builds the extension
+  demo                 opens the demo
+  demo --headless      lets three bots play the demo without a window
+  test                 runs all tests: Rust's, then those in the engine
+  godot-test [filter]  runs the tests in the engine, of the files that have the filter in their name
+  export-server        exports the dedicated server, and lets two bots play on it
+  screenshot           saves pictures of the demo under target/screenshots
+  ci                   makes every check: format, lints, docs, tests, demo, export
+
+The engine is $GODOT4_BIN, else godot4 or godot on the PATH, else fetched from Debian's archive.";
+
+enum Task {
+    Help,
+    Build(Profile),
+    Demo,
+    DemoHeadless,
+    Test,
+    GodotTest { filter: String },
+    ExportServer,
+    Screenshot,
+    Ci,
+}
+
+fn main() -> ExitCode {
+    let tally = parse().and_then(perform);
+    match tally {
+        Ok(tally) if tally.failed == 0 => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn parse() -> Result<Task> {
+    let mut arguments = lexopt::Parser::from_env();
+    let Some(Value(command)) = arguments.next()? else { return Ok(Task::Help) };
+    let mut task = match command.string()?.as_str() {
+        "build" => Task::Build(Profile::Debug),
+        "demo" => Task::Demo,
+        "test" => Task::Test,
+        "godot-test" => Task::GodotTest { filter: String::new() },
+        "export-server" => Task::ExportServer,
+        "screenshot" => Task::Screenshot,
+        "ci" => Task::Ci,
+        other => bail!("there is no command \"{other}\"\n\n{USAGE}"),
+    };
+    while let Some(argument) = arguments.next()? {
+        task = match (task, argument) {
+            (Task::Build(_), Long("release")) => Task::Build(Profile::Release),
+            (Task::Demo, Long("headless")) => Task::DemoHeadless,
+            (Task::GodotTest { .. }, Value(filter)) => Task::GodotTest { filter: filter.string()? },
+            (_, argument) => return Err(argument.unexpected().into()),
+        };
+    }
+    Ok(task)
+}
+
+fn perform(task: Task) -> Result<Tally> {
+    if let Task::Help = task {
+        println!("{USAGE}");
+        return Ok(Tally::default());
+    }
+    groups::end_all_on_interrupt()?;
+    let workspace = Workspace::open()?;
+    match task {
+        Task::Help => {}
+        Task::Build(profile) => extension::build(&workspace, profile)?,
+        Task::Demo => demo::open(workspace)?,
+        Task::DemoHeadless => demo::headless(&workspace)?,
+        Task::ExportServer => export::server(&workspace)?,
+        Task::Screenshot => screenshot::take(&workspace)?,
+        Task::Test => return Ok(closing_line(test::all(&workspace))),
+        Task::GodotTest { filter } => return Ok(closing_line(test::godot(&workspace, &filter)?)),
+        Task::Ci => return Ok(closing_line(ci::all(&workspace))),
+    }
+    Ok(Tally::default())
+}
+
+fn closing_line(tally: Tally) -> Tally {
+    println!("{tally}");
+    tally
+}

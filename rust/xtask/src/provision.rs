@@ -1,0 +1,199 @@
+//! Gets the engine from Debian's archive into the target folder, without touching the system: its
+//! packages, with all the libraries they need, are unpacked into one folder and made to find each
+//! other there.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::helper::{self, find_on_path};
+use crate::report::Echo;
+use crate::run;
+use crate::sources::{self, Mirror};
+
+/// The suite of Debian's archive that has the engine.
+const SUITE: &str = "forky";
+/// The engine, and what it exports games with.
+const PACKAGES: [&str; 3] = ["godot", "godot-template-release", "godot-template-debug"];
+/// Library folders, inside the main one, that these programs look into.
+const LIBRARY_FOLDERS: [&str; 3] = ["pulseaudio", "blas", "lapack"];
+/// This library names a folder of the system for itself, and would not find its other half.
+const SELFISH_LIBRARY: &str = "libpulse.so.0";
+/// How long the download may take.
+const DOWNLOAD_LIMIT: Duration = Duration::from_secs(1800);
+/// How long a step on files that are here may take.
+const STEP_LIMIT: Duration = Duration::from_secs(120);
+
+/// The engine's program in `home`, which is filled when it is not complete. The export templates
+/// are beside it.
+pub(crate) fn godot(home: &Path) -> Result<PathBuf> {
+    let root = home.join("root");
+    let binary = root.join("usr/bin/godot");
+    if !is_complete(home) {
+        let has = |program| find_on_path(program).is_some();
+        ensure!(has("apt-get") && has("dpkg-deb"), "only on Debian can it be fetched for you");
+        helper::ensure("patchelf", &["patchelf"])?;
+        println!("getting Godot from Debian's archive (about 200 MB, once)");
+        clear(home)?;
+        download(&home.join("apt"))?;
+        unpack(&home.join("apt"), &root)?;
+        relocate(&root)?;
+        step(&binary, ["--version"])?;
+        fs::remove_dir_all(home.join("apt"))?;
+        fs::write(home.join(COMPLETE), root.as_os_str().as_encoded_bytes())?;
+    }
+    Ok(binary)
+}
+
+/// The file that is written last. It holds the place, because the programs hold absolute paths.
+const COMPLETE: &str = "complete";
+
+fn is_complete(home: &Path) -> bool {
+    let place = home.join("root");
+    fs::read(home.join(COMPLETE)).is_ok_and(|noted| noted == place.as_os_str().as_encoded_bytes())
+}
+
+/// What an interrupted attempt has downloaded may stay: apt checks it.
+fn clear(home: &Path) -> io::Result<()> {
+    fs::create_dir_all(home)?;
+    let gone = |result: io::Result<()>| match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    };
+    gone(fs::remove_file(home.join(COMPLETE)))?;
+    gone(fs::remove_dir_all(home.join("root")))
+}
+
+/// Downloads the packages and all they depend on, from the first mirror that has the suite.
+fn download(apt: &Path) -> Result<()> {
+    for folder in ["lists/partial", "cache/archives/partial", "empty"] {
+        fs::create_dir_all(apt.join(folder))?;
+    }
+    fs::write(apt.join("status"), "")?;
+    let mut failure = None;
+    for mirror in sources::mirrors()? {
+        match update(apt, &mirror) {
+            Ok(()) => return fetch(apt),
+            Err(error) => failure = Some(error),
+        }
+    }
+    match failure {
+        Some(error) => Err(error.context(format!("no mirror of this machine has Debian {SUITE}"))),
+        None => bail!("the apt sources of this machine name no mirror of Debian"),
+    }
+}
+
+fn update(apt: &Path, mirror: &Mirror) -> Result<()> {
+    fs::write(apt.join("sources.list"), mirror.entry(SUITE, &architecture()?))?;
+    let mut command = apt_get(apt);
+    command.args(["--option", "APT::Update::Error-Mode=any", "update"]);
+    run::run("apt-get update", command, DOWNLOAD_LIMIT, Echo::OnFailure)?;
+    Ok(())
+}
+
+fn fetch(apt: &Path) -> Result<()> {
+    let mut command = apt_get(apt);
+    command.args(["--yes", "--download-only", "--no-install-recommends", "install"]).args(PACKAGES);
+    run::run("apt-get install", command, DOWNLOAD_LIMIT, Echo::OnFailure)?;
+    Ok(())
+}
+
+/// An `apt-get` that knows of nothing but what is in the folder `apt`: no source, no preference
+/// and no installed package of the system.
+fn apt_get(apt: &Path) -> Command {
+    let mut command = Command::new("apt-get");
+    for (option, path) in [
+        ("Dir::Etc::SourceList", "sources.list"),
+        ("Dir::Etc::SourceParts", "empty"),
+        ("Dir::Etc::Preferences", "none"),
+        ("Dir::Etc::PreferencesParts", "empty"),
+        ("Dir::State::Lists", "lists"),
+        ("Dir::State::Status", "status"),
+        ("Dir::Cache", "cache"),
+    ] {
+        let mut assignment = OsStr::new(option).to_owned();
+        assignment.push("=");
+        assignment.push(apt.join(path));
+        command.arg("--option").arg(assignment);
+    }
+    for option in [
+        "APT::Default-Release=",
+        "APT::Sandbox::User=",
+        "Acquire::Languages=none",
+        "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false",
+        "Acquire::Retries=3",
+    ] {
+        command.args(["--option", option]);
+    }
+    command
+}
+
+fn architecture() -> Result<String> {
+    let output = Command::new("dpkg").arg("--print-architecture").output()?;
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+fn unpack(apt: &Path, root: &Path) -> Result<()> {
+    fs::create_dir_all(root)?;
+    for entry in fs::read_dir(apt.join("cache/archives"))? {
+        let package = entry?.path();
+        if package.extension() == Some(OsStr::new("deb")) {
+            step(
+                Path::new("dpkg-deb"),
+                [OsStr::new("--extract"), package.as_ref(), root.as_ref()],
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the programs use the loader and the libraries in `root` rather than the system's.
+fn relocate(root: &Path) -> Result<()> {
+    let libraries = libraries(root)?;
+    let mut path = libraries.as_os_str().to_owned();
+    for folder in LIBRARY_FOLDERS {
+        path.push(":");
+        path.push(libraries.join(folder));
+    }
+    let patchelf = Path::new("patchelf");
+    let rpath = [OsStr::new("--force-rpath"), OsStr::new("--set-rpath"), path.as_ref()];
+    for name in PACKAGES {
+        let program = root.join("usr/bin").join(name);
+        let loader = libraries.join(loader_name(&program)?);
+        step(patchelf, [OsStr::new("--set-interpreter"), loader.as_ref(), program.as_ref()])?;
+        step(patchelf, rpath.into_iter().chain([program.as_ref()]))?;
+    }
+    let selfish = libraries.join(SELFISH_LIBRARY);
+    if selfish.exists() {
+        step(patchelf, rpath.into_iter().chain([selfish.canonicalize()?.as_ref()]))?;
+    }
+    Ok(())
+}
+
+/// The one folder that is named after the machine, such as `usr/lib/x86_64-linux-gnu`.
+fn libraries(root: &Path) -> Result<PathBuf> {
+    let folders = fs::read_dir(root.join("usr/lib"))?.filter_map(|entry| Some(entry.ok()?.path()));
+    let is_named_after_machine =
+        |folder: &PathBuf| folder.to_string_lossy().contains("-linux-gnu") && folder.is_dir();
+    folders.into_iter().find(is_named_after_machine).context("the packages hold no libraries")
+}
+
+fn loader_name(program: &Path) -> Result<String> {
+    let mut command = Command::new("patchelf");
+    command.arg("--print-interpreter").arg(program);
+    let report = run::run("patchelf", command, STEP_LIMIT, Echo::OnFailure)?;
+    let loader = report.lines.first().and_then(|path| path.rsplit('/').next());
+    Ok(loader.context("the program names no loader")?.to_owned())
+}
+
+fn step<A: AsRef<OsStr>>(program: &Path, arguments: impl IntoIterator<Item = A>) -> Result<()> {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    run::run(&program.display().to_string(), command, STEP_LIMIT, Echo::OnFailure)?;
+    Ok(())
+}
