@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -39,7 +39,7 @@ pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<()> {
 /// Copies the addon and the library that was built with `profile` into `project`.
 pub(crate) fn install(workspace: &Workspace, project: &Path, profile: Profile) -> Result<()> {
     files::mirror(&workspace.root.join(ADDON), &project.join(ADDON), &["bin"])?;
-    let library = project.join(library_path(workspace, profile)?);
+    let library = project.join(ADDON).join(library_path(workspace, profile)?);
     files::replace(&built_library(workspace, profile), &library)?;
     list(project)
 }
@@ -53,17 +53,17 @@ fn list(project: &Path) -> Result<()> {
     Ok(())
 }
 
-fn built_library(workspace: &Workspace, profile: Profile) -> std::path::PathBuf {
+fn built_library(workspace: &Workspace, profile: Profile) -> PathBuf {
     let name = format!("{}signaling_godot{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
-    workspace.target.join(profile.name()).join(name)
+    workspace.target.join(profile.folder()).join(name)
 }
 
-/// Where the engine looks for the library on this machine, relative to the project.
+/// Where the engine looks for the library on this machine, relative to the addon.
 fn library_path(workspace: &Workspace, profile: Profile) -> Result<String> {
     let manifest = workspace.root.join(MANIFEST);
     let text =
         fs::read_to_string(&manifest).with_context(|| format!("reading {}", manifest.display()))?;
-    let features = [env::consts::OS, profile.name(), godot::architecture()];
+    let features = [env::consts::OS, profile.feature(), godot::architecture()];
     library_for(&text, &features)
         .with_context(|| format!("{MANIFEST} names no library for {}", features.join(".")))
 }
@@ -74,14 +74,21 @@ fn library_for(manifest: &str, features: &[&str]) -> Option<String> {
     let section = libraries.lines().take_while(|line| !line.starts_with('['));
     section.filter_map(|line| line.split_once('=')).find_map(|(key, path)| {
         let fits = key.trim().split('.').all(|feature| features.contains(&feature));
-        let path = path.trim().trim_matches('"').strip_prefix("res://")?;
-        fits.then(|| path.to_owned())
+        fits.then(|| path.trim().trim_matches('"').to_owned())
     })
 }
 
 impl Profile {
-    /// The name of the engine's feature, which is also cargo's name of the folder.
-    fn name(self) -> &'static str {
+    /// The engine's name for what loads this library.
+    fn feature(self) -> &'static str {
+        match self {
+            Self::Debug => "editor",
+            Self::Release => "template",
+        }
+    }
+
+    /// Cargo's name of the folder it builds into.
+    fn folder(self) -> &'static str {
         match self {
             Self::Debug => "debug",
             Self::Release => "release",
@@ -98,12 +105,14 @@ mod tests {
 entry_symbol = "gdext_rust_init"
 
 [libraries]
-linux.debug.x86_64 = "res://addons/signaling/bin/debug.so"
-linux.release.x86_64 = "res://addons/signaling/bin/release.so"
-macos.debug = "res://addons/signaling/bin/debug.dylib"
+
+; What loads which = a remark
+linux.editor.x86_64 = "bin/debug.so"
+linux.template.x86_64 = "bin/release.so"
+macos.editor = "bin/debug.dylib"
 
 [icons]
-linux.debug.arm64 = "res://no.svg"
+linux.editor.arm64 = "no.svg"
 "#;
 
     #[track_caller]
@@ -112,10 +121,10 @@ linux.debug.arm64 = "res://no.svg"
     }
 
     #[test]
-    fn the_library_fits_the_machine_and_the_profile() {
-        check(["linux", "debug", "x86_64"], Some("addons/signaling/bin/debug.so"));
-        check(["linux", "release", "x86_64"], Some("addons/signaling/bin/release.so"));
-        check(["macos", "debug", "arm64"], Some("addons/signaling/bin/debug.dylib"));
-        check(["linux", "debug", "arm64"], None);
+    fn the_library_fits_the_machine_and_its_use() {
+        check(["linux", "editor", "x86_64"], Some("bin/debug.so"));
+        check(["linux", "template", "x86_64"], Some("bin/release.so"));
+        check(["macos", "editor", "arm64"], Some("bin/debug.dylib"));
+        check(["linux", "editor", "arm64"], None);
     }
 }
