@@ -30,7 +30,8 @@ pub(crate) enum Profile {
 pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<()> {
     let mut cargo = workspace.cargo(["build", "--package", "signaling-godot"]);
     if profile == Profile::Release {
-        cargo.arg("--release");
+        // Exported games have no use for the help pages, and the engine warns about them.
+        cargo.args(["--release", "--no-default-features"]);
     }
     run::run("build", cargo, BUILD_LIMIT, Echo::Live)?;
     Ok(())
