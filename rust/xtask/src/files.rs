@@ -1,15 +1,15 @@
 //! Copies of folders and of files that may be in use.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-/// Makes `target` hold what `source` holds, and nothing else but the top-level entries named in
-/// `apart`, which are left alone. Files that are equal already keep their time of change, so that
+/// Makes `target` hold what `source` holds, and nothing else but the engine's notes on it and the
+/// top-level entries named in `apart`, which are left alone. Files that are equal already keep their time of change, so that
 /// the engine does not import them again.
 pub(crate) fn mirror(source: &Path, target: &Path, apart: &[&str]) -> Result<()> {
     mirror_folder(source, target, apart)
@@ -19,7 +19,8 @@ pub(crate) fn mirror(source: &Path, target: &Path, apart: &[&str]) -> Result<()>
 fn mirror_folder(source: &Path, target: &Path, apart: &[&str]) -> io::Result<()> {
     fs::create_dir_all(target)?;
     let wanted = names_in(source, apart)?;
-    for name in names_in(target, apart)?.difference(&wanted) {
+    let is_gone = |name: &&OsString| !wanted.contains(*name) && !is_note_on_one_of(name, &wanted);
+    for name in names_in(target, apart)?.iter().filter(is_gone) {
         remove(&target.join(name))?;
     }
     for name in &wanted {
@@ -31,6 +32,13 @@ fn mirror_folder(source: &Path, target: &Path, apart: &[&str]) -> io::Result<()>
         }
     }
     Ok(())
+}
+
+/// The engine keeps notes beside the files it has seen.
+fn is_note_on_one_of(name: &OsStr, files: &BTreeSet<OsString>) -> bool {
+    let name = Path::new(name);
+    let is_note = name.extension().is_some_and(|kind| kind == "uid" || kind == "import");
+    is_note && name.file_stem().is_some_and(|file| files.contains(file))
 }
 
 fn names_in(folder: &Path, apart: &[&str]) -> io::Result<BTreeSet<OsString>> {
