@@ -1,24 +1,169 @@
 //! Where the other side may be reached.
 
-/// A candidate of the other side, parsed.
+use std::net::IpAddr;
+
+use is::Candidate;
+
+/// A candidate of the other side, parsed (RFC 8839, section 5.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteCandidate {
-    mid: String,
-    index: u32,
+    pub(crate) mid: String,
+    pub(crate) index: u32,
+    pub(crate) content: Content,
+}
+
+/// What a candidate line says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// An address to try.
+    Address(Candidate),
+    /// Something well-formed that cannot be used here: TCP, another component, a name (browsers
+    /// hide their address behind one in `.local`, and still show up as peer-reflexive), or an
+    /// address that is no single host's.
+    Unusable,
+    /// No more candidates will come.
+    End,
 }
 
 /// Why a text is not a candidate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unusable candidate")]
-pub struct CandidateError;
+#[error("not a candidate: {0}")]
+pub struct CandidateError(&'static str);
 
 impl RemoteCandidate {
-    /// Reads a candidate line, with or without `a=`. An empty one means that no more will come.
+    /// Longer lines are refused: a real one is about 150 bytes.
+    const MAX_BYTES: usize = 1024;
+
+    /// Reads a candidate line, with or without `a=`, as the signaling brought it with the media
+    /// id and line index it belongs to. An empty line means that no more will come.
     /// One that can never be used here (TCP, a name in `.local`) is read too, and ignored later.
     ///
     /// # Errors
     /// [`CandidateError`] when the line does not follow RFC 8839, section 5.1.
-    pub fn parse(mid: &str, index: u32, _candidate: &str) -> Result<Self, CandidateError> {
-        Ok(Self { mid: mid.to_owned(), index })
+    pub fn parse(mid: &str, index: u32, line: &str) -> Result<Self, CandidateError> {
+        let line = line.trim();
+        let line = line.strip_prefix("a=").unwrap_or(line);
+        Ok(Self { mid: mid.to_owned(), index, content: Content::parse(line)? })
+    }
+}
+
+impl Content {
+    pub(crate) fn parse(line: &str) -> Result<Self, CandidateError> {
+        if line.is_empty() || line == "end-of-candidates" {
+            return Ok(Self::End);
+        }
+        if line.len() > RemoteCandidate::MAX_BYTES {
+            return Err(CandidateError("too long"));
+        }
+        let fields = line.strip_prefix("candidate:").ok_or(CandidateError("no prefix"))?;
+        let mut fields = fields.split_ascii_whitespace().skip(1);
+        let component: u16 = number(fields.next()).ok_or(CandidateError("bad component"))?;
+        let transport = fields.next().ok_or(CandidateError("no transport"))?;
+        let _priority: u32 = number(fields.next()).ok_or(CandidateError("bad priority"))?;
+        let host = fields.next().ok_or(CandidateError("no address"))?;
+        let port: u16 = number(fields.next()).ok_or(CandidateError("bad port"))?;
+        let Ok(ip) = host.parse::<IpAddr>() else {
+            return if is_name(host) {
+                Ok(Self::Unusable)
+            } else {
+                Err(CandidateError("bad address"))
+            };
+        };
+        if component != 1 || !transport.eq_ignore_ascii_case("udp") || !is_reachable(ip, port) {
+            return Ok(Self::Unusable);
+        }
+        Candidate::from_sdp_string(line)
+            .map(Self::Address)
+            .map_err(|_| CandidateError("bad type or extension"))
+    }
+}
+
+fn number<T: std::str::FromStr>(field: Option<&str>) -> Option<T> {
+    field?.parse().ok()
+}
+
+fn is_name(host: &str) -> bool {
+    host.contains('.')
+        && host.bytes().any(|byte| byte.is_ascii_alphabetic())
+        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
+}
+
+/// Whether a datagram sent there could reach one host, and that one only.
+fn is_reachable(ip: IpAddr, port: u16) -> bool {
+    let single = match ip {
+        IpAddr::V4(ip) => !ip.is_unspecified() && !ip.is_multicast() && !ip.is_broadcast(),
+        // A link-local address means nothing without the interface, which a candidate lacks.
+        IpAddr::V6(ip) => !ip.is_unspecified() && !ip.is_multicast() && !ip.is_unicast_link_local(),
+    };
+    single && port != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content(line: &str) -> Result<Content, CandidateError> {
+        RemoteCandidate::parse("0", 0, line).map(|candidate| candidate.content)
+    }
+
+    #[test]
+    fn addresses_are_read() {
+        let cases = [
+            ("candidate:1 1 UDP 2122252543 192.0.2.1 5000 typ host", "192.0.2.1:5000"),
+            ("a=candidate:1 1 udp 1 ::1 9 typ host generation 0 network-cost 999", "[::1]:9"),
+            (" candidate:a/+ 1 udp 7 10.0.0.1 1 typ srflx raddr 0.0.0.0 rport 0\r\n", "10.0.0.1:1"),
+            ("candidate:1 1 udp 1 2001:db8::1 9 typ relay raddr ::1 rport 1", "[2001:db8::1]:9"),
+        ];
+        for (line, address) in cases {
+            let Ok(Content::Address(candidate)) = content(line) else { panic!("{line}") };
+            assert_eq!(candidate.addr().to_string(), address);
+        }
+    }
+
+    #[test]
+    fn the_end_is_read() {
+        for line in ["", "  ", "end-of-candidates", "a=end-of-candidates", "a="] {
+            assert_eq!(content(line), Ok(Content::End), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_no_error() {
+        for line in [
+            "candidate:1 1 tcp 1518280447 192.0.2.1 9 typ host tcptype active",
+            "candidate:1 2 udp 2122252542 192.0.2.1 5001 typ host",
+            "candidate:1 1 udp 1 9b36eaac-bb2e-49bb-bb78-21c41c499900.local 5000 typ host",
+            "candidate:1 1 udp 1 stun.example.org 5000 typ host",
+            "candidate:1 1 udp 1 192.0.2.1 0 typ host",
+            "candidate:1 1 udp 1 0.0.0.0 5000 typ host",
+            "candidate:1 1 udp 1 255.255.255.255 5000 typ host",
+            "candidate:1 1 udp 1 ff02::1 5000 typ host",
+            "candidate:1 1 udp 1 fe80::1 5000 typ host",
+        ] {
+            assert_eq!(content(line), Ok(Content::Unusable), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_candidate_is_an_error() {
+        let long = format!("candidate:{} 1 udp 1 192.0.2.1 1 typ host", "a".repeat(2000));
+        for line in [
+            "garbage",
+            "candidate:",
+            "candidate:1",
+            "candidate:1 1 udp",
+            "candidate:1 x udp 1 192.0.2.1 1 typ host",
+            "candidate:1 1 udp -1 192.0.2.1 1 typ host",
+            "candidate:1 1 udp 1 192.0.2.300 1 typ host",
+            "candidate:1 1 udp 1 not_a_name 1 typ host",
+            "candidate:1 1 udp 1 192.0.2.1 70000 typ host",
+            "candidate:1 1 udp 1 192.0.2.1 1",
+            "candidate:1 1 udp 1 192.0.2.1 1 typ",
+            "candidate:1 1 udp 1 192.0.2.1 1 typ rumour",
+            "candidate:1 1 udp 1 192.0.2.1 1 host typ",
+            &long,
+        ] {
+            assert!(content(line).is_err(), "{line}");
+        }
     }
 }

@@ -14,12 +14,20 @@
 
 pub mod candidate;
 pub mod certificate;
+mod channel_table;
 pub mod channels;
 pub mod config;
+mod dcep;
+mod demux;
 pub mod driver;
+mod dtls;
+mod ice;
+mod message;
 pub mod peer;
+mod sctp;
 pub mod sdp;
 pub mod signaling_state;
+mod stun;
 
 pub use candidate::{CandidateError, RemoteCandidate};
 pub use certificate::{Certificate, Fingerprint};

@@ -1,15 +1,50 @@
-//! One connection to one peer.
+//! One connection to one peer, composed of the layers below.
+//!
+//! ```text
+//!  negotiation ─ descriptions, roles            channels ─ messages, labels, closing
+//!       │                                          │
+//!       ▼                                          ▼
+//!      ice ── path ──► dtls ── packets ──► sctp ── streams
+//!       ▲                ▲
+//!  stun └──── demux ─────┘ datagrams
+//! ```
+//! Each layer is a state machine that knows nothing of the others; this one carries what comes
+//! out of one into the next.
+
+mod event;
+mod negotiation;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use crate::candidate::RemoteCandidate;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use crate::candidate::{Content, RemoteCandidate};
 use crate::certificate::Certificate;
+use crate::channel_table::ChannelTable;
 use crate::channels::{ChannelError, ChannelInit, ChannelKey};
 use crate::config::PeerConfig;
+use crate::demux::Layer;
+use crate::dtls::{self, Dtls, DtlsEvent};
+use crate::ice::{Ice, IceState, Path};
+use crate::sctp::{Association, Received, SctpEvent};
 use crate::sdp::{Description, SdpKind};
 use crate::signaling_state::{SignalingState, WrongState};
+use crate::stun::StunClient;
+
+pub use event::{ConnectionState, Event, GatheringState, Input, Output};
+pub use negotiation::DescriptionError;
+use negotiation::{Negotiation, Ours};
+
+/// Candidates of the other side that wait for its description; what comes beyond is ignored.
+const MAX_EARLY_CANDIDATES: usize = 64;
+
+/// Datagrams of the handshake that wait for a path; what comes beyond is sent again anyway.
+const MAX_EARLY_DATAGRAMS: usize = 8;
 
 /// A WebRTC peer connection with data channels, as a state machine.
 ///
@@ -19,165 +54,82 @@ use crate::signaling_state::{SignalingState, WrongState};
 /// It must stay on the thread it was made on; everything that goes in or comes out may cross
 /// threads.
 pub struct PeerConnection {
-    outputs: VecDeque<Output>,
+    now: Instant,
+    rng: StdRng,
+    config: PeerConfig,
+    certificate: Certificate,
+    negotiation: Negotiation,
+    gathering: Gathering,
+    stun: StunClient,
+    ice: Ice,
+    early_candidates: Vec<Content>,
+    early_datagrams: VecDeque<Vec<u8>>,
+    dtls: Option<Dtls>,
+    association: Option<Association>,
+    /// Whether the association stands.
+    is_open: bool,
+    channels: ChannelTable,
+    inbox: VecDeque<Inbound>,
+    state: ConnectionState,
+    /// How it ended, if it has: closed or failed, for good.
+    end: Option<ConnectionState>,
+    /// Whether something happened that the layers have not heard of yet.
+    is_stirred: bool,
+    timeout: Option<Instant>,
+    transmits: VecDeque<(Path, Vec<u8>)>,
+    events: VecDeque<Event>,
 }
 
-/// What can happen to a [`PeerConnection`].
-#[derive(Debug, Clone, Copy)]
-pub enum Input<'a> {
-    /// A datagram arrived.
-    Datagram {
-        /// The address of the socket it came to, as given to
-        /// [`PeerConnection::add_host_candidate`].
-        local: SocketAddr,
-        /// Where it came from.
-        from: SocketAddr,
-        /// What is in it.
-        bytes: &'a [u8],
-    },
-    /// Time has passed.
-    Timeout,
+/// How far the search for our own addresses is.
+#[derive(Default)]
+struct Gathering {
+    state: GatheringState,
+    /// Candidate lines, as the other side was told.
+    candidates: Vec<String>,
+    /// Whether the driver has nothing more to add.
+    has_all: bool,
 }
 
-/// What a [`PeerConnection`] wants done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Output {
-    /// Send this datagram.
-    Transmit {
-        /// The address of the socket to send it from.
-        from: SocketAddr,
-        /// Where to send it.
-        to: SocketAddr,
-        /// What to send.
-        bytes: Vec<u8>,
-    },
-    /// Tell the owner.
-    Event(Event),
-}
-
-/// What a [`PeerConnection`] tells its owner.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// A description is ready to be set as ours and sent to the other side.
-    DescriptionCreated {
-        /// Offer or answer.
-        kind: SdpKind,
-        /// The text to send.
-        sdp: String,
-    },
-    /// The other side should learn of this candidate.
-    CandidateCreated {
-        /// The media id it belongs to, never empty.
-        mid: String,
-        /// The index of the media line it belongs to.
-        index: u32,
-        /// The candidate line, without `a=`.
-        candidate: String,
-    },
-    /// The state of the connection has changed.
-    ConnectionState(ConnectionState),
-    /// The state of gathering has changed. At [`GatheringState::Gathering`] it is time to bind
-    /// sockets.
-    GatheringState(GatheringState),
-    /// The signaling state has changed.
-    SignalingState(SignalingState),
-    /// The other side opened a channel. It is open at once.
-    ChannelAnnounced {
-        /// Its key from now on.
-        key: ChannelKey,
-        /// How it was made.
-        init: ChannelInit,
-        /// Its stream id.
-        id: u16,
-    },
-    /// A channel that was made here is open.
-    ChannelOpen {
-        /// Which.
-        key: ChannelKey,
-        /// Its stream id.
-        id: u16,
-    },
-    /// A channel is being closed, by either side; nothing more can be sent.
-    ChannelClosing {
-        /// Which.
-        key: ChannelKey,
-    },
-    /// A channel is closed; its key is not used again.
-    ChannelClosed {
-        /// Which.
-        key: ChannelKey,
-    },
-    /// A message arrived.
-    Message {
-        /// On which channel.
-        key: ChannelKey,
-        /// What it says.
-        data: Vec<u8>,
-        /// Whether it was sent as text; then it may still not be UTF-8.
-        text: bool,
-    },
-    /// Bytes that waited to be sent have left, or were given up: the buffered amount falls.
-    Sent {
-        /// On which channel.
-        key: ChannelKey,
-        /// How many.
-        bytes: usize,
-    },
-}
-
-/// How the connection as a whole is (W3C WebRTC, section 4.3.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ConnectionState {
-    /// Nothing has been tried.
-    #[default]
-    New,
-    /// Paths are being tried.
-    Connecting,
-    /// Channels work.
-    Connected,
-    /// Nothing is heard from the other side at the moment.
-    Disconnected,
-    /// There is no way, or the other side is not who it claimed to be.
-    Failed,
-    /// Closed, by either side; for good.
-    Closed,
-}
-
-/// How far the search for our own addresses is (W3C WebRTC, section 4.3.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum GatheringState {
-    /// Not begun.
-    #[default]
-    New,
-    /// Going on.
-    Gathering,
-    /// All found.
-    Complete,
-}
-
-/// Why a description cannot be set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum DescriptionError {
-    /// It does not fit the signaling state.
-    #[error(transparent)]
-    WrongState(#[from] WrongState),
-    /// It is not the one that was created last; such a one cannot be set as ours.
-    #[error("not the description that was created last")]
-    NotCreatedHere,
-    /// It contradicts what was agreed before (another media id, other certificates or roles).
-    #[error("contradicts the descriptions before it")]
-    Contradiction,
+/// What came over SCTP and waits for its turn: nothing overtakes a message whose reader is full.
+/// Filled from the association only while that reader is not full, so that its window bounds it.
+enum Inbound {
+    Message(Received),
+    Reset(Vec<u16>),
 }
 
 impl PeerConnection {
     /// A connection in state New. `seed` must be unpredictable: credentials are drawn from it.
     pub fn new(
-        _now: Instant,
-        _seed: [u8; 32],
-        _certificate: &Certificate,
-        _config: PeerConfig,
+        now: Instant,
+        seed: [u8; 32],
+        certificate: &Certificate,
+        config: PeerConfig,
     ) -> Self {
-        Self { outputs: VecDeque::new() }
+        dtls::warm_up();
+        let mut rng = StdRng::from_seed(seed);
+        Self {
+            now,
+            negotiation: Negotiation::new(rng.random::<u64>() >> 1),
+            gathering: Gathering::default(),
+            stun: StunClient::new(),
+            ice: Ice::new(now, &mut rng, &config),
+            early_candidates: Vec::new(),
+            early_datagrams: VecDeque::new(),
+            dtls: None,
+            association: None,
+            is_open: false,
+            channels: ChannelTable::new(config.max_message_bytes),
+            inbox: VecDeque::new(),
+            state: ConnectionState::New,
+            end: None,
+            is_stirred: false,
+            timeout: None,
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+            rng,
+            config,
+            certificate: certificate.clone(),
+        }
     }
 
     /// Makes a channel: [`Event::ChannelOpen`] follows once it can be used.
@@ -186,10 +138,15 @@ impl PeerConnection {
     /// See [`ChannelError`]; nothing has changed then.
     pub fn create_channel(
         &mut self,
-        _now: Instant,
-        _key: ChannelKey,
-        _init: ChannelInit,
+        now: Instant,
+        key: ChannelKey,
+        init: ChannelInit,
     ) -> Result<(), ChannelError> {
+        if matches!(self.state, ConnectionState::Failed | ConnectionState::Closed) {
+            return Err(ChannelError::Closed);
+        }
+        self.channels.create(key, init)?;
+        self.stir(now);
         Ok(())
     }
 
@@ -197,7 +154,11 @@ impl PeerConnection {
     ///
     /// # Errors
     /// [`WrongState`] while the other side's offer waits for an answer, or after the end.
-    pub fn create_offer(&mut self, _now: Instant) -> Result<(), WrongState> {
+    pub fn create_offer(&mut self, now: Instant) -> Result<(), WrongState> {
+        self.stir(now);
+        let ours = ours(&self.ice, &self.certificate, &self.config, &self.gathering);
+        let sdp = self.negotiation.create_offer(&ours)?.to_string();
+        self.events.push_back(Event::DescriptionCreated { kind: SdpKind::Offer, sdp });
         Ok(())
     }
 
@@ -207,9 +168,14 @@ impl PeerConnection {
     /// See [`DescriptionError`]; nothing has changed then.
     pub fn set_local_description(
         &mut self,
-        _now: Instant,
-        _description: Description,
+        now: Instant,
+        description: Description,
     ) -> Result<(), DescriptionError> {
+        self.negotiation.set_local(description)?;
+        self.described(now);
+        if self.gathering.state == GatheringState::New {
+            self.set_gathering(GatheringState::Gathering);
+        }
         Ok(())
     }
 
@@ -217,65 +183,452 @@ impl PeerConnection {
     /// with our answer.
     ///
     /// # Errors
-    /// See [`DescriptionError`]; nothing has changed then.
+    /// See [`DescriptionError`]; nothing has changed then. A restart of ICE counts as a
+    /// contradiction.
     pub fn set_remote_description(
         &mut self,
-        _now: Instant,
-        _description: Description,
+        now: Instant,
+        description: Description,
     ) -> Result<(), DescriptionError> {
+        let data = description.data.clone();
+        self.negotiation.set_remote(description)?;
+        self.channels.set_max_outgoing(data.max_message_bytes);
+        self.described(now);
+        // A line that is none does not spoil the others.
+        for content in data.candidates.iter().filter_map(|line| Content::parse(line).ok()) {
+            self.add_candidate(content);
+        }
+        if data.end_of_candidates {
+            self.add_candidate(Content::End);
+        }
+        let ours = ours(&self.ice, &self.certificate, &self.config, &self.gathering);
+        if let Some(answer) = self.negotiation.create_answer(&ours) {
+            let sdp = answer.to_string();
+            self.events.push_back(Event::DescriptionCreated { kind: SdpKind::Answer, sdp });
+        }
         Ok(())
     }
 
+    /// A description was set: the layers begin to work once both sides have theirs.
+    fn described(&mut self, now: Instant) {
+        self.stir(now);
+        self.events.push_back(Event::SignalingState(self.negotiation.state()));
+        let Some(agreed) = self.negotiation.agreed().filter(|_| self.dtls.is_none()) else {
+            return;
+        };
+        let fingerprints = agreed.fingerprints.clone();
+        self.dtls = Some(Dtls::new(now, agreed.role, &self.certificate, fingerprints));
+        self.channels.set_role(agreed.role);
+        self.ice.start(now, agreed.credentials.clone(), agreed.is_offerer);
+        for content in std::mem::take(&mut self.early_candidates) {
+            self.add_candidate(content);
+        }
+    }
+
     /// Adds a candidate of the other side; before its description it is kept.
-    pub fn add_remote_candidate(&mut self, _now: Instant, _candidate: RemoteCandidate) {}
+    pub fn add_remote_candidate(&mut self, now: Instant, candidate: RemoteCandidate) {
+        self.stir(now);
+        let (mid, index) = self.negotiation.media();
+        let is_for_us = self.negotiation.agreed().is_none()
+            || candidate.mid == mid
+            || usize::try_from(candidate.index) == Ok(index);
+        if is_for_us {
+            self.add_candidate(candidate.content);
+        }
+    }
+
+    fn add_candidate(&mut self, content: Content) {
+        if self.negotiation.agreed().is_none() {
+            if self.early_candidates.len() < MAX_EARLY_CANDIDATES {
+                self.early_candidates.push(content);
+            }
+            return;
+        }
+        match content {
+            Content::Address(candidate) => self.ice.add_remote(candidate),
+            Content::End => self.ice.end_of_remote_candidates(),
+            Content::Unusable => {}
+        }
+    }
 
     /// Adds a bound socket: [`Event::CandidateCreated`] follows.
-    pub fn add_host_candidate(&mut self, _now: Instant, _address: SocketAddr) {}
+    pub fn add_host_candidate(&mut self, now: Instant, address: SocketAddr) {
+        self.stir(now);
+        if let Some(line) = self.ice.add_host(address).filter(|_| self.end.is_none()) {
+            self.stun.add_socket(now, &mut self.rng, address);
+            self.candidate_created(line);
+        }
+    }
 
     /// Adds a STUN server, which every host socket of its address family asks for its public
     /// address.
-    pub fn add_stun_server(&mut self, _now: Instant, _server: SocketAddr) {}
+    pub fn add_stun_server(&mut self, now: Instant, server: SocketAddr) {
+        self.stir(now);
+        self.stun.add_server(now, &mut self.rng, server);
+    }
 
     /// No more sockets or STUN servers will be added. Gathering is complete once the servers
     /// have answered or have been given up.
-    pub fn end_of_local_candidates(&mut self, _now: Instant) {}
+    pub fn end_of_local_candidates(&mut self, now: Instant) {
+        self.stir(now);
+        self.gathering.has_all = true;
+    }
+
+    fn candidate_created(&mut self, candidate: String) {
+        self.gathering.candidates.push(candidate.clone());
+        let (mid, index) = self.negotiation.media();
+        let (mid, index) = (mid.to_owned(), u32::try_from(index).unwrap_or(0));
+        self.events.push_back(Event::CandidateCreated { mid, index, candidate });
+    }
 
     /// Queues a message on a channel that is not closing. What waits is bounded by the caller,
     /// who knows the buffered amount: what it sent less what [`Event::Sent`] gave back. A
     /// message that can never be sent (larger than the other side takes, or the channel is gone)
     /// is dropped and given back the same way.
-    pub fn send(&mut self, _now: Instant, _key: ChannelKey, _data: Vec<u8>, _text: bool) {}
+    pub fn send(&mut self, now: Instant, key: ChannelKey, data: Vec<u8>, text: bool) {
+        self.stir(now);
+        self.channels.send(now, key, data, text, &mut self.events);
+    }
 
     /// The largest message that the other side takes, in bytes; known with its description.
     pub fn max_message_bytes(&self) -> usize {
-        256 * 1024
+        self.channels.max_outgoing()
     }
 
     /// Stops delivering messages of this channel: its reader is full. A message of it that is
     /// next in line holds back those behind it, on all channels, and the other side learns of it
     /// through the receive window; so resume soon.
-    pub fn pause_reading(&mut self, _key: ChannelKey) {}
+    pub fn pause_reading(&mut self, key: ChannelKey) {
+        self.channels.set_paused(key, true);
+    }
 
     /// The reader of this channel has room again.
-    pub fn resume_reading(&mut self, _now: Instant, _key: ChannelKey) {}
+    pub fn resume_reading(&mut self, now: Instant, key: ChannelKey) {
+        self.stir(now);
+        self.channels.set_paused(key, false);
+    }
 
     /// Closes a channel once what waits on it has been sent; [`Event::ChannelClosing`] and later
     /// [`Event::ChannelClosed`] follow.
-    pub fn close_channel(&mut self, _now: Instant, _key: ChannelKey) {}
+    pub fn close_channel(&mut self, now: Instant, key: ChannelKey) {
+        self.stir(now);
+        self.channels.close(key, &mut self.events);
+    }
 
     /// Closes the connection; the other side is told at once.
-    pub fn close(&mut self, _now: Instant) {}
+    pub fn close(&mut self, now: Instant) {
+        self.stir(now);
+        self.inbox.clear();
+        self.say_goodbye();
+        self.finish(ConnectionState::Closed);
+    }
+
+    /// Ends SCTP and then DTLS, in two datagrams: one goodbye suffices when the other is lost.
+    fn say_goodbye(&mut self) {
+        let (Some(dtls), Some(association)) = (&mut self.dtls, &mut self.association) else {
+            return;
+        };
+        let mut transmit = |dtls: &mut Dtls| {
+            while let Some(DtlsEvent::Transmit(datagram)) = dtls.poll() {
+                self.transmits.extend(self.ice.path().map(|path| (path, datagram)));
+            }
+        };
+        association.close();
+        while let Some(event) = association.poll() {
+            if let SctpEvent::Transmit(packet) = event {
+                dtls.send(&packet);
+                transmit(dtls);
+            }
+        }
+        dtls.close();
+        transmit(dtls);
+    }
 
     /// Takes one input.
-    pub fn handle_input(&mut self, _now: Instant, _input: Input<'_>) {}
+    pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
+        self.stir(now);
+        if let Input::Datagram { local, from, bytes } = input
+            && self.end.is_none()
+        {
+            match Layer::of(bytes) {
+                Some(Layer::Stun) => self.handle_stun(local, from, bytes),
+                Some(Layer::Dtls) => self.handle_dtls(from, bytes),
+                None => {}
+            }
+        }
+    }
+
+    fn handle_stun(&mut self, local: SocketAddr, from: SocketAddr, bytes: &[u8]) {
+        match self.stun.handle(local, from, bytes) {
+            Some(answer) => {
+                let found = answer.and_then(|reflexive| self.ice.add_reflexive(&reflexive));
+                found.into_iter().for_each(|line| self.candidate_created(line));
+            }
+            None => self.ice.handle(self.now, local, from, bytes),
+        }
+    }
+
+    fn handle_dtls(&mut self, from: SocketAddr, bytes: &[u8]) {
+        // The handshake is not protected before its end, so strangers have no part in it.
+        if !self.ice.is_source(from) {
+            return;
+        }
+        match self.dtls.as_mut().filter(|_| self.ice.path().is_some()) {
+            Some(dtls) => {
+                dtls.handle(self.now, bytes);
+                self.carry();
+            }
+            None if self.early_datagrams.len() < MAX_EARLY_DATAGRAMS => {
+                self.early_datagrams.push_back(bytes.to_vec());
+            }
+            None => {}
+        }
+    }
 
     /// The next thing to do, in order; `None` when there is nothing left.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        loop {
+            if let Some((Path { local, remote }, bytes)) = self.transmits.pop_front() {
+                return Some(Output::Transmit { from: local, to: remote, bytes });
+            }
+            if let Some(event) = self.events.pop_front() {
+                return Some(Output::Event(event));
+            }
+            if std::mem::take(&mut self.is_stirred) {
+                self.advance();
+            } else if !self.take_inbound() {
+                self.timeout = self.next_timeout();
+                return None;
+            }
+        }
     }
 
     /// When to hand in [`Input::Timeout`] at the latest; `None` means idle.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        self.timeout
+    }
+
+    fn next_timeout(&mut self) -> Option<Instant> {
+        if self.end.is_some() {
+            return None;
+        }
+        let has_path = self.ice.path().is_some();
+        let dtls = self.dtls.as_ref().filter(|_| has_path).and_then(Dtls::poll_timeout);
+        let sctp = self.association.as_ref().filter(|_| has_path);
+        let sctp = sctp.and_then(Association::poll_timeout);
+        let ice = self.ice.poll_timeout(self.now);
+        [self.stun.poll_timeout(), ice, dtls, sctp].into_iter().flatten().min()
+    }
+
+    fn stir(&mut self, now: Instant) {
+        self.now = now;
+        self.is_stirred = true;
+    }
+
+    /// Does what is due in every layer.
+    fn advance(&mut self) {
+        if self.end.is_some() {
+            return;
+        }
+        self.gather();
+        self.ice.advance(self.now);
+        while let Some(transmit) = self.ice.poll_transmit() {
+            self.transmits.push_back(transmit);
+        }
+        if self.ice.path().is_some() {
+            self.advance_transport();
+        }
+        self.update_state();
+    }
+
+    fn gather(&mut self) {
+        while let Some(request) = self.stun.poll_transmit(self.now) {
+            let path = Path { local: request.from, remote: request.to };
+            self.transmits.push_back((path, request.bytes));
+        }
+        let is_complete = self.gathering.has_all && self.stun.is_idle();
+        if is_complete && self.gathering.state == GatheringState::Gathering {
+            self.ice.end_of_local_candidates();
+            self.set_gathering(GatheringState::Complete);
+        }
+    }
+
+    fn set_gathering(&mut self, state: GatheringState) {
+        self.gathering.state = state;
+        self.events.push_back(Event::GatheringState(state));
+    }
+
+    fn advance_transport(&mut self) {
+        let Some(dtls) = &mut self.dtls else { return };
+        dtls.advance(self.now);
+        self.carry();
+        while let Some(dtls) = &mut self.dtls
+            && let Some(datagram) = self.early_datagrams.pop_front()
+        {
+            dtls.handle(self.now, &datagram);
+            self.carry();
+        }
+        if let Some(association) = &mut self.association {
+            association.advance(self.now);
+            self.carry();
+        }
+    }
+
+    /// Carries what came out of DTLS and SCTP from one to the other, until neither has anything
+    /// more to say.
+    fn carry(&mut self) {
+        loop {
+            if let Some(event) = self.dtls.as_mut().and_then(Dtls::poll) {
+                self.handle_dtls_event(event);
+            } else if let Some(event) = self.poll_association() {
+                self.handle_sctp_event(event);
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// What happened in the association; the channels have their turn when nothing did.
+    fn poll_association(&mut self) -> Option<SctpEvent> {
+        let association = self.association.as_mut()?;
+        let event = association.poll();
+        if event.is_some() || !self.is_open {
+            return event;
+        }
+        self.channels.flush(self.now, association, &mut self.events);
+        association.poll()
+    }
+
+    fn handle_dtls_event(&mut self, event: DtlsEvent) {
+        match event {
+            DtlsEvent::Transmit(datagram) => {
+                self.transmits.extend(self.ice.path().map(|path| (path, datagram)));
+            }
+            DtlsEvent::Connected => {
+                let port = self.negotiation.agreed().map_or(0, |agreed| agreed.sctp_port);
+                self.association = Some(Association::new(self.now, &self.config, port));
+            }
+            DtlsEvent::Data(packet) => {
+                self.ice.heard(self.now);
+                if let Some(association) = &mut self.association {
+                    association.handle(self.now, &packet);
+                    self.receive();
+                }
+            }
+            DtlsEvent::Closed => self.finish(ConnectionState::Closed),
+            DtlsEvent::Failed => self.finish(ConnectionState::Failed),
+        }
+    }
+
+    fn handle_sctp_event(&mut self, event: SctpEvent) {
+        match event {
+            SctpEvent::Transmit(packet) => {
+                self.dtls.iter_mut().for_each(|dtls| dtls.send(&packet));
+            }
+            SctpEvent::Connected => self.is_open = true,
+            SctpEvent::IncomingReset(streams) => {
+                self.receive_all();
+                self.inbox.push_back(Inbound::Reset(streams));
+            }
+            SctpEvent::OutgoingReset(streams) => self.channels.outgoing_reset(&streams),
+            SctpEvent::Closed => self.finish(ConnectionState::Closed),
+            SctpEvent::Failed => self.finish(ConnectionState::Failed),
+        }
+    }
+
+    /// Takes what has arrived, unless the reader of what is next in line is full.
+    fn receive(&mut self) {
+        if !self.is_held_back() {
+            self.receive_all();
+        }
+    }
+
+    fn receive_all(&mut self) {
+        while let Some(message) = self.association.as_mut().and_then(Association::receive) {
+            self.inbox.push_back(Inbound::Message(message));
+        }
+    }
+
+    fn is_held_back(&self) -> bool {
+        match self.inbox.front() {
+            Some(Inbound::Message(next)) => self.channels.is_paused(next.stream),
+            Some(Inbound::Reset(_)) | None => false,
+        }
+    }
+
+    /// Delivers what is next in line; false when there is nothing, or its reader is full.
+    fn take_inbound(&mut self) -> bool {
+        if self.inbox.is_empty() {
+            self.receive();
+        }
+        if self.is_held_back() {
+            return false;
+        }
+        match self.inbox.pop_front() {
+            Some(Inbound::Message(message)) => {
+                self.channels.receive(self.now, message, &mut self.events);
+            }
+            Some(Inbound::Reset(streams)) => {
+                self.channels.incoming_reset(&streams, &mut self.events);
+            }
+            None => return false,
+        }
+        self.carry();
+        true
+    }
+
+    fn update_state(&mut self) {
+        let ice = self.ice.state(self.now);
+        let state = match (self.end, ice) {
+            (Some(end), _) => end,
+            (None, IceState::New) => ConnectionState::New,
+            (None, IceState::Checking) => ConnectionState::Connecting,
+            (None, IceState::Connected) if self.association.is_none() => {
+                ConnectionState::Connecting
+            }
+            (None, IceState::Connected) => ConnectionState::Connected,
+            (None, IceState::Disconnected) => ConnectionState::Disconnected,
+            (None, IceState::Failed) => ConnectionState::Failed,
+        };
+        if self.state != state {
+            self.state = state;
+            self.events.push_back(Event::ConnectionState(state));
+        }
+    }
+
+    /// The connection is over. What arrived before is still delivered.
+    fn finish(&mut self, end: ConnectionState) {
+        if self.end.is_some() {
+            return;
+        }
+        self.end = Some(end);
+        for inbound in std::mem::take(&mut self.inbox) {
+            if let Inbound::Message(message) = inbound {
+                self.channels.receive(self.now, message, &mut self.events);
+            }
+        }
+        self.dtls = None;
+        self.association = None;
+        self.channels.close_all(&mut self.events);
+        if end == ConnectionState::Closed {
+            self.negotiation.close();
+            self.events.push_back(Event::SignalingState(SignalingState::Closed));
+        }
+        self.update_state();
+    }
+}
+
+fn ours<'a>(
+    ice: &'a Ice,
+    certificate: &'a Certificate,
+    config: &PeerConfig,
+    gathering: &'a Gathering,
+) -> Ours<'a> {
+    Ours {
+        credentials: ice.credentials(),
+        fingerprint: certificate.fingerprint(),
+        max_message_bytes: config.max_message_bytes,
+        candidates: &gathering.candidates,
+        is_gathered: gathering.state == GatheringState::Complete,
     }
 }

@@ -1,0 +1,496 @@
+//! The data channels of one connection: their streams, their states, what waits to be sent
+//! (RFC 8831, RFC 8832).
+//!
+//! Messages wait here until the association takes them, [`STREAM_BUFFER`] a channel at a time.
+//! The owner fills the queue and bounds it: it knows the buffered amount from what it gave and
+//! what [`Event::Sent`] gave back. What can never be sent is dropped and given back.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Instant;
+
+use crate::channels::{ChannelError, ChannelInit, ChannelKey, Reliability};
+use crate::dcep::Control;
+use crate::dtls::Role;
+use crate::message::Payload;
+use crate::peer::Event;
+use crate::sctp::{Association, Delivery, Received, STREAM_BUFFER};
+
+/// Channels that the other side may have open at a time; each may bring 128 KiB of text.
+const MAX_ANNOUNCED: usize = 256;
+
+/// 65,535 is reserved (RFC 8832, section 6).
+const MAX_STREAM: u16 = 65_534;
+
+/// All channels of one connection. Those that are closed are forgotten.
+pub(crate) struct ChannelTable {
+    table: BTreeMap<ChannelKey, Channel>,
+    keys: HashMap<u16, ChannelKey>,
+    /// Streams that the other side opened and may not; they are reset with the next flush.
+    refused: Vec<u16>,
+    role: Option<Role>,
+    next_announced: u64,
+    max_incoming: usize,
+    max_outgoing: usize,
+}
+
+struct Channel {
+    init: ChannelInit,
+    /// Unknown until it is known who begins the DTLS handshake.
+    stream: Option<u16>,
+    state: State,
+    our_side: OurSide,
+    their_side_ended: bool,
+    /// Whether the other side may not know the channel yet, so that order must be kept.
+    is_unconfirmed: bool,
+    is_paused: bool,
+    waiting: VecDeque<Waiting>,
+    handed: Handed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// The association does not stand yet.
+    Connecting,
+    Open,
+    /// Either side has closed it. It is gone when both sides' streams have ended.
+    Closing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OurSide {
+    Live,
+    /// The other side has been told that nothing more comes.
+    Ending,
+    Ended,
+}
+
+/// A message that the association has not taken yet.
+struct Waiting {
+    payload: Payload,
+    since: Instant,
+}
+
+/// What the association has taken of one channel and not sent yet, oldest first.
+#[derive(Default)]
+struct Handed {
+    messages: VecDeque<Size>,
+    on_wire: usize,
+}
+
+/// The bytes of a message that have not left. They differ where the owner's count does not know
+/// what is sent: control messages, and the one byte of an empty message.
+struct Size {
+    on_wire: usize,
+    counted: usize,
+}
+
+impl ChannelTable {
+    pub(crate) fn new(max_incoming: usize) -> Self {
+        Self {
+            table: BTreeMap::new(),
+            keys: HashMap::new(),
+            refused: Vec::new(),
+            role: None,
+            next_announced: 1,
+            max_incoming,
+            max_outgoing: max_incoming,
+        }
+    }
+
+    /// The largest message that can be sent.
+    pub(crate) fn max_outgoing(&self) -> usize {
+        self.max_outgoing
+    }
+
+    /// Makes a channel; it opens with the next [`ChannelTable::flush`].
+    pub(crate) fn create(
+        &mut self,
+        key: ChannelKey,
+        init: ChannelInit,
+    ) -> Result<(), ChannelError> {
+        let is_long = |text: &str| text.len() > usize::from(u16::MAX);
+        if self.table.contains_key(&key) {
+            return Err(ChannelError::KeyInUse);
+        }
+        if is_long(&init.label) || is_long(&init.protocol) {
+            return Err(ChannelError::TextTooLong);
+        }
+        let stream = match (init.negotiated, self.role) {
+            (Some(stream), _) if self.keys.contains_key(&stream) => {
+                return Err(ChannelError::IdInUse(stream));
+            }
+            (Some(stream), _) if stream > MAX_STREAM => return Err(ChannelError::IdOutOfRange),
+            (Some(stream), _) => Some(stream),
+            (None, Some(role)) => Some(self.free_stream(role).ok_or(ChannelError::IdOutOfRange)?),
+            (None, None) => None,
+        };
+        self.insert(key, Channel::new(init, stream));
+        Ok(())
+    }
+
+    fn insert(&mut self, key: ChannelKey, channel: Channel) {
+        self.keys.extend(channel.stream.map(|stream| (stream, key)));
+        self.table.insert(key, channel);
+    }
+
+    fn remove(&mut self, key: ChannelKey, events: &mut VecDeque<Event>) {
+        let Some(channel) = self.table.remove(&key) else { return };
+        channel.stream.map(|stream| self.keys.remove(&stream));
+        give_back(key, channel.counted(), events);
+        events.push_back(Event::ChannelClosed { key });
+    }
+
+    fn free_stream(&self, role: Role) -> Option<u16> {
+        let first = u16::from(role == Role::Server);
+        (first..=MAX_STREAM).step_by(2).find(|stream| !self.keys.contains_key(stream))
+    }
+
+    fn on_stream(&mut self, stream: u16) -> Option<(ChannelKey, &mut Channel)> {
+        let key = *self.keys.get(&stream)?;
+        Some((key, self.table.get_mut(&key)?))
+    }
+
+    /// The other side has said what it takes; `None` means any size.
+    pub(crate) fn set_max_outgoing(&mut self, max_outgoing: Option<usize>) {
+        self.max_outgoing = max_outgoing.unwrap_or(usize::MAX).min(self.max_incoming);
+    }
+
+    /// It is known who has the even streams. Channels without a stream get theirs.
+    pub(crate) fn set_role(&mut self, role: Role) {
+        self.role = Some(role);
+        let nameless = self.table.iter().filter(|(_, channel)| channel.stream.is_none());
+        for key in nameless.map(|(key, _)| *key).collect::<Vec<_>>() {
+            let Some(stream) = self.free_stream(role) else { return };
+            self.keys.insert(stream, key);
+            self.table.entry(key).and_modify(|channel| channel.stream = Some(stream));
+        }
+    }
+
+    /// The association stands: channels that wait for it open.
+    fn open(&mut self, now: Instant, association: &Association, events: &mut VecDeque<Event>) {
+        let connecting = |channel: &Channel| channel.state == State::Connecting;
+        if !self.table.values().any(connecting) {
+            return;
+        }
+        let max_streams = association.max_streams();
+        let mut streamless = Vec::new();
+        for (&key, channel) in self.table.iter_mut().filter(|(_, channel)| connecting(channel)) {
+            match channel.stream.filter(|stream| *stream < max_streams) {
+                Some(id) => {
+                    channel.open(now);
+                    events.push_back(Event::ChannelOpen { key, id });
+                }
+                None => streamless.push(key),
+            }
+        }
+        for key in streamless {
+            self.remove(key, events);
+        }
+    }
+
+    /// Queues a message.
+    pub(crate) fn send(
+        &mut self,
+        now: Instant,
+        key: ChannelKey,
+        data: Vec<u8>,
+        text: bool,
+        events: &mut VecDeque<Event>,
+    ) {
+        match self.table.get_mut(&key).filter(|channel| channel.state != State::Closing) {
+            Some(channel) => channel.wait(now, Payload::User { data, text }),
+            None => give_back(key, data.len(), events),
+        }
+    }
+
+    /// Closes a channel once what waits has been sent.
+    pub(crate) fn close(&mut self, key: ChannelKey, events: &mut VecDeque<Event>) {
+        match self.table.get_mut(&key) {
+            Some(channel) if channel.state == State::Connecting => self.remove(key, events),
+            Some(channel) if channel.state == State::Open => {
+                channel.state = State::Closing;
+                events.push_back(Event::ChannelClosing { key });
+            }
+            _ => {}
+        }
+    }
+
+    /// The association is gone, and with it every channel.
+    pub(crate) fn close_all(&mut self, events: &mut VecDeque<Event>) {
+        for key in self.table.keys().copied().collect::<Vec<_>>() {
+            self.remove(key, events);
+        }
+    }
+
+    pub(crate) fn set_paused(&mut self, key: ChannelKey, is_paused: bool) {
+        self.table.entry(key).and_modify(|channel| channel.is_paused = is_paused);
+    }
+
+    /// Whether the reader of this stream takes nothing at the moment.
+    pub(crate) fn is_paused(&self, stream: u16) -> bool {
+        let key = self.keys.get(&stream);
+        key.and_then(|key| self.table.get(key)).is_some_and(|channel| channel.is_paused)
+    }
+
+    /// Takes a message that arrived.
+    pub(crate) fn receive(
+        &mut self,
+        now: Instant,
+        received: Received,
+        events: &mut VecDeque<Event>,
+    ) {
+        let stream = received.stream;
+        match Payload::decode(received.ppid, received.bytes) {
+            Some(Payload::User { data, text }) => self.deliver(stream, data, text, events),
+            Some(Payload::Control(bytes)) => match Control::decode(&bytes) {
+                Some(Control::Open(init)) => self.announced(now, stream, init, events),
+                Some(Control::Ack) => self.confirmed(stream),
+                None => {}
+            },
+            None => {}
+        }
+    }
+
+    fn deliver(&mut self, stream: u16, data: Vec<u8>, text: bool, events: &mut VecDeque<Event>) {
+        let max_incoming = self.max_incoming;
+        let Some((key, channel)) = self.on_stream(stream) else { return };
+        if channel.state != State::Open {
+            return;
+        }
+        // Who uses the channel knows it.
+        channel.is_unconfirmed = false;
+        if data.len() > max_incoming {
+            tracing::debug!(stream, bytes = data.len(), "closing a channel: message too large");
+            return self.close(key, events);
+        }
+        events.push_back(Event::Message { key, data, text });
+    }
+
+    fn confirmed(&mut self, stream: u16) {
+        self.on_stream(stream).into_iter().for_each(|(_, channel)| channel.is_unconfirmed = false);
+    }
+
+    fn announced(
+        &mut self,
+        now: Instant,
+        stream: u16,
+        init: ChannelInit,
+        events: &mut VecDeque<Event>,
+    ) {
+        if let Some(key) = self.keys.get(&stream) {
+            // The stream is in use, so the channel on it is closed (RFC 8832, section 6).
+            return self.close(*key, events);
+        }
+        let announced = self.table.keys().filter(|key| key.0 % 2 == 1).count();
+        let is_ours = stream % 2 == u16::from(self.role == Some(Role::Server));
+        if is_ours || stream > MAX_STREAM || announced >= MAX_ANNOUNCED {
+            self.refused.push(stream);
+            return;
+        }
+        let key = ChannelKey(self.next_announced);
+        self.next_announced += 2;
+        let mut channel = Channel::new(init.clone(), Some(stream));
+        channel.state = State::Open;
+        channel.wait(now, Payload::Control(Control::Ack.encode()));
+        self.insert(key, channel);
+        events.push_back(Event::ChannelAnnounced { key, init, id: stream });
+    }
+
+    /// The other side sends nothing more on these streams; none named means all.
+    pub(crate) fn incoming_reset(&mut self, streams: &[u16], events: &mut VecDeque<Event>) {
+        for (&key, channel) in &mut self.table {
+            let is_named = |stream: u16| streams.is_empty() || streams.contains(&stream);
+            if !channel.stream.is_some_and(is_named) || channel.state == State::Connecting {
+                continue;
+            }
+            channel.their_side_ended = true;
+            if channel.state == State::Open {
+                channel.state = State::Closing;
+                events.push_back(Event::ChannelClosing { key });
+            }
+        }
+    }
+
+    /// The other side knows that we send nothing more on these streams, or cannot be told.
+    pub(crate) fn outgoing_reset(&mut self, streams: &[u16]) {
+        for stream in streams {
+            if let Some((_, channel)) = self.on_stream(*stream)
+                && channel.our_side == OurSide::Ending
+            {
+                channel.our_side = OurSide::Ended;
+            }
+        }
+    }
+
+    /// Opens channels, hands what waits to the association, ends streams, and reports what has
+    /// left. Only once the association stands.
+    pub(crate) fn flush(
+        &mut self,
+        now: Instant,
+        association: &mut Association,
+        events: &mut VecDeque<Event>,
+    ) {
+        self.open(now, association, events);
+        for stream in self.refused.drain(..) {
+            association.reset(stream);
+        }
+        let mut closed = Vec::new();
+        for (&key, channel) in &mut self.table {
+            let Some(stream) = channel.stream.filter(|_| channel.state != State::Connecting) else {
+                continue;
+            };
+            let mut left = channel.handed.settle(association.buffered(stream));
+            if channel.our_side == OurSide::Live && !channel.their_side_ended {
+                left += channel.hand_over(now, stream, self.max_outgoing, association);
+            }
+            channel.end_our_side(stream, association);
+            left += channel.handed.settle(association.buffered(stream));
+            give_back(key, left, events);
+            if channel.our_side == OurSide::Ended && channel.their_side_ended {
+                closed.push(key);
+            }
+        }
+        for key in closed {
+            self.remove(key, events);
+        }
+    }
+}
+
+impl Channel {
+    fn new(init: ChannelInit, stream: Option<u16>) -> Self {
+        Self {
+            init,
+            stream,
+            state: State::Connecting,
+            our_side: OurSide::Live,
+            their_side_ended: false,
+            is_unconfirmed: false,
+            is_paused: false,
+            waiting: VecDeque::new(),
+            handed: Handed::default(),
+        }
+    }
+
+    fn open(&mut self, now: Instant) {
+        self.state = State::Open;
+        if self.init.negotiated.is_none() {
+            self.is_unconfirmed = true;
+            let open = Payload::Control(Control::Open(self.init.clone()).encode());
+            // Before whatever waits already.
+            self.waiting.push_front(Waiting { payload: open, since: now });
+        }
+    }
+
+    fn wait(&mut self, now: Instant, payload: Payload) {
+        self.waiting.push_back(Waiting { payload, since: now });
+    }
+
+    /// The bytes that have not left, as the owner counts them.
+    fn counted(&self) -> usize {
+        let waiting = self.waiting.iter().map(|waiting| waiting.payload.counted());
+        waiting.chain(self.handed.messages.iter().map(|size| size.counted)).sum()
+    }
+
+    /// Fills the association's buffer for this channel. Returns the bytes that were given up.
+    fn hand_over(
+        &mut self,
+        now: Instant,
+        stream: u16,
+        max_bytes: usize,
+        association: &mut Association,
+    ) -> usize {
+        let mut given_up = 0;
+        let mut batch: Vec<(u32, Vec<u8>)> = Vec::new();
+        let mut batch_delivery = None;
+        while self.handed.on_wire < STREAM_BUFFER
+            && let Some(Waiting { payload, since }) = self.waiting.pop_front()
+        {
+            let counted = payload.counted();
+            let Some(delivery) = self.delivery(&payload, since, now) else {
+                given_up += counted;
+                continue;
+            };
+            if counted > max_bytes {
+                given_up += counted;
+                continue;
+            }
+            if let Some(previous) = batch_delivery.replace(delivery)
+                && previous != delivery
+            {
+                association.send(stream, previous, std::mem::take(&mut batch));
+            }
+            let message = payload.encode();
+            self.handed.push(Size { on_wire: message.1.len(), counted });
+            batch.push(message);
+        }
+        if let Some(delivery) = batch_delivery {
+            association.send(stream, delivery, batch);
+        }
+        given_up
+    }
+
+    /// How a message is to be delivered; `None` when it has waited for too long already.
+    fn delivery(&self, payload: &Payload, since: Instant, now: Instant) -> Option<Delivery> {
+        if matches!(payload, Payload::Control(_)) {
+            return Some(Delivery { ordered: true, reliability: Reliability::Reliable });
+        }
+        let reliability = match self.init.reliability {
+            Reliability::MaxPacketLifeTime(limit) => {
+                Reliability::MaxPacketLifeTime(limit.checked_sub(now - since)?)
+            }
+            other => other,
+        };
+        Some(Delivery { ordered: self.init.ordered || self.is_unconfirmed, reliability })
+    }
+
+    /// Resets our stream when the channel is closing and there is nothing left to send, or nobody
+    /// left to read it.
+    fn end_our_side(&mut self, stream: u16, association: &mut Association) {
+        let is_drained = self.waiting.is_empty() && association.buffered(stream) == 0;
+        let is_due = is_drained || self.their_side_ended;
+        if self.state != State::Closing || self.our_side != OurSide::Live || !is_due {
+            return;
+        }
+        self.our_side = OurSide::Ending;
+        if !association.reset(stream) {
+            // The other side does not know how to end a stream, so it never will either.
+            self.our_side = OurSide::Ended;
+            self.their_side_ended = true;
+        }
+    }
+}
+
+impl Handed {
+    fn push(&mut self, size: Size) {
+        self.on_wire += size.on_wire;
+        self.messages.push_back(size);
+    }
+
+    /// Forgets what has left. Returns its bytes as the owner counts them.
+    fn settle(&mut self, still_buffered: usize) -> usize {
+        let mut left = self.on_wire.saturating_sub(still_buffered);
+        let mut counted = 0;
+        while left > 0
+            && let Some(size) = self.messages.front_mut()
+        {
+            let part = left.min(size.on_wire);
+            left -= part;
+            self.on_wire -= part;
+            size.on_wire -= part;
+            // A large message leaves in fragments.
+            let counted_part = size.counted.min(part);
+            size.counted -= counted_part;
+            counted += counted_part;
+            if size.on_wire == 0 {
+                self.messages.pop_front();
+            }
+        }
+        counted
+    }
+}
+
+fn give_back(key: ChannelKey, bytes: usize, events: &mut VecDeque<Event>) {
+    if bytes > 0 {
+        events.push_back(Event::Sent { key, bytes });
+    }
+}

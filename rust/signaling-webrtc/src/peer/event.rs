@@ -1,0 +1,140 @@
+//! What goes into a connection, and what comes out.
+
+use std::net::SocketAddr;
+
+use crate::channels::{ChannelInit, ChannelKey};
+use crate::sdp::SdpKind;
+use crate::signaling_state::SignalingState;
+
+/// What can happen to a [`PeerConnection`](super::PeerConnection).
+#[derive(Debug, Clone, Copy)]
+pub enum Input<'a> {
+    /// A datagram arrived.
+    Datagram {
+        /// The address of the socket it came to, as given to
+        /// [`add_host_candidate`](super::PeerConnection::add_host_candidate).
+        local: SocketAddr,
+        /// Where it came from.
+        from: SocketAddr,
+        /// What is in it.
+        bytes: &'a [u8],
+    },
+    /// Time has passed.
+    Timeout,
+}
+
+/// What a [`PeerConnection`](super::PeerConnection) wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Send this datagram.
+    Transmit {
+        /// The address of the socket to send it from.
+        from: SocketAddr,
+        /// Where to send it.
+        to: SocketAddr,
+        /// What to send.
+        bytes: Vec<u8>,
+    },
+    /// Tell the owner.
+    Event(Event),
+}
+
+/// What a [`PeerConnection`](super::PeerConnection) tells its owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A description is ready to be set as ours and sent to the other side.
+    DescriptionCreated {
+        /// Offer or answer.
+        kind: SdpKind,
+        /// The text to send.
+        sdp: String,
+    },
+    /// The other side should learn of this candidate.
+    CandidateCreated {
+        /// The media id it belongs to, never empty.
+        mid: String,
+        /// The index of the media line it belongs to.
+        index: u32,
+        /// The candidate line, without `a=`.
+        candidate: String,
+    },
+    /// The state of the connection has changed.
+    ConnectionState(ConnectionState),
+    /// The state of gathering has changed. At [`GatheringState::Gathering`] it is time to bind
+    /// sockets.
+    GatheringState(GatheringState),
+    /// The signaling state has changed.
+    SignalingState(SignalingState),
+    /// The other side opened a channel. It is open at once.
+    ChannelAnnounced {
+        /// Its key from now on.
+        key: ChannelKey,
+        /// How it was made.
+        init: ChannelInit,
+        /// Its stream id.
+        id: u16,
+    },
+    /// A channel that was made here is open.
+    ChannelOpen {
+        /// Which.
+        key: ChannelKey,
+        /// Its stream id.
+        id: u16,
+    },
+    /// A channel is being closed, by either side; nothing more can be sent.
+    ChannelClosing {
+        /// Which.
+        key: ChannelKey,
+    },
+    /// A channel is closed; its key is not used again.
+    ChannelClosed {
+        /// Which.
+        key: ChannelKey,
+    },
+    /// A message arrived.
+    Message {
+        /// On which channel.
+        key: ChannelKey,
+        /// What it says.
+        data: Vec<u8>,
+        /// Whether it was sent as text; then it may still not be UTF-8.
+        text: bool,
+    },
+    /// Bytes that waited to be sent have left, or were given up: the buffered amount falls.
+    Sent {
+        /// On which channel.
+        key: ChannelKey,
+        /// How many.
+        bytes: usize,
+    },
+}
+
+/// How the connection as a whole is (W3C WebRTC, section 4.3.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ConnectionState {
+    /// Nothing has been tried.
+    #[default]
+    New,
+    /// Paths are being tried.
+    Connecting,
+    /// Channels work.
+    Connected,
+    /// Nothing is heard from the other side at the moment.
+    Disconnected,
+    /// There is no way, or the other side is not who it claimed to be.
+    Failed,
+    /// Closed, by either side; for good.
+    Closed,
+}
+
+/// How far the search for our own addresses is (W3C WebRTC, section 4.3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum GatheringState {
+    /// Not begun.
+    #[default]
+    New,
+    /// Going on.
+    Gathering,
+    /// All found.
+    Complete,
+}
