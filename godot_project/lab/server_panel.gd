@@ -35,6 +35,9 @@ func start() -> void:
 	var error := _server.listen()
 	if error != OK:
 		_show_stopped(Explain.deafness(error, _server.port), Light.BAD)
+		return
+	_url.text = "ws://127.0.0.1:%d" % _server.get_local_port()
+	url_changed.emit(_url.text)
 
 
 func _on_toggle_pressed() -> void:
@@ -50,8 +53,6 @@ func _on_server_started(port: int) -> void:
 	_light.color = Light.GOOD
 	_toggle.text = "Stop"
 	_port.editable = false
-	_url.text = "ws://127.0.0.1:%d" % port
-	url_changed.emit(_url.text)
 	_show_lobbies()
 
 
