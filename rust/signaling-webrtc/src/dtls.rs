@@ -13,6 +13,7 @@ use crate::certificate::{Certificate, Fingerprint};
 const FLIGHT_RETRY: Duration = Duration::from_millis(100);
 const FLIGHT_RETRIES: usize = 8;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+const LEAST_PAUSE: Duration = Duration::from_millis(10);
 
 /// One end of a DTLS connection.
 pub(crate) struct Dtls {
@@ -21,6 +22,7 @@ pub(crate) struct Dtls {
     is_verified: bool,
     state: State,
     buffer: Vec<u8>,
+    now: Instant,
     timeout: Option<Instant>,
 }
 
@@ -104,12 +106,14 @@ impl Dtls {
             is_verified: false,
             state: State::Running,
             buffer: vec![0; 2048],
+            now,
             timeout: Some(now),
         }
     }
 
     /// Takes a datagram.
     pub(crate) fn handle(&mut self, now: Instant, datagram: &[u8]) {
+        self.now = now;
         self.attempt(|inner| {
             inner.handle_timeout(now)?;
             match inner.handle_packet(datagram) {
@@ -124,6 +128,7 @@ impl Dtls {
 
     /// Does what is due.
     pub(crate) fn advance(&mut self, now: Instant) {
+        self.now = now;
         if self.timeout.is_some_and(|due| due <= now) {
             self.attempt(|inner| inner.handle_timeout(now));
         }
@@ -163,7 +168,10 @@ impl Dtls {
                     return Some(DtlsEvent::Closed);
                 }
                 Output::Timeout(due) => {
-                    self.timeout = Some(due);
+                    // While a part of the handshake is missing, DTLS 1.3 here wants to say so
+                    // again and again, without a pause.
+                    let is_overdue = due <= self.now;
+                    self.timeout = Some(if is_overdue { self.now + LEAST_PAUSE } else { due });
                     return None;
                 }
                 // Keys for SRTP, which is not spoken here.

@@ -26,6 +26,8 @@ mod message;
 pub mod peer;
 mod sctp;
 pub mod sdp;
+#[cfg(test)]
+mod seeds;
 pub mod signaling_state;
 mod stun;
 

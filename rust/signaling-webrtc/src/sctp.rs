@@ -191,3 +191,87 @@ fn options(config: &PeerConfig, remote_port: u16) -> Options {
         ..Options::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
+
+    use super::*;
+    use crate::seeds::for_each_seed;
+
+    /// Two ends, and the packets on their way to each.
+    struct Pair {
+        now: Instant,
+        ends: [Association; 2],
+        arriving: [Vec<Vec<u8>>; 2],
+        rng: StdRng,
+    }
+
+    impl Pair {
+        fn new(seed: u64) -> Self {
+            fastrand::seed(seed);
+            let now = Instant::now();
+            let end = || Association::new(now, &PeerConfig::default(), PORT);
+            let rng = StdRng::seed_from_u64(seed);
+            Self { now, ends: [end(), end()], arriving: [Vec::new(), Vec::new()], rng }
+        }
+
+        /// Lets 10 ms pass, and packets arrive, some with a garbled copy.
+        fn step(&mut self, garbles: bool) {
+            self.now += Duration::from_millis(10);
+            for side in 0..2 {
+                for packet in std::mem::take(&mut self.arriving[side]) {
+                    self.ends[side].handle(self.now, &packet);
+                    if garbles && self.rng.random_bool(0.2) {
+                        let copy = self.garbled(packet);
+                        self.ends[side].handle(self.now, &copy);
+                    }
+                }
+                self.ends[side].advance(self.now);
+                while self.ends[side].receive().is_some() {}
+                while let Some(event) = self.ends[side].poll() {
+                    if let SctpEvent::Transmit(packet) = event {
+                        self.arriving[1 - side].push(packet);
+                    }
+                }
+                // What a garbled copy provokes may provoke as much again.
+                self.arriving[1 - side].truncate(50);
+            }
+        }
+
+        fn garbled(&mut self, mut packet: Vec<u8>) -> Vec<u8> {
+            for _ in 0..self.rng.random_range(1..4) {
+                // The header with its tag stays whole, so that the chunks are looked at.
+                let place = self.rng.random_range(12..=packet.len().max(12));
+                match self.rng.random_range(0..5) {
+                    0 => packet.truncate(place),
+                    1 => packet.insert(place.min(packet.len()), self.rng.random()),
+                    _ => packet.iter_mut().skip(place).take(1).for_each(|byte| {
+                        *byte = if self.rng.random() { self.rng.random() } else { *byte ^ 1 };
+                    }),
+                }
+            }
+            packet
+        }
+    }
+
+    #[test]
+    fn no_packet_of_the_other_side_panics() {
+        let delivery = |reliability| Delivery { ordered: true, reliability };
+        for_each_seed(0..40, |seed| {
+            let mut pair = Pair::new(seed);
+            for round in 0..60 {
+                for (stream, end) in pair.ends.iter_mut().enumerate() {
+                    let messages = vec![(53, vec![1; 300]), (51, vec![2; 3000])];
+                    end.send(stream as u16, delivery(Reliability::Reliable), messages);
+                    end.send(5, delivery(Reliability::MaxRetransmits(0)), vec![(53, vec![3; 50])]);
+                    if round % 7 == 0 {
+                        end.reset(5);
+                    }
+                }
+                pair.step(seed % 3 != 0 || round > 20);
+            }
+        });
+    }
+}

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::sim::{A, B, Link, Sim, for_each_seed, in_band, ms, negotiated};
+use super::sim::{A, B, Link, Sim, in_band, ms, negotiated};
 use crate::channels::{ChannelError, ChannelKey};
 use crate::peer::{ConnectionState, DescriptionError, Event, Input, SignalingState};
 use crate::sdp::{Description, SdpKind};
+use crate::seeds::for_each_seed;
 use crate::signaling_state::WrongState;
 
 /// The events of one channel, in order.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::sim::{A, B, Link, Sim, for_each_seed, in_band, ms, negotiated};
+use super::sim::{A, B, Link, Sim, in_band, ms, negotiated};
 use crate::channels::{ChannelError, ChannelInit, ChannelKey, Reliability};
 use crate::config::PeerConfig;
 use crate::peer::Event;
+use crate::seeds::for_each_seed;
 
 fn unreliable(id: u16, ordered: bool, reliability: Reliability) -> ChannelInit {
     ChannelInit { ordered, reliability, ..negotiated(id) }

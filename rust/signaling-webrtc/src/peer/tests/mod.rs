@@ -1,6 +1,7 @@
 //! Whole connections against each other, over a simulated network.
 
 mod closing;
+mod garbage;
 mod messages;
 mod opening;
 mod sim;

@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 
-use super::sim::{A, B, End, Link, Sim, for_each_seed, in_band, ms, negotiated};
+use super::sim::{A, B, End, Link, Sim, in_band, ms, negotiated};
 use crate::candidate::RemoteCandidate;
 use crate::dtls::Role;
 use crate::peer::{
     ConnectionState, DescriptionError, Event, GatheringState, Input, SignalingState,
 };
 use crate::sdp::{Description, SdpKind};
+use crate::seeds::for_each_seed;
 use crate::signaling_state::WrongState;
 
 /// Connects with a negotiated channel after `prepare`.

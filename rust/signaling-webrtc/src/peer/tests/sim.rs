@@ -72,6 +72,7 @@ pub(super) struct End {
 }
 
 pub(super) type Filter = Box<dyn FnMut(&Datagram) -> bool>;
+pub(super) type Train = Box<dyn FnMut(Datagram) -> Vec<Datagram>>;
 
 pub(super) struct Sim {
     pub(super) seed: u64,
@@ -85,6 +86,8 @@ pub(super) struct Sim {
     pub(super) relays_candidates: bool,
     /// Datagrams that it returns false for are lost.
     pub(super) filter: Option<Filter>,
+    /// What travels in the place of a datagram.
+    pub(super) train: Option<Train>,
     /// Public addresses by private ones, and the other way round.
     pub(super) nat: HashMap<SocketAddr, SocketAddr>,
     pub(super) stun_server: Option<SocketAddr>,
@@ -94,28 +97,6 @@ pub(super) struct Sim {
     arrivals: BTreeMap<u64, Arrival>,
     order: BinaryHeap<Reverse<(Instant, u64)>>,
     next_arrival: u64,
-}
-
-/// Prints the seed of a test that panics.
-struct OnPanic(u64);
-
-impl Drop for OnPanic {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            #[expect(clippy::print_stderr, reason = "for whoever looks at a failed test")]
-            {
-                eprintln!("the seed was {}", self.0);
-            }
-        }
-    }
-}
-
-/// Runs a test for each seed.
-pub(super) fn for_each_seed(seeds: std::ops::Range<u64>, test: impl Fn(u64)) {
-    for seed in seeds {
-        let _on_panic = OnPanic(seed);
-        test(seed);
-    }
 }
 
 fn certificate(side: usize) -> Certificate {
@@ -156,6 +137,7 @@ impl Sim {
             relays_signaling: true,
             relays_candidates: true,
             filter: None,
+            train: None,
             nat: HashMap::new(),
             stun_server: None,
             sent: [0; 2],
@@ -353,7 +335,13 @@ impl Sim {
         for _ in 0..copies {
             if !self.rng.random_bool(self.link.loss) {
                 let jitter = self.link.jitter.mul_f64(self.rng.random());
-                self.schedule(self.link.delay + jitter, Arrival::Datagram(datagram.clone()));
+                let train = match &mut self.train {
+                    Some(train) => train(datagram.clone()),
+                    None => vec![datagram.clone()],
+                };
+                for datagram in train {
+                    self.schedule(self.link.delay + jitter, Arrival::Datagram(datagram));
+                }
             }
         }
     }
