@@ -5,7 +5,7 @@ extends TabContainer
 const LAB := 0
 const GAME := 1
 ## How long a scene at work gets to fill with life before its picture is taken, in seconds.
-const EXPOSURE := 3.0
+const EXPOSURE := 2.0
 
 @onready var _lab: Lab = $Lab
 @onready var _game: Game = $Game

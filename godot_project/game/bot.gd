@@ -10,6 +10,8 @@ const PATIENCE := 30.0
 const FAREWELL := 0.5
 ## An avatar this far from where it was first seen has moved, in pixels.
 const STEP := 30.0
+## How far from home a bot strolls, in pixels.
+const STROLL := Vector2(70, 50)
 const SIGHTS: Array[String] = ["avatar", "movement", "chat line", "ping"]
 const REMARKS: Array[String] = [
 	"Hello everybody!", "Anyone for a game of tag?", "Straight from peer to peer!", "Nice lobby.",
@@ -22,6 +24,8 @@ var finale := Callable()
 
 ## How many other players are expected; negative while nothing is.
 var _others := -1
+## Where its own avatar began.
+var _home := Vector2.ZERO
 var _greeted := false
 var _reported := false
 var _dismissed := false
@@ -107,19 +111,20 @@ func _dismiss() -> void:
 
 
 func _on_whim_timeout() -> void:
-	_wander()
-	if not _greeted and multiplayer.get_peers().size() >= _others:
-		_greeted = true
-		game.chat.say(REMARKS[multiplayer.get_unique_id() % REMARKS.size()])
-
-
-## Heads for some place in the field, with the very keys a player would press.
-func _wander() -> void:
 	var avatar := game.players.find(multiplayer.get_unique_id())
 	if avatar == null:
 		return
-	var field := Avatar.FIELD
-	var goal := field.position + field.size * Vector2(randf(), randf())
+	_stroll(avatar)
+	if not _greeted and multiplayer.get_peers().size() >= _others:
+		_greeted = true
+		game.chat.say(REMARKS[avatar.get_index() % REMARKS.size()])
+
+
+## Heads for some place near home, with the very keys a player would press.
+func _stroll(avatar: Avatar) -> void:
+	if _home == Vector2.ZERO:
+		_home = avatar.position
+	var goal := _home + STROLL * Vector2(randf_range(-1.0, 1.0), randf_range(-1.0, 1.0))
 	var direction := avatar.position.direction_to(goal)
 	_press(&"move_left", &"move_right", direction.x)
 	_press(&"move_up", &"move_down", direction.y)

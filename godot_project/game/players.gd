@@ -5,6 +5,10 @@ extends MultiplayerSpawner
 
 const AVATAR := preload("res://game/avatar.tscn")
 const NAME_LIMIT := 14
+## Turned by this angle, each newcomer begins in the widest gap between the others.
+const GOLDEN_ANGLE := 2.4
+## How far from the centre the avatars begin, in pixels.
+const ROOM := Vector2(300, 160)
 const COLORS: Array[Color] = [
 	Color("3d7eff"), Color("f5b453"), Color("4cc38a"), Color("f2686f"),
 	Color("b57bee"), Color("3fc9d6"), Color("f08ac0"), Color("c6d94f"),
@@ -59,7 +63,7 @@ func _make_avatar(data: Array) -> Avatar:
 	var player_name: String = data[1]
 	var index: int = data[2]
 	avatar.dress(id, player_name, COLORS[index % COLORS.size()])
-	avatar.position = Avatar.FIELD.get_center() + Vector2.UP.rotated(index * 2.4) * 170.0
+	avatar.position = Avatar.FIELD.get_center() + Vector2.UP.rotated(index * GOLDEN_ANGLE) * ROOM
 	return avatar
 
 
