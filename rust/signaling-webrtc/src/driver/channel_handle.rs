@@ -69,7 +69,7 @@ pub(super) struct ChannelShared {
     init: ChannelInit,
     id: AtomicU16,
     state: AtomicU8,
-    /// Bytes accepted and not yet acknowledged or given up.
+    /// Bytes accepted that have neither left nor been given up.
     buffered: AtomicUsize,
     inbox: Mutex<Inbox>,
 }
@@ -103,7 +103,7 @@ impl ChannelHandle {
         self.shared.state()
     }
 
-    /// Bytes that were accepted and have not arrived yet.
+    /// Bytes that were accepted and have not left yet.
     pub fn buffered_amount(&self) -> usize {
         self.shared.buffered.load(Ordering::Acquire)
     }

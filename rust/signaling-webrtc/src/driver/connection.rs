@@ -79,38 +79,19 @@ impl Connection {
         [self.machine.poll_timeout(), self.resolve_deadline].into_iter().flatten().min()
     }
 
-    /// Does what the handles asked for.
-    pub(super) fn handle_command(&mut self, command: Command, around: &Surroundings<'_>) {
+    /// Does what the handles asked for, in order.
+    pub(super) fn handle_commands(
+        &mut self,
+        commands: impl IntoIterator<Item = Command>,
+        around: &Surroundings<'_>,
+    ) {
         let now = Instant::now();
-        match command {
-            Command::Start(_) => {}
-            Command::CreateChannel(channel) => self.create_channel(now, channel),
-            Command::CreateOffer => {
-                let outcome = self.machine.create_offer(now);
-                self.check_refusal(outcome);
-            }
-            Command::SetLocalDescription(description) => {
-                let outcome = self.machine.set_local_description(now, description);
-                self.check_refusal(outcome);
-            }
-            Command::SetRemoteDescription(description) => {
-                let outcome = self.machine.set_remote_description(now, description);
-                self.check_refusal(outcome);
-                self.shared.set_max_message_bytes(self.machine.max_message_bytes());
-            }
-            Command::AddRemoteCandidate(candidate) => {
-                self.machine.add_remote_candidate(now, candidate);
-            }
-            Command::Send { key, data, text } => self.machine.send(now, key, data, text),
-            Command::ResumeReading(key) => self.machine.resume_reading(now, key),
-            Command::CloseChannel(key) => {
-                // A reader that is gone must not hold back the others.
-                self.machine.resume_reading(now, key);
-                self.machine.close_channel(now, key);
-            }
-            Command::Close => {
-                self.machine.close(now);
-                self.is_over = true;
+        for command in commands {
+            // Messages that were sent together may share packets.
+            let is_message = matches!(command, Command::Send { .. });
+            self.handle_command(now, command);
+            if !is_message {
+                self.drain(now, around);
             }
         }
         self.drain(now, around);
@@ -168,7 +149,7 @@ impl Connection {
 
     /// Says goodbye; only for a connection that has not closed yet.
     pub(super) fn shut_down(&mut self, around: &Surroundings<'_>) {
-        self.handle_command(Command::Close, around);
+        self.handle_commands([Command::Close], around);
     }
 
     /// Lets go of the handles: whatever they ask for from now on, nothing happens.
@@ -176,6 +157,42 @@ impl Connection {
         self.shared.detach(state);
         for channel in self.channels.values() {
             channel.advance(ChannelState::Closed);
+        }
+    }
+
+    fn handle_command(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::Start(_) => {}
+            Command::CreateChannel(channel) => self.create_channel(now, channel),
+            Command::CreateOffer => {
+                let outcome = self.machine.create_offer(now);
+                self.check_refusal(outcome);
+            }
+            Command::SetLocalDescription(description) => {
+                let outcome = self.machine.set_local_description(now, description);
+                self.check_refusal(outcome);
+            }
+            Command::SetRemoteDescription(description) => {
+                let outcome = self.machine.set_remote_description(now, description);
+                self.check_refusal(outcome);
+                self.shared.set_max_message_bytes(self.machine.max_message_bytes());
+            }
+            Command::AddRemoteCandidate(candidate) => {
+                self.machine.add_remote_candidate(now, candidate);
+            }
+            Command::Send { key, data, text } => self.machine.send(now, key, data, text),
+            Command::ResumeReading(key) => self.machine.resume_reading(now, key),
+            Command::CloseChannel(key) => {
+                // A reader that is gone must not hold back the others.
+                self.machine.resume_reading(now, key);
+                self.machine.close_channel(now, key);
+            }
+            Command::Close => {
+                self.machine.close(now);
+                self.is_over = true;
+            }
+            #[cfg(test)]
+            Command::Panic => panic!("asked to"),
         }
     }
 

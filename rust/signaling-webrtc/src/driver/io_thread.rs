@@ -189,9 +189,7 @@ impl IoThread {
             self.start(peer, options);
         }
         self.with_connection(peer.key(), |connection, around, _| {
-            for command in commands {
-                connection.handle_command(command, around);
-            }
+            connection.handle_commands(commands, around);
         });
     }
 

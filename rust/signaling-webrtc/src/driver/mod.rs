@@ -15,7 +15,7 @@
 //! | queue | capacity | filled by | emptied by | when full |
 //! |---|---|---|---|---|
 //! | commands of a connection | [`MAX_COMMANDS`] | handles | I/O thread | [`CommandError::Busy`], [`PutError::Full`]; closing always fits: once per channel and connection |
-//! | outgoing bytes of a channel | [`MAX_BUFFERED_BYTES`] | [`ChannelHandle::put`] | the other side's acknowledgements | [`PutError::Full`] |
+//! | outgoing bytes of a channel | [`MAX_BUFFERED_BYTES`] | [`ChannelHandle::put`] | I/O thread, as the other side has room | [`PutError::Full`] |
 //! | incoming messages of a channel | [`MAX_WAITING_BYTES`] | I/O thread | [`ChannelHandle::take`] | reliable: the other side is slowed down; unreliable: the oldest is lost |
 //! | events of a connection | [`MAX_EVENTS`] | I/O thread | [`PeerHandle::take_events`] | the new one is lost, an announced channel is closed |
 //! | connections with commands | each connection once | handles | I/O thread | – |
@@ -35,6 +35,8 @@ mod io_thread;
 mod peer_handle;
 mod resolver;
 mod socket;
+#[cfg(test)]
+mod tests;
 mod transport;
 
 pub use channel_handle::{ChannelHandle, ChannelState, Message, PutError};
@@ -44,7 +46,7 @@ pub use transport::{StillRunning, Transport};
 
 /// Commands that wait for the I/O thread, each message to send being one.
 pub const MAX_COMMANDS: usize = 65_536;
-/// Bytes of one channel that wait to be sent or acknowledged.
+/// Bytes of one channel that wait to be sent.
 pub const MAX_BUFFERED_BYTES: usize = 16 * 1024 * 1024;
 /// Bytes of one channel that have arrived and wait to be read, counting 64 more per message.
 pub const MAX_WAITING_BYTES: usize = 16 * 1024 * 1024;

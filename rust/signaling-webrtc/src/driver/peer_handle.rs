@@ -87,10 +87,16 @@ pub(super) enum Command {
     SetLocalDescription(Description),
     SetRemoteDescription(Description),
     AddRemoteCandidate(RemoteCandidate),
-    Send { key: ChannelKey, data: Vec<u8>, text: bool },
+    Send {
+        key: ChannelKey,
+        data: Vec<u8>,
+        text: bool,
+    },
     ResumeReading(ChannelKey),
     CloseChannel(ChannelKey),
     Close,
+    #[cfg(test)]
+    Panic,
 }
 
 /// The queue of commands is full.
@@ -127,14 +133,7 @@ struct PeerState {
 
 impl PeerHandle {
     pub(super) fn new(key: PeerKey, io: Arc<IoShared>, options: PeerOptions) -> Self {
-        let shared = Arc::new(PeerShared {
-            key,
-            io,
-            commands: Mutex::new(Some(VecDeque::new())),
-            is_scheduled: AtomicBool::new(false),
-            is_closed: AtomicBool::new(false),
-            state: Mutex::new(PeerState::new(options.config.max_message_bytes)),
-        });
+        let shared = Arc::new(PeerShared::new(key, io, options.config.max_message_bytes));
         shared.push_always(Command::Start(options));
         Self { shared }
     }
@@ -247,6 +246,11 @@ impl PeerHandle {
         }
         self.shared.forget_events();
     }
+
+    #[cfg(test)]
+    pub(super) fn provoke_panic(&self) {
+        self.shared.push_always(Command::Panic);
+    }
 }
 
 impl Drop for PeerHandle {
@@ -271,6 +275,17 @@ impl From<QueueFull> for CommandError {
 }
 
 impl PeerShared {
+    pub(super) fn new(key: PeerKey, io: Arc<IoShared>, max_message_bytes: usize) -> Self {
+        Self {
+            key,
+            io,
+            commands: Mutex::new(Some(VecDeque::new())),
+            is_scheduled: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
+            state: Mutex::new(PeerState::new(max_message_bytes)),
+        }
+    }
+
     pub(super) fn key(&self) -> PeerKey {
         self.key
     }
