@@ -35,14 +35,17 @@ pub(super) fn peer_options(config: &VarDictionary) -> Result<PeerOptions, Malfor
 /// One URL or an array of them.
 fn urls(server: &AnyDictionary) -> Result<Vec<String>, Malformed> {
     let urls: Variant = optional(server, "urls")?.ok_or(Malformed)?;
-    if let Ok(url) = urls.try_to::<GString>() {
-        return Ok(vec![url.to_string()]);
+    match urls.get_type() {
+        VariantType::STRING => Ok(vec![read::<GString>(&urls)?.to_string()]),
+        VariantType::PACKED_STRING_ARRAY => {
+            let urls: PackedStringArray = read(&urls)?;
+            Ok(urls.as_slice().iter().map(GString::to_string).collect())
+        }
+        _ => {
+            let urls: AnyArray = read(&urls)?;
+            urls.iter_shared().map(|url| Ok(read::<GString>(&url)?.to_string())).collect()
+        }
     }
-    if let Ok(urls) = urls.try_to::<PackedStringArray>() {
-        return Ok(urls.as_slice().iter().map(GString::to_string).collect());
-    }
-    let urls: AnyArray = read(&urls)?;
-    urls.iter_shared().map(|url| Ok(read::<GString>(&url)?.to_string())).collect()
 }
 
 /// Reads the options of a channel.
