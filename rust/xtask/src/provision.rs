@@ -4,7 +4,6 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -19,7 +18,9 @@ use crate::sources::{self, Mirror};
 /// The suite of Debian's archive that has the engine.
 const SUITE: &str = "forky";
 /// The engine, and what it exports games with.
-const PACKAGES: [&str; 3] = ["godot", "godot-template-release", "godot-template-debug"];
+const PROGRAMS: [&str; 3] = ["godot", "godot-template-release", "godot-template-debug"];
+/// What it draws windows with, on a machine that has never shown any.
+const DRIVERS: [&str; 2] = ["libgl1", "libgl1-mesa-dri"];
 /// Library folders, inside the main one, that these programs look into.
 const LIBRARY_FOLDERS: [&str; 3] = ["pulseaudio", "blas", "lapack"];
 /// This library names a folder of the system for itself, and would not find its other half.
@@ -39,7 +40,10 @@ pub(crate) fn godot(home: &Path) -> Result<PathBuf> {
         ensure!(has("apt-get") && has("dpkg-deb"), "only on Debian can it be fetched for you");
         helper::ensure("patchelf", &["patchelf"])?;
         println!("getting Godot from Debian's archive (about 200 MB, once)");
-        clear(home)?;
+        // What an interrupted attempt has left may be of any state and age.
+        if home.exists() {
+            fs::remove_dir_all(home)?;
+        }
         download(&home.join("apt"))?;
         unpack(&home.join("apt"), &root)?;
         relocate(&root)?;
@@ -56,17 +60,6 @@ const COMPLETE: &str = "complete";
 fn is_complete(home: &Path) -> bool {
     let place = home.join("root");
     fs::read(home.join(COMPLETE)).is_ok_and(|noted| noted == place.as_os_str().as_encoded_bytes())
-}
-
-/// What an interrupted attempt has downloaded may stay: apt checks it.
-fn clear(home: &Path) -> io::Result<()> {
-    fs::create_dir_all(home)?;
-    let gone = |result: io::Result<()>| match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    };
-    gone(fs::remove_file(home.join(COMPLETE)))?;
-    gone(fs::remove_dir_all(home.join("root")))
 }
 
 /// Downloads the packages and all they depend on, from the first mirror that has the suite.
@@ -98,7 +91,8 @@ fn update(apt: &Path, mirror: &Mirror) -> Result<()> {
 
 fn fetch(apt: &Path) -> Result<()> {
     let mut command = apt_get(apt);
-    command.args(["--yes", "--download-only", "--no-install-recommends", "install"]).args(PACKAGES);
+    command.args(["--yes", "--download-only", "--no-install-recommends", "install"]);
+    command.args(PROGRAMS).args(DRIVERS);
     run::run("apt-get install", command, DOWNLOAD_LIMIT, Echo::OnFailure)?;
     Ok(())
 }
@@ -162,7 +156,7 @@ fn relocate(root: &Path) -> Result<()> {
     }
     let patchelf = Path::new("patchelf");
     let rpath = [OsStr::new("--force-rpath"), OsStr::new("--set-rpath"), path.as_ref()];
-    for name in PACKAGES {
+    for name in PROGRAMS {
         let program = root.join("usr/bin").join(name);
         let loader = libraries.join(loader_name(&program)?);
         step(patchelf, [OsStr::new("--set-interpreter"), loader.as_ref(), program.as_ref()])?;
