@@ -84,9 +84,7 @@ impl Godot {
         let mut command = self.alone(Path::new("xvfb-run"));
         command.args(["--auto-servernum", "--server-args=-screen 0 1152x648x24"]);
         command.arg(&self.binary).arg("--path").arg(project);
-        // Without sound, and without a refresh to wait for, which the engine would warn of.
         command.args(["--rendering-driver", "opengl3", "--audio-driver", "Dummy"]);
-        command.arg("--disable-vsync");
         Ok(command)
     }
 

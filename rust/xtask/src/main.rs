@@ -2,7 +2,7 @@
 //! without a script to read. It never edits what is in version control.
 //!
 //! In reading order: `workspace` (where things are), `run` with `report` and `groups` (processes,
-//! and the judgement of what they said), `godot` with `provision`, `sources` and `helper` (an
+//! and the judgement of what they said), `godot` with `provision`, `sources`, `relocate` and `helper` (an
 //! engine), `extension`, `project` and `files` (something to run in it), and then one file per
 //! command: `test`, `demo`, `export`, `screenshot`, `ci`.
 
@@ -18,6 +18,7 @@ mod groups;
 mod helper;
 mod project;
 mod provision;
+mod relocate;
 mod report;
 mod run;
 mod screenshot;

@@ -1,6 +1,5 @@
 //! Gets the engine from Debian's archive into the target folder, without touching the system: its
-//! packages, with all the libraries they need, are unpacked into one folder and made to find each
-//! other there.
+//! packages, with all the libraries they need, are unpacked into one folder.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -8,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 
 use crate::helper::{self, find_on_path};
+use crate::relocate;
 use crate::report::Echo;
 use crate::run;
 use crate::sources::{self, Mirror};
@@ -21,10 +21,6 @@ const SUITE: &str = "forky";
 const PROGRAMS: [&str; 3] = ["godot", "godot-template-release", "godot-template-debug"];
 /// What it draws windows with, on a machine that has never shown any.
 const DRIVERS: [&str; 2] = ["libgl1", "libgl1-mesa-dri"];
-/// Library folders, inside the main one, that these programs look into.
-const LIBRARY_FOLDERS: [&str; 3] = ["pulseaudio", "blas", "lapack"];
-/// This library names a folder of the system for itself, and would not find its other half.
-const SELFISH_LIBRARY: &str = "libpulse.so.0";
 /// How long the download may take.
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(1800);
 /// How long a step on files that are here may take.
@@ -46,7 +42,7 @@ pub(crate) fn godot(home: &Path) -> Result<PathBuf> {
         }
         download(&home.join("apt"))?;
         unpack(&home.join("apt"), &root)?;
-        relocate(&root)?;
+        relocate::relocate(&root, &PROGRAMS)?;
         step(&binary, ["--version"])?;
         fs::remove_dir_all(home.join("apt"))?;
         fs::write(home.join(COMPLETE), root.as_os_str().as_encoded_bytes())?;
@@ -144,45 +140,6 @@ fn unpack(apt: &Path, root: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Makes the programs use the loader and the libraries in `root` rather than the system's.
-fn relocate(root: &Path) -> Result<()> {
-    let libraries = libraries(root)?;
-    let mut path = libraries.as_os_str().to_owned();
-    for folder in LIBRARY_FOLDERS {
-        path.push(":");
-        path.push(libraries.join(folder));
-    }
-    let patchelf = Path::new("patchelf");
-    let rpath = [OsStr::new("--force-rpath"), OsStr::new("--set-rpath"), path.as_ref()];
-    for name in PROGRAMS {
-        let program = root.join("usr/bin").join(name);
-        let loader = libraries.join(loader_name(&program)?);
-        step(patchelf, [OsStr::new("--set-interpreter"), loader.as_ref(), program.as_ref()])?;
-        step(patchelf, rpath.into_iter().chain([program.as_ref()]))?;
-    }
-    let selfish = libraries.join(SELFISH_LIBRARY);
-    if selfish.exists() {
-        step(patchelf, rpath.into_iter().chain([selfish.canonicalize()?.as_ref()]))?;
-    }
-    Ok(())
-}
-
-/// The one folder that is named after the machine, such as `usr/lib/x86_64-linux-gnu`.
-fn libraries(root: &Path) -> Result<PathBuf> {
-    let folders = fs::read_dir(root.join("usr/lib"))?.filter_map(|entry| Some(entry.ok()?.path()));
-    let is_named_after_machine =
-        |folder: &PathBuf| folder.to_string_lossy().contains("-linux-gnu") && folder.is_dir();
-    folders.into_iter().find(is_named_after_machine).context("the packages hold no libraries")
-}
-
-fn loader_name(program: &Path) -> Result<String> {
-    let mut command = Command::new("patchelf");
-    command.arg("--print-interpreter").arg(program);
-    let report = run::run("patchelf", command, STEP_LIMIT, Echo::OnFailure)?;
-    let loader = report.lines.first().and_then(|path| path.rsplit('/').next());
-    Ok(loader.context("the program names no loader")?.to_owned())
 }
 
 fn step<A: AsRef<OsStr>>(program: &Path, arguments: impl IntoIterator<Item = A>) -> Result<()> {
