@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Instant;
 
-use crate::channels::{ChannelError, ChannelInit, ChannelKey, Reliability};
+use crate::channels::{Amount, ChannelError, ChannelInit, ChannelKey, Reliability};
 use crate::dcep::Control;
 use crate::dtls::Role;
 use crate::message::Payload;
@@ -77,11 +77,11 @@ struct Handed {
     on_wire: usize,
 }
 
-/// The bytes of a message that have not left. They differ where the owner's count does not know
-/// what is sent: control messages, and the one byte of an empty message.
+/// What has not left of a message. The two differ where the owner's count does not know what is
+/// sent: control messages, and the one byte of an empty message.
 struct Size {
     on_wire: usize,
-    counted: usize,
+    counted: Amount,
 }
 
 impl ChannelTable {
@@ -199,7 +199,7 @@ impl ChannelTable {
     ) {
         match self.table.get_mut(&key).filter(|channel| channel.state != State::Closing) {
             Some(channel) => channel.wait(now, Payload::User { data, text }),
-            None => give_back(key, data.len(), events),
+            None => give_back(key, Amount { bytes: data.len(), messages: 1 }, events),
         }
     }
 
@@ -385,21 +385,21 @@ impl Channel {
         self.waiting.push_back(Waiting { payload, since: now });
     }
 
-    /// The bytes that have not left, as the owner counts them.
-    fn counted(&self) -> usize {
+    /// What has not left, as the owner counts it.
+    fn counted(&self) -> Amount {
         let waiting = self.waiting.iter().map(|waiting| waiting.payload.counted());
         waiting.chain(self.handed.messages.iter().map(|size| size.counted)).sum()
     }
 
-    /// Fills the association's buffer for this channel. Returns the bytes that were given up.
+    /// Fills the association's buffer for this channel. Returns what was given up.
     fn hand_over(
         &mut self,
         now: Instant,
         stream: u16,
         max_bytes: usize,
         association: &mut Association,
-    ) -> usize {
-        let mut given_up = 0;
+    ) -> Amount {
+        let mut given_up = Amount::default();
         let mut batch: Vec<(u32, Vec<u8>)> = Vec::new();
         let mut batch_delivery = None;
         while self.handed.on_wire < STREAM_BUFFER
@@ -410,7 +410,7 @@ impl Channel {
                 given_up += counted;
                 continue;
             };
-            if counted > max_bytes {
+            if counted.bytes > max_bytes {
                 given_up += counted;
                 continue;
             }
@@ -466,10 +466,10 @@ impl Handed {
         self.messages.push_back(size);
     }
 
-    /// Forgets what has left. Returns its bytes as the owner counts them.
-    fn settle(&mut self, still_buffered: usize) -> usize {
+    /// Forgets what has left. Returns it as the owner counts it.
+    fn settle(&mut self, still_buffered: usize) -> Amount {
         let mut left = self.on_wire.saturating_sub(still_buffered);
-        let mut counted = 0;
+        let mut counted = Amount::default();
         while left > 0
             && let Some(size) = self.messages.front_mut()
         {
@@ -478,10 +478,11 @@ impl Handed {
             self.on_wire -= part;
             size.on_wire -= part;
             // A large message leaves in fragments.
-            let counted_part = size.counted.min(part);
-            size.counted -= counted_part;
-            counted += counted_part;
+            let counted_part = size.counted.bytes.min(part);
+            size.counted.bytes -= counted_part;
+            counted.bytes += counted_part;
             if size.on_wire == 0 {
+                counted.messages += size.counted.messages;
                 self.messages.pop_front();
             }
         }
@@ -489,8 +490,8 @@ impl Handed {
     }
 }
 
-fn give_back(key: ChannelKey, bytes: usize, events: &mut VecDeque<Event>) {
-    if bytes > 0 {
-        events.push_back(Event::Sent { key, bytes });
+fn give_back(key: ChannelKey, amount: Amount, events: &mut VecDeque<Event>) {
+    if amount != Amount::default() {
+        events.push_back(Event::Sent { key, amount });
     }
 }

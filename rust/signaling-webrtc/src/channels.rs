@@ -1,5 +1,7 @@
 //! What a data channel is.
 
+use std::iter::Sum;
+use std::ops::{AddAssign, SubAssign};
 use std::time::Duration;
 
 /// Names a channel between a connection and its owner. Channels made here have even numbers,
@@ -33,6 +35,38 @@ pub enum Reliability {
     MaxRetransmits(u16),
     /// Until so much time has passed, counted in milliseconds.
     MaxPacketLifeTime(Duration),
+}
+
+/// How much a channel holds that waits to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Amount {
+    /// Bytes of messages: the buffered amount.
+    pub bytes: usize,
+    /// Messages, also those without bytes.
+    pub messages: usize,
+}
+
+impl AddAssign for Amount {
+    fn add_assign(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.messages += other.messages;
+    }
+}
+
+impl SubAssign for Amount {
+    fn sub_assign(&mut self, other: Self) {
+        self.bytes -= other.bytes;
+        self.messages -= other.messages;
+    }
+}
+
+impl Sum for Amount {
+    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
+        amounts.fold(Self::default(), |mut total, amount| {
+            total += amount;
+            total
+        })
+    }
 }
 
 /// Why a channel cannot be made.

@@ -33,7 +33,7 @@ mod stun;
 
 pub use candidate::{CandidateError, RemoteCandidate};
 pub use certificate::{Certificate, Fingerprint};
-pub use channels::{ChannelError, ChannelInit, ChannelKey, Reliability};
+pub use channels::{Amount, ChannelError, ChannelInit, ChannelKey, Reliability};
 pub use config::PeerConfig;
 pub use driver::{
     ChannelHandle, ChannelState, CommandError, IceServer, IceServerError, Message, PeerEvent,

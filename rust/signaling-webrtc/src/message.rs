@@ -1,6 +1,8 @@
 //! How messages are framed on SCTP (RFC 8831, section 8): the payload protocol identifier tells
 //! text from binary, and an empty message is one byte that does not count.
 
+use crate::channels::Amount;
+
 /// What SCTP carries, as its payload protocol identifier says.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Payload {
@@ -17,11 +19,11 @@ const EMPTY_TEXT: u32 = 56;
 const EMPTY_BINARY: u32 = 57;
 
 impl Payload {
-    /// The bytes that count towards the buffered amount.
-    pub(crate) fn counted(&self) -> usize {
+    /// What counts towards the buffered amount.
+    pub(crate) fn counted(&self) -> Amount {
         match self {
-            Self::Control(_) => 0,
-            Self::User { data, .. } => data.len(),
+            Self::Control(_) => Amount::default(),
+            Self::User { data, .. } => Amount { bytes: data.len(), messages: 1 },
         }
     }
 

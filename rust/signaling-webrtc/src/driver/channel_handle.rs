@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU16, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 
 use parking_lot::Mutex;
 
 use super::peer_handle::{Command, PeerShared};
-use super::{MAX_BUFFERED_BYTES, MAX_WAITING_BYTES};
-use crate::channels::{ChannelInit, ChannelKey, Reliability};
+use super::{MAX_BUFFERED, MAX_WAITING_BYTES};
+use crate::channels::{Amount, ChannelInit, ChannelKey, Reliability};
 
 /// A data channel, usable from any thread. Nothing here waits. Dropping it closes the channel.
 pub struct ChannelHandle {
@@ -69,8 +69,8 @@ pub(super) struct ChannelShared {
     init: ChannelInit,
     id: AtomicU16,
     state: AtomicU8,
-    /// Bytes accepted that have neither left nor been given up.
-    buffered: AtomicUsize,
+    /// What was accepted and has neither left nor been given up.
+    outgoing: Mutex<Amount>,
     inbox: Mutex<Inbox>,
 }
 
@@ -105,7 +105,7 @@ impl ChannelHandle {
 
     /// Bytes that were accepted and have not left yet.
     pub fn buffered_amount(&self) -> usize {
-        self.shared.buffered.load(Ordering::Acquire)
+        self.shared.outgoing.lock().bytes
     }
 
     /// The largest message that the other side takes, in bytes.
@@ -127,10 +127,11 @@ impl ChannelHandle {
         if data.len() > limit {
             return Err(PutError::TooLarge(limit));
         }
-        self.shared.reserve(data.len())?;
+        let amount = Amount { bytes: data.len(), messages: 1 };
+        self.shared.reserve(amount)?;
         let command = Command::Send { key: self.shared.key, data: data.to_vec(), text };
         self.shared.peer.push(command).map_err(|_| {
-            self.shared.release(data.len());
+            self.shared.release(amount);
             PutError::Full
         })
     }
@@ -187,7 +188,7 @@ impl ChannelShared {
             key,
             init,
             state: AtomicU8::new(ChannelState::Connecting as u8),
-            buffered: AtomicUsize::new(0),
+            outgoing: Mutex::default(),
             inbox: Mutex::default(),
         }
     }
@@ -217,9 +218,9 @@ impl ChannelShared {
         self.state.fetch_max(to as u8, Ordering::AcqRel) < to as u8
     }
 
-    /// Gives back bytes that have arrived or will not be sent any more.
-    pub(super) fn release(&self, bytes: usize) {
-        self.buffered.fetch_sub(bytes, Ordering::AcqRel);
+    /// Gives back what has left or will not be sent any more.
+    pub(super) fn release(&self, amount: Amount) {
+        *self.outgoing.lock() -= amount;
     }
 
     /// Queues what arrived for the reader. True when a reliable channel must now be paused.
@@ -257,14 +258,15 @@ impl ChannelShared {
         }
     }
 
-    fn reserve(&self, bytes: usize) -> Result<(), PutError> {
-        let room = |buffered: usize| {
-            buffered.checked_add(bytes).filter(|&total| total <= MAX_BUFFERED_BYTES)
-        };
-        match self.buffered.fetch_update(Ordering::AcqRel, Ordering::Acquire, room) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(PutError::Full),
+    fn reserve(&self, amount: Amount) -> Result<(), PutError> {
+        let mut outgoing = self.outgoing.lock();
+        let mut total = *outgoing;
+        total += amount;
+        if total.bytes > MAX_BUFFERED.bytes || total.messages > MAX_BUFFERED.messages {
+            return Err(PutError::Full);
         }
+        *outgoing = total;
+        Ok(())
     }
 }
 

@@ -261,7 +261,9 @@ impl Connection {
             }),
             Event::ChannelClosed { key } => self.forget_channel(key),
             Event::Message { key, data, text } => self.deliver(key, Message { data, text }),
-            Event::Sent { key, bytes } => self.with_channel(key, |channel| channel.release(bytes)),
+            Event::Sent { key, amount } => {
+                self.with_channel(key, |channel| channel.release(amount))
+            }
         }
     }
 

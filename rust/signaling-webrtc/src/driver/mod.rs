@@ -15,7 +15,7 @@
 //! | queue | capacity | filled by | emptied by | when full |
 //! |---|---|---|---|---|
 //! | commands of a connection | [`MAX_COMMANDS`] | handles | I/O thread | [`CommandError::Busy`], [`PutError::Full`]; closing always fits: once per channel and connection |
-//! | outgoing bytes of a channel | [`MAX_BUFFERED_BYTES`] | [`ChannelHandle::put`] | I/O thread, as the other side has room | [`PutError::Full`] |
+//! | outgoing messages of a channel | [`MAX_BUFFERED`] | [`ChannelHandle::put`] | I/O thread, as the other side has room | [`PutError::Full`] |
 //! | incoming messages of a channel | [`MAX_WAITING_BYTES`] | I/O thread | [`ChannelHandle::take`] | reliable: the other side is slowed down; unreliable: the oldest is lost |
 //! | events of a connection | [`MAX_EVENTS`] | I/O thread | [`PeerHandle::take_events`] | the new one is lost, an announced channel is closed |
 //! | connections with commands | each connection once | handles | I/O thread | – |
@@ -44,10 +44,12 @@ pub use ice_server::{IceServer, IceServerError};
 pub use peer_handle::{CommandError, PeerEvent, PeerHandle, PeerOptions};
 pub use transport::{StillRunning, Transport};
 
+use crate::channels::Amount;
+
 /// Commands that wait for the I/O thread, each message to send being one.
 pub const MAX_COMMANDS: usize = 65_536;
-/// Bytes of one channel that wait to be sent.
-pub const MAX_BUFFERED_BYTES: usize = 16 * 1024 * 1024;
+/// What may wait to be sent on one channel.
+pub const MAX_BUFFERED: Amount = Amount { bytes: 16 * 1024 * 1024, messages: 65_536 };
 /// Bytes of one channel that have arrived and wait to be read, counting 64 more per message.
 pub const MAX_WAITING_BYTES: usize = 16 * 1024 * 1024;
 /// Events of one connection that wait to be taken.

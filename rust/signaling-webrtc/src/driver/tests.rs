@@ -77,7 +77,7 @@ fn what_waits_is_counted_exactly_and_bounded() {
             Ok(()) => sent += 1,
             Err(error) => break error,
         }
-        assert!(channel.buffered_amount() <= MAX_BUFFERED_BYTES);
+        assert!(channel.buffered_amount() <= MAX_BUFFERED.bytes);
         assert!(sent < 1000, "no bound");
     };
     assert_eq!(refused, PutError::Full);
@@ -85,6 +85,16 @@ fn what_waits_is_counted_exactly_and_bounded() {
         assert_eq!(next(&pair.b.channels[0]).data.len(), message.len());
     }
     pair.until("all acknowledged", |pair| pair.a.channels[0].buffered_amount() == 0);
+}
+
+#[test]
+fn messages_without_bytes_are_bounded_too() {
+    let channel = ChannelHandle::new(lone_channel(reliable(1)));
+    for _ in 0..MAX_BUFFERED.messages {
+        assert_eq!(channel.put(&[], false), Ok(()));
+    }
+    assert_eq!(channel.put(&[], false), Err(PutError::Full));
+    assert_eq!(channel.buffered_amount(), 0);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::channels::{ChannelInit, ChannelKey};
+use crate::channels::{Amount, ChannelInit, ChannelKey};
 use crate::sdp::SdpKind;
 use crate::signaling_state::SignalingState;
 
@@ -100,12 +100,12 @@ pub enum Event {
         /// Whether it was sent as text; then it may still not be UTF-8.
         text: bool,
     },
-    /// Bytes that waited to be sent have left, or were given up: the buffered amount falls.
+    /// What waited to be sent has left, or was given up: the buffered amount falls.
     Sent {
         /// On which channel.
         key: ChannelKey,
-        /// How many.
-        bytes: usize,
+        /// How much. A message counts once the last of its bytes has left.
+        amount: Amount,
     },
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::sim::{A, B, Link, Sim, in_band, ms, negotiated};
-use crate::channels::{ChannelError, ChannelKey};
+use crate::channels::{Amount, ChannelError, ChannelKey};
 use crate::peer::{ConnectionState, DescriptionError, Event, Input, SignalingState};
 use crate::sdp::{Description, SdpKind};
 use crate::seeds::for_each_seed;
@@ -87,7 +87,10 @@ fn a_channel_that_never_opened_is_closed_at_once() {
     let key = sim.create_channel(A, in_band("x"));
     sim.send(A, key, b"never", true);
     sim.with(A, |machine, now| machine.close_channel(now, key));
-    let expected = [Event::Sent { key, bytes: 5 }, Event::ChannelClosed { key }];
+    let expected = [
+        Event::Sent { key, amount: Amount { bytes: 5, messages: 1 } },
+        Event::ChannelClosed { key },
+    ];
     assert_eq!(sim.ends[A].events, expected);
 }
 
@@ -166,7 +169,10 @@ fn nothing_happens_after_the_end() {
     sim.run_for(ms(5000));
     assert_eq!((sim.ends[A].events.len(), sim.sent[A]), (events, sent));
     sim.send(A, key, b"lost", true);
-    assert_eq!(sim.ends[A].events.last(), Some(&Event::Sent { key, bytes: 4 }));
+    assert_eq!(
+        sim.ends[A].events.last(),
+        Some(&Event::Sent { key, amount: Amount { bytes: 4, messages: 1 } })
+    );
 }
 
 #[test]

@@ -415,7 +415,7 @@ impl End {
     /// What was given back of the bytes that were sent.
     pub(super) fn given_back(&self, key: ChannelKey) -> usize {
         let given = self.events.iter().filter_map(|event| match event {
-            Event::Sent { key: k, bytes } if *k == key => Some(*bytes),
+            Event::Sent { key: k, amount } if *k == key => Some(amount.bytes),
             _ => None,
         });
         given.sum()
