@@ -11,12 +11,10 @@ func _ready() -> void:
 	timeout.connect(ping_all)
 
 
-## Asks every connected peer. Returns how many were asked.
-func ping_all() -> int:
-	var peers := multiplayer.get_peers()
-	if not peers.is_empty():
+## Asks every connected peer.
+func ping_all() -> void:
+	if not multiplayer.get_peers().is_empty():
 		_ping.rpc(Time.get_ticks_usec())
-	return peers.size()
 
 
 @rpc("any_peer", "reliable")

@@ -149,8 +149,7 @@ func _on_game_left(reason: String) -> void:
 
 
 func _on_deadline_timeout() -> void:
-	_fail("after %d s %s" % [
-		PATIENCE, "the others have not left" if _dismissed else "not seen, of how many: %s" % _missing])
+	_fail("the others have not left" if _dismissed else "still to be seen, of how many: %s" % _missing)
 
 
 func _fail(reason: String) -> void:

@@ -2,6 +2,9 @@ class_name PlayerList
 extends VBoxContainer
 ## Lists the players with their colours and how far away they are.
 
+## The list scrolls when it is higher than this, in pixels.
+const HEIGHT_LIMIT := 190.0
+
 @export var players: Players
 @export var pinger: Pinger
 
@@ -20,6 +23,8 @@ func refresh() -> void:
 	for avatar in players.all():
 		if not avatar.is_queued_for_deletion():
 			add_child(_row(avatar))
+	var scroll: ScrollContainer = get_parent()
+	scroll.custom_minimum_size.y = minf(get_combined_minimum_size().y, HEIGHT_LIMIT)
 
 
 func _on_pinger_answered(peer: int, milliseconds: float) -> void:

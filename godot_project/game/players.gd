@@ -5,14 +5,11 @@ extends MultiplayerSpawner
 
 const AVATAR := preload("res://game/avatar.tscn")
 const NAME_LIMIT := 14
-## Turned by this angle, each newcomer begins in the widest gap between the others.
-const GOLDEN_ANGLE := 2.4
+## Of a turn. Turned so far, each newcomer lands in a wide gap between the others: with its colour
+## on the colour wheel, and with its place around the centre.
+const GOLDEN_RATIO := 0.618034
 ## How far from the centre the avatars begin, in pixels.
-const ROOM := Vector2(300, 160)
-const COLORS: Array[Color] = [
-	Color("3d7eff"), Color("f5b453"), Color("4cc38a"), Color("f2686f"),
-	Color("b57bee"), Color("3fc9d6"), Color("f08ac0"), Color("c6d94f"),
-]
+const ROOM := Vector2(250, 160)
 
 var _spawned := 0
 
@@ -62,8 +59,9 @@ func _make_avatar(data: Array) -> Avatar:
 	var id: int = data[0]
 	var player_name: String = data[1]
 	var index: int = data[2]
-	avatar.dress(id, player_name, COLORS[index % COLORS.size()])
-	avatar.position = Avatar.FIELD.get_center() + Vector2.UP.rotated(index * GOLDEN_ANGLE) * ROOM
+	var turn := index * GOLDEN_RATIO
+	avatar.dress(id, player_name, Color.from_ok_hsl(fposmod(turn - 0.28, 1.0), 0.85, 0.65))
+	avatar.position = Avatar.FIELD.get_center() + Vector2.UP.rotated(turn * TAU) * ROOM
 	return avatar
 
 

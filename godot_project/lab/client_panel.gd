@@ -80,12 +80,12 @@ func suggest_lobby(lobby: String) -> void:
 
 
 func ping() -> void:
-	_say("ping to %d peers" % _pinger.ping_all())
+	_say("pinging %s" % _peer_names())
+	_pinger.ping_all()
 
 
 func list_peers() -> void:
-	var peers := Array(multiplayer.get_peers()).map(_name_of)
-	_say("connected to %s" % (", ".join(peers) if peers else "nobody"))
+	_say("connected to %s" % _peer_names())
 
 
 func seal() -> void:
@@ -135,13 +135,12 @@ func _on_lobby_sealed() -> void:
 
 
 func _on_disconnected(code: int, reason: String) -> void:
-	var peers := multiplayer.get_peers().size()
 	_say(Explain.disconnection(code, reason), INFO if code == 1000 else BAD)
-	if peers == 0:
+	if multiplayer.get_peers().is_empty():
 		client.stop()
 		_stopped()
 	else:
-		_say("still connected to %d peers" % peers, GOOD)
+		_say("still connected to %s" % _peer_names(), GOOD)
 		_refresh()
 
 
@@ -175,6 +174,11 @@ func _refresh() -> void:
 		_sealed or client.get_unique_id() != 1
 		or client.get_state() != SignalingClient.STATE_JOINED)
 	_leave.disabled = not _running
+
+
+func _peer_names() -> String:
+	var names := Array(multiplayer.get_peers()).map(_name_of)
+	return ", ".join(names) if names else "nobody"
 
 
 func _name_of(id: int) -> String:
