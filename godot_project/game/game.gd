@@ -18,6 +18,8 @@ var player_name: String:
 		return _menu.player_name()
 
 var _mesh := true
+## Whether the host is connected and has given us an avatar.
+var _met_host := false
 
 @onready var players: Players = $Players
 @onready var pinger: Pinger = $Pinger
@@ -104,6 +106,7 @@ func _begin(url: String, lobby: String, mesh := true) -> void:
 	_client.url = url
 	_client.lobby = lobby
 	_client.mesh = mesh
+	_met_host = false
 	chat.clear()
 	_player_list.refresh()
 	_notice.show()
@@ -133,10 +136,10 @@ func _on_client_lobby_joined(lobby: String) -> void:
 
 ## Peers that are connected stay so without the signaling server.
 func _on_client_disconnected(code: int, reason: String) -> void:
-	if players.find(_client.get_unique_id()) == null:
-		leave.call_deferred(Explain.disconnection(code, reason))
-	else:
+	if _met_host:
 		_card.show_status("%s The game goes on." % Explain.disconnection(code, reason), Light.BUSY)
+	else:
+		leave.call_deferred(Explain.disconnection(code, reason))
 
 
 func _on_peer_connected(id: int) -> void:
@@ -152,6 +155,7 @@ func _on_peer_disconnected(id: int) -> void:
 func _on_avatar_entered(avatar: Avatar) -> void:
 	_player_list.refresh()
 	if avatar.player == multiplayer.get_unique_id():
+		_met_host = true
 		_patience.stop()
 		_notice.hide()
 		_card.show_status("Connected, %s" % ("mesh" if _mesh else "client-server"), Light.GOOD)

@@ -14,7 +14,8 @@ func test_the_command_line() -> void:
 	check_equal([options.bot, options.players, options.player_name], [true, 2, "A=B"], "bot")
 	check_equal(LaunchOptions.parse(["--host"]).url, "", "a host may be its own server")
 	check_equal(LaunchOptions.parse(["--server", "--port=0"]).port, 0, "any port")
-	for wrong: String in ["--port=65536", "--port=x", "--players=1", "--scene=x", "--bot", "--join", "x"]:
+	for wrong: String in [
+			"--port=65536", "--port=x", "--players=1", "--scene=x", "--bot", "--join", "x"]:
 		check(not LaunchOptions.parse([wrong]).error.is_empty(), "refused: " + wrong)
 
 
