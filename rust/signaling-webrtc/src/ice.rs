@@ -38,6 +38,8 @@ pub(crate) struct Ice {
     last_consent: Instant,
     consents: u64,
     failed: bool,
+    /// Whether something was learnt that a check may follow from.
+    has_news: bool,
     hosts: usize,
     remote_candidates: usize,
     /// No more candidates will come, from us or from the other side.
@@ -98,6 +100,7 @@ impl Ice {
             last_consent: now,
             consents: 0,
             failed: false,
+            has_news: false,
             hosts: 0,
             remote_candidates: 0,
             local_ended: false,
@@ -137,6 +140,7 @@ impl Ice {
         if self.remote_candidates < MAX_ADDRESSES {
             self.remote_candidates += 1;
             self.agent.add_remote_candidate(candidate);
+            self.has_news = true;
         }
     }
 
@@ -178,6 +182,7 @@ impl Ice {
             return;
         }
         self.heard(now);
+        self.has_news = true;
         if !is_known(&self.sources, from) {
             self.sources.push(from);
         }
@@ -217,6 +222,11 @@ impl Ice {
     pub(crate) fn advance(&mut self, now: Instant) {
         if self.failed || self.started.is_none() {
             return;
+        }
+        // While there is no path, news are followed up at once: waiting for one's turn after each
+        // would cost several times the round trips themselves.
+        if std::mem::take(&mut self.has_news) && self.path.is_none() {
+            self.agent.handle_timeout(now);
         }
         // One check a time is due; while checks that came early are caught up, up to a hundred.
         while self.agent.poll_timeout().is_some_and(|due| due <= now) {
