@@ -1,8 +1,8 @@
 //! Two connections over loopback, and what becomes of them.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, mpsc};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use super::channel_handle::ChannelShared;
@@ -254,6 +254,37 @@ fn a_panic_fails_one_connection_only() {
 }
 
 #[test]
+fn ipv6_works_too() {
+    fn localhost6() -> Vec<IpAddr> {
+        vec![IpAddr::V6(Ipv6Addr::LOCALHOST)]
+    }
+    if UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+        return; // Not on this machine.
+    }
+    let transport = Arc::new(Transport::with_local_addresses(localhost6));
+    Pair::new(&transport, &[reliable(1)]).until_open();
+}
+
+#[test]
+fn servers_are_asked_by_name_and_by_address() {
+    static SERVER: OnceLock<SocketAddr> = OnceLock::new();
+    let server = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
+    let address = server.local_addr().expect("bound");
+    SERVER.set(address).expect("once");
+    let transport = Transport::with_world(World {
+        local_addresses: localhost,
+        lookup: |_| Ok(SERVER.get().copied().into_iter().collect()),
+    });
+    for url in ["stun:stun.example.com".to_owned(), format!("stun:{address}")] {
+        let _peer = gather(&transport, &url);
+        let mut request = [0; 64];
+        server.set_read_timeout(Some(PATIENCE)).expect("not zero");
+        let (size, _) = server.recv_from(&mut request).expect("a request");
+        assert!(size >= 20 && request[..2] == [0, 1], "a binding request: {url}");
+    }
+}
+
+#[test]
 fn names_are_resolved_beside_the_thread() {
     fn lookup(name: &Name) -> io::Result<Vec<SocketAddr>> {
         match name.host.as_str() {
@@ -265,19 +296,8 @@ fn names_are_resolved_beside_the_thread() {
         }
     }
     let transport = Transport::with_world(World { local_addresses: localhost, lookup });
-    let gather = |url: &str| {
-        let ice_servers = vec![IceServer::parse(url).expect("a URL")];
-        let peer = transport
-            .peer(PeerOptions { ice_servers, ..PeerOptions::default() })
-            .expect("a thread");
-        let _channel = peer.create_channel(reliable(1)).expect("a channel");
-        peer.create_offer().expect("stable");
-        let (kind, sdp) = wait_for_description(&peer);
-        peer.set_local_description(kind, &sdp).expect("our own");
-        peer
-    };
-    let unlucky = gather("stun:slow.example.com");
-    let lucky = gather("stun:unknown.example.com");
+    let unlucky = gather(&transport, "stun:slow.example.com");
+    let lucky = gather(&transport, "stun:unknown.example.com");
     until("complete", || lucky.gathering_state() == GatheringState::Complete);
     assert_eq!(unlucky.gathering_state(), GatheringState::Gathering);
     assert_eq!(transport.shut_down(Duration::from_millis(500)), Ok(()));
@@ -403,6 +423,18 @@ fn next(channel: &ChannelHandle) -> Message {
         message.is_some()
     });
     message.expect("just seen")
+}
+
+/// A connection that looks for its addresses with the help of this server.
+fn gather(transport: &Transport, url: &str) -> PeerHandle {
+    let ice_servers = vec![IceServer::parse(url).expect("a URL")];
+    let options = PeerOptions { ice_servers, ..PeerOptions::default() };
+    let peer = transport.peer(options).expect("a thread");
+    let _channel = peer.create_channel(reliable(1)).expect("a channel");
+    peer.create_offer().expect("stable");
+    let (kind, sdp) = wait_for_description(&peer);
+    peer.set_local_description(kind, &sdp).expect("our own");
+    peer
 }
 
 fn wait_for_description(peer: &PeerHandle) -> (SdpKind, String) {
