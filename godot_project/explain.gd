@@ -27,7 +27,7 @@ static func disconnection(code: int, reason: String) -> String:
 
 
 ## Why a connection to the address [param url] was not even tried.
-static func refusal(error: Error, url: String) -> String:
+static func connect_error(error: Error, url: String) -> String:
 	match error:
 		ERR_INVALID_PARAMETER:
 			return "%s is no address of a signaling server, which begins with ws://." % url
@@ -37,7 +37,7 @@ static func refusal(error: Error, url: String) -> String:
 
 
 ## Why a server does not listen on [param port].
-static func deafness(error: Error, port: int) -> String:
+static func listen_error(error: Error, port: int) -> String:
 	if error == ERR_ALREADY_IN_USE:
 		return "Port %d is already in use." % port
 	return "Cannot listen on port %d: %s." % [port, error_string(error)]

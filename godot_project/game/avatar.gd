@@ -21,6 +21,7 @@ const FIELD := Rect2(40, 84, 734, 440)
 var player := 1
 var player_name := ""
 var color := Color.WHITE
+
 @onready var _steering: Steering = $Steering
 @onready var _speech: Label = $Speech
 @onready var _speech_time: Timer = $SpeechTime
@@ -55,8 +56,10 @@ func say(text: String) -> void:
 
 func _physics_process(delta: float) -> void:
 	if is_multiplayer_authority() and not _steering.direction.is_zero_approx():
-		position = (position + _steering.direction * SPEED * delta).clamp(FIELD.position, FIELD.end)
-		facing = _steering.direction.normalized()
+		# The host trusts no player to keep to the speed limit.
+		var velocity := _steering.direction.limit_length() * SPEED
+		position = (position + velocity * delta).clamp(FIELD.position, FIELD.end)
+		facing = velocity.normalized()
 
 
 func _draw() -> void:

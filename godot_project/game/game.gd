@@ -7,7 +7,7 @@ extends MarginContainer
 
 ## Emitted when this game has entered [param lobby].
 signal entered(lobby: String)
-## Emitted when the game is over; [param reason] is for the player to read, empty if he left.
+## Emitted when the game is over; [param reason] is for the player to read, empty when leaving was meant.
 signal left(reason: String)
 
 ## How long a newcomer waits for the host's connection, in seconds.
@@ -55,8 +55,7 @@ func host_here(port: int, mesh: bool) -> void:
 	_server.port = port
 	var error := _server.listen()
 	if error != OK:
-		_begin("", "", mesh)
-		leave(Explain.deafness(error, port))
+		_end(Explain.listen_error(error, port))
 		return
 	_begin("ws://%s:%d" % [_own_address(), _server.get_local_port()], "", mesh)
 	_leave_on(_client.connect_to_server(_server))
@@ -76,16 +75,8 @@ func join(url: String, code: String) -> void:
 
 ## Ends the game and goes back to the menu.
 func leave(reason := "") -> void:
-	if _menu.visible:
-		return
-	_patience.stop()
-	_menu.complain(reason)
-	_menu.show()
-	_play.hide()
-	players.clear()
-	_client.stop()
-	_server.stop()
-	left.emit(reason)
+	if _play.visible:
+		_end(reason)
 
 
 ## Hosts or joins as the command line asked.
@@ -117,9 +108,20 @@ func _begin(url: String, lobby: String, mesh := true) -> void:
 	_play.show()
 
 
+func _end(reason: String) -> void:
+	_patience.stop()
+	_menu.complain(reason)
+	_menu.show()
+	_play.hide()
+	players.clear()
+	_client.stop()
+	_server.stop()
+	left.emit(reason)
+
+
 func _leave_on(error: Error) -> void:
 	if error != OK:
-		leave(Explain.refusal(error, _client.url))
+		leave(Explain.connect_error(error, _client.url))
 
 
 func _on_client_connected(_id: int, use_mesh: bool) -> void:

@@ -105,7 +105,7 @@ func _start(lobby: String) -> void:
 	var error := client.start(url, lobby, _topology.selected == MESH)
 	if error != OK:
 		_stopped()
-		_say(Explain.refusal(error, url), BAD)
+		_say(Explain.connect_error(error, url), BAD)
 	_refresh()
 
 

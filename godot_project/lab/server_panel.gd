@@ -34,7 +34,7 @@ func start() -> void:
 	_server.port = int(_port.value)
 	var error := _server.listen()
 	if error != OK:
-		_show_stopped(Explain.deafness(error, _server.port), Light.BAD)
+		_show_stopped(Explain.listen_error(error, _server.port), Light.BAD)
 		return
 	_url.text = "ws://127.0.0.1:%d" % _server.get_local_port()
 	url_changed.emit(_url.text)

@@ -9,5 +9,5 @@ func _ready() -> void:
 	lobby_closed.connect(func(lobby: String) -> void: print("lobby %s closed" % lobby))
 	var error := listen()
 	if error != OK:
-		printerr(Explain.deafness(error, port))
+		printerr(Explain.listen_error(error, port))
 		get_tree().quit(1)
