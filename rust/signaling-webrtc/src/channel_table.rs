@@ -109,7 +109,7 @@ impl ChannelTable {
         init: ChannelInit,
     ) -> Result<(), ChannelError> {
         let is_long = |text: &str| text.len() > usize::from(u16::MAX);
-        if self.table.contains_key(&key) {
+        if self.table.contains_key(&key) || is_announced(key) {
             return Err(ChannelError::KeyInUse);
         }
         if is_long(&init.label) || is_long(&init.protocol) {
@@ -281,7 +281,7 @@ impl ChannelTable {
             // The stream is in use, so the channel on it is closed (RFC 8832, section 6).
             return self.close(*key, events);
         }
-        let announced = self.table.keys().filter(|key| key.0 % 2 == 1).count();
+        let announced = self.table.keys().filter(|key| is_announced(**key)).count();
         let is_ours = stream % 2 == u16::from(self.role == Some(Role::Server));
         if is_ours || stream > MAX_STREAM || announced >= MAX_ANNOUNCED {
             self.refused.push(stream);
@@ -488,6 +488,11 @@ impl Handed {
         }
         counted
     }
+}
+
+/// Whether the key is one of those for channels that the other side opens.
+fn is_announced(key: ChannelKey) -> bool {
+    key.0 % 2 == 1
 }
 
 fn give_back(key: ChannelKey, amount: Amount, events: &mut VecDeque<Event>) {

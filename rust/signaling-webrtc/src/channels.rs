@@ -84,7 +84,7 @@ pub enum ChannelError {
     /// Label or protocol is longer than 65,535 bytes.
     #[error("label or protocol too long")]
     TextTooLong,
-    /// The key names another channel already.
+    /// The key names another channel already, or is odd.
     #[error("channel key in use")]
     KeyInUse,
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct PeerConfig {
     /// The largest message taken from the other side and, as far as it agrees, sent to it, in
-    /// bytes. Default 262,144.
+    /// bytes, up to 256 MiB. Default 262,144. Four of them may wait in memory unread.
     pub max_message_bytes: usize,
-    /// The largest SCTP packet in bytes; DTLS, UDP and IP add up to 89 more. Default 1191, which
-    /// fits every IPv6 path even through a relay.
+    /// The largest SCTP packet in bytes, from 512 to 16,000; DTLS, UDP and IP add up to 89 more.
+    /// Default 1191, which fits every IPv6 path even through a relay.
     pub mtu: usize,
     /// Silence after which the connection counts as disconnected. Default 2.5 s; the other side
     /// sends at least a check each second.

@@ -41,7 +41,7 @@ pub(crate) struct Ice {
     /// Whether something was learnt that a check may follow from.
     has_news: bool,
     hosts: usize,
-    remote_candidates: usize,
+    remote_candidates: Vec<Candidate>,
     /// No more candidates will come, from us or from the other side.
     local_ended: bool,
     remote_ended: bool,
@@ -102,7 +102,7 @@ impl Ice {
             failed: false,
             has_news: false,
             hosts: 0,
-            remote_candidates: 0,
+            remote_candidates: Vec::new(),
             local_ended: false,
             remote_ended: false,
             sources: Vec::new(),
@@ -136,9 +136,11 @@ impl Ice {
         self.local_ended = true;
     }
 
+    /// Adds a candidate of the other side; descriptions repeat those that came before.
     pub(crate) fn add_remote(&mut self, candidate: Candidate) {
-        if self.remote_candidates < MAX_ADDRESSES {
-            self.remote_candidates += 1;
+        let known = &mut self.remote_candidates;
+        if known.len() < MAX_ADDRESSES && !known.contains(&candidate) {
+            known.push(candidate.clone());
             self.agent.add_remote_candidate(candidate);
             self.has_news = true;
         }
@@ -166,27 +168,19 @@ impl Ice {
         bytes: &[u8],
     ) {
         let Ok(message) = StunMessage::parse(bytes) else { return };
-        let mapped = message.is_successful_binding_response().then(|| message.mapped_address());
-        let mapped = mapped.flatten();
-        let is_known = |list: &[SocketAddr], address| list.contains(&address);
-        let is_full =
-            |list: &[SocketAddr], address| list.len() >= MAX_ADDRESSES && !is_known(list, address);
-        if self.failed
-            || is_full(&self.sources, from)
-            || mapped.is_some_and(|mapped| is_full(&self.mapped, mapped))
-        {
+        let mapped = message.mapped_address().filter(|_| message.is_successful_binding_response());
+        let is_countable = has_room(&self.sources, from)
+            && mapped.is_none_or(|mapped| has_room(&self.mapped, mapped));
+        if self.failed || !is_countable {
             return;
         }
         let packet = StunPacket { proto: Protocol::Udp, source: from, destination: local, message };
-        if !self.agent.handle_packet(now, packet) {
-            return;
+        if self.agent.handle_packet(now, packet) {
+            self.heard(now);
+            self.has_news = true;
+            remember(&mut self.sources, from);
+            mapped.into_iter().for_each(|mapped| remember(&mut self.mapped, mapped));
         }
-        self.heard(now);
-        self.has_news = true;
-        if !is_known(&self.sources, from) {
-            self.sources.push(from);
-        }
-        self.mapped.extend(mapped.filter(|mapped| !is_known(&self.mapped, *mapped)));
     }
 
     /// Something authentic came from the other side.
@@ -223,7 +217,7 @@ impl Ice {
         if self.failed || self.started.is_none() {
             return;
         }
-        // While there is no path, news are followed up at once: waiting for one's turn after each
+        // While there is no path, news is followed up at once: waiting for one's turn after each
         // would cost several times the round trips themselves.
         if std::mem::take(&mut self.has_news) && self.path.is_none() {
             self.agent.handle_timeout(now);
@@ -279,6 +273,16 @@ impl Ice {
             && self.local_ended
             && self.remote_ended
             && self.agent.state() == IceConnectionState::Disconnected
+    }
+}
+
+fn has_room(list: &[SocketAddr], address: SocketAddr) -> bool {
+    list.len() < MAX_ADDRESSES || list.contains(&address)
+}
+
+fn remember(list: &mut Vec<SocketAddr>, address: SocketAddr) {
+    if !list.contains(&address) {
+        list.push(address);
     }
 }
 

@@ -9,7 +9,10 @@
 //! - [`sdp`] and [`candidate`]: what is written to the other side, parsed into types.
 //! - [`certificate`]: the identity that a connection proves.
 //! - [`channels`]: what a data channel is.
-//! - [`peer`]: one connection, composed of the layers above.
+//! - `demux`, `stun`, `ice`, `dtls`, `sctp`: the layers below, none of which knows another. The
+//!   last three are seats for the crates that do the work.
+//! - `dcep`, `message`, `channel_table`: what makes channels of SCTP streams.
+//! - [`peer`]: one connection, composed of all these.
 //! - [`driver`]: the thread that gives connections sockets and time, and the handles to them.
 
 pub mod candidate;

@@ -22,6 +22,9 @@ pub(crate) const STREAM_BUFFER: usize = 128 * 1024;
 /// flight: after a burst of losses this implementation recovers slowly when that is much.
 const RECEIVE_WINDOW: usize = 1024 * 1024;
 
+/// The most that the window grows to when larger messages are allowed.
+const MAX_RECEIVE_WINDOW: usize = 1024 * 1024 * 1024;
+
 /// Messages that may have arrived and not been read. The window counts bytes only, and a flood
 /// of tiny messages costs far more than their bytes.
 const MAX_UNREAD: usize = 1024;
@@ -169,9 +172,12 @@ fn options(config: &PeerConfig, remote_port: u16) -> Options {
     Options {
         local_port: PORT,
         remote_port,
-        mtu: config.mtu,
+        mtu: config.mtu.clamp(512, 16_000),
         max_message_size: usize::MAX,
-        max_receiver_window_buffer_size: RECEIVE_WINDOW.max(4 * config.max_message_bytes),
+        max_receiver_window_buffer_size: config
+            .max_message_bytes
+            .saturating_mul(4)
+            .clamp(RECEIVE_WINDOW, MAX_RECEIVE_WINDOW),
         // The channels hand over no more than `STREAM_BUFFER` each.
         max_send_buffer_size: usize::MAX,
         per_stream_send_queue_limit: usize::MAX,

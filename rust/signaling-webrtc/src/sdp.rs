@@ -1,5 +1,5 @@
 //! Session descriptions for data channels (RFC 8829, RFC 8841): types, and how they are written.
-//! How they are read is in [`parse`](self) beside it.
+//! How they are read is in `parse` beside it.
 
 mod parse;
 
@@ -24,6 +24,8 @@ pub struct Description {
     /// Offer or answer.
     pub kind: SdpKind,
     pub(crate) session: Session,
+    /// Whether its media lines may share one path; then an answer says so too (RFC 9143).
+    pub(crate) is_bundled: bool,
     /// Media lines that carry no data channel, by their index; all of them are rejected.
     pub(crate) foreign: Vec<(usize, Foreign)>,
     /// Which media line carries the data channels.
@@ -97,7 +99,9 @@ impl fmt::Display for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Session { id, version } = self.session;
         write!(f, "v=0\r\no=- {id} {version} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n")?;
-        write!(f, "a=group:BUNDLE {}\r\n", self.data.mid)?;
+        if self.is_bundled {
+            write!(f, "a=group:BUNDLE {}\r\n", self.data.mid)?;
+        }
         for index in 0..=self.foreign.len() {
             match self.foreign.iter().find(|(place, _)| *place == index) {
                 Some((_, foreign)) => write!(f, "{foreign}")?,

@@ -117,9 +117,9 @@ pub enum ConnectionState {
     New,
     /// Paths are being tried.
     Connecting,
-    /// Channels work.
+    /// There is a path, and it is encrypted; channels open.
     Connected,
-    /// Nothing is heard from the other side at the moment.
+    /// Nothing is heard from the other side at the moment. It may heal by itself.
     Disconnected,
     /// There is no way, or the other side is not who it claimed to be.
     Failed,

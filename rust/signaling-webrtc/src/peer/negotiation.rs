@@ -23,6 +23,9 @@ pub enum DescriptionError {
     Contradiction,
 }
 
+/// The media id of our offers.
+const FIRST_MID: &str = "0";
+
 /// The descriptions of one connection.
 pub(super) struct Negotiation {
     state: SignalingState,
@@ -52,6 +55,31 @@ pub(super) struct Ours<'a> {
     pub(super) max_message_bytes: usize,
     pub(super) candidates: &'a [String],
     pub(super) is_gathered: bool,
+}
+
+/// What descriptions of both sides have in common.
+struct Frame {
+    mid: String,
+    index: usize,
+    is_bundled: bool,
+    foreign: Vec<(usize, Foreign)>,
+}
+
+impl Frame {
+    fn of(other: &Description) -> Self {
+        Self {
+            mid: other.data.mid.clone(),
+            index: other.index,
+            is_bundled: other.is_bundled,
+            foreign: other.foreign.clone(),
+        }
+    }
+}
+
+impl Default for Frame {
+    fn default() -> Self {
+        Self { mid: FIRST_MID.to_owned(), index: 0, is_bundled: true, foreign: Vec::new() }
+    }
 }
 
 impl Negotiation {
@@ -88,12 +116,10 @@ impl Negotiation {
 
     pub(super) fn create_offer(&mut self, ours: &Ours<'_>) -> Result<&Description, WrongState> {
         self.state.apply(Side::Local, SdpKind::Offer)?;
-        let (mid, index) = self.media();
-        let (mid, index) = (mid.to_owned(), index);
         // Media lines are never taken back (RFC 8829, section 5.2.2).
-        let latest = self.remote.as_ref().filter(|_| self.agreed.is_some());
-        let foreign = latest.map_or_else(Vec::new, |remote| remote.foreign.clone());
-        Ok(self.create(SdpKind::Offer, Setup::ActPass, mid, index, foreign, ours))
+        let before = self.remote.as_ref().filter(|_| self.agreed.is_some());
+        let frame = before.map_or_else(Frame::default, Frame::of);
+        Ok(self.create(SdpKind::Offer, Setup::ActPass, frame, ours))
     }
 
     /// Our answer to the other side's offer; `None` when there is none to answer.
@@ -105,24 +131,23 @@ impl Negotiation {
             // The answerer begins unless told otherwise: it saves half a round trip.
             (Some(Role::Client), _) | (None, Setup::ActPass | Setup::Passive) => Setup::Active,
         };
-        let (mid, index) = (offer.data.mid.clone(), offer.index);
-        let foreign = offer.foreign.clone();
-        Some(self.create(SdpKind::Answer, setup, mid, index, foreign, ours))
+        let frame = Frame::of(offer);
+        Some(self.create(SdpKind::Answer, setup, frame, ours))
     }
 
     fn create(
         &mut self,
         kind: SdpKind,
         setup: Setup,
-        mid: String,
-        index: usize,
-        foreign: Vec<(usize, Foreign)>,
+        frame: Frame,
         ours: &Ours<'_>,
     ) -> &Description {
+        let Frame { mid, index, is_bundled, foreign } = frame;
         self.session.version += 1;
         self.created.insert(Description {
             kind,
             session: self.session,
+            is_bundled,
             foreign,
             index,
             data: DataSection {
@@ -199,6 +224,3 @@ impl Negotiation {
         });
     }
 }
-
-/// The media id of our offers.
-const FIRST_MID: &str = "0";

@@ -29,7 +29,11 @@ pub(super) fn description(kind: SdpKind, sdp: &str) -> Result<Description, SdpEr
     let data = data_section(kind, index, &sections[index], &common)?;
     let foreign = sections.iter().enumerate().filter(|(place, _)| *place != index);
     let foreign = foreign.map(|(place, section)| (place, section.foreign())).collect();
-    Ok(Description { kind, session: session(origin), foreign, index, data })
+    let is_bundled = common.all("group").any(|group| {
+        let mut words = group.split_ascii_whitespace();
+        words.next() == Some("BUNDLE") && words.any(|mid| mid == data.mid)
+    });
+    Ok(Description { kind, session: session(origin), is_bundled, foreign, index, data })
 }
 
 /// A media line and the attributes below it.
@@ -228,6 +232,7 @@ mod tests {
         let offer = offer(OFFER).unwrap();
         assert_eq!(offer.session, Session { id: 4611731400430051336, version: 2 });
         assert_eq!((offer.index, offer.data.mid.as_str()), (0, "0"));
+        assert!(offer.is_bundled);
         assert_eq!(offer.data.credentials.ufrag, "aBc+");
         assert_eq!(offer.data.setup, Setup::ActPass);
         assert_eq!(offer.data.max_message_bytes, Some(262_144));
@@ -249,6 +254,7 @@ mod tests {
             assert_eq!(offer(&description.to_string()), Ok(description.clone()));
         }
         description.data.max_message_bytes = None;
+        description.is_bundled = false;
         assert_eq!(offer(&description.to_string()), Ok(description));
     }
 

@@ -117,6 +117,7 @@ fn what_cannot_be_a_channel_is_refused() {
         (2, negotiated(7), ChannelError::IdInUse(7)),
         (2, negotiated(65_535), ChannelError::IdOutOfRange),
         (0, negotiated(8), ChannelError::KeyInUse),
+        (1, negotiated(8), ChannelError::KeyInUse),
         (2, in_band(&long), ChannelError::TextTooLong),
         (2, ChannelInit { protocol: long.clone(), ..in_band("") }, ChannelError::TextTooLong),
     ];
@@ -292,4 +293,25 @@ fn a_flood_of_tiny_messages_is_bounded_while_nobody_reads() {
     sim.run_until(ms(30_000), "all arrive", |sim| sim.messages(B, key).len() == 5000);
     let expected: Vec<_> = (0..5000_u16).map(u16::to_be_bytes).collect();
     assert_eq!(sim.messages(B, key), expected);
+}
+
+#[test]
+fn a_burst_of_losses_does_not_stall_a_bulk_transfer() {
+    let (mut sim, key) = Sim::connected(1);
+    sim.link.delay = ms(20);
+    for _ in 0..300 {
+        sim.send(A, key, &[0; 30_000], false);
+    }
+    sim.run_until(ms(5000), "the transfer is under way", |sim| sim.messages(B, key).len() > 60);
+    // Every other packet of a while is lost: more gaps than one acknowledgement can tell of.
+    let mut packets = 0;
+    sim.filter = Some(Box::new(move |datagram| {
+        packets += usize::from(datagram.side == A && datagram.bytes.len() > 300);
+        packets > 200 || packets % 2 == 0
+    }));
+    let mut arrived = 0;
+    while arrived < 300 {
+        sim.run_until(ms(1000), "another message", |sim| sim.messages(B, key).len() > arrived);
+        arrived = sim.messages(B, key).len();
+    }
 }

@@ -89,6 +89,7 @@ fn an_answer_keeps_the_media_id_and_rejects_what_is_not_data() {
     let audio = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=mid:voice\r\n";
     let offer = created(&sim.ends[A], |sdp| {
         sdp.replace("m=application", &format!("{audio}m=application"))
+            .replace("BUNDLE 0", "BUNDLE voice numbers")
             .replace("a=mid:0", "a=mid:numbers")
     });
     sim.with(B, |machine, now| machine.set_remote_description(now, offer)).unwrap();
