@@ -3,12 +3,13 @@ extends "res://tests/signaling_case.gd"
 
 
 func test_quitting_with_open_connections_is_clean_and_quick() -> void:
-	var started := Time.get_ticks_msec()
-	var run := _run(["res://tests/fixtures/quitting.tscn"])
-	check_equal(run.code, 0, "exit code")
-	check("QUITTING" in run.text, "it came so far")
-	_check_clean(run.text)
-	check(Time.get_ticks_msec() - started < 10_000, "no hang")
+	for when: String in ["--handshaking", "--connected"]:
+		var started := Time.get_ticks_msec()
+		var run := _run(["res://tests/fixtures/quitting.tscn", "--", when])
+		check_equal(run.code, 0, "exit code")
+		check("QUITTING" in run.text, "it came so far")
+		_check_clean(run.text)
+		check(Time.get_ticks_msec() - started < 10_000, "no hang")
 
 
 func test_nothing_starts_in_the_editor() -> void:
