@@ -500,3 +500,102 @@ fn give_back(key: ChannelKey, amount: Amount, events: &mut VecDeque<Event>) {
         events.push_back(Event::Sent { key, amount });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> (ChannelTable, VecDeque<Event>) {
+        let mut table = ChannelTable::new(1000);
+        table.set_role(Role::Client);
+        (table, VecDeque::new())
+    }
+
+    fn init() -> ChannelInit {
+        ChannelInit {
+            label: "x".into(),
+            protocol: String::new(),
+            ordered: true,
+            reliability: Reliability::Reliable,
+            negotiated: None,
+        }
+    }
+
+    fn control(stream: u16, bytes: Vec<u8>) -> Received {
+        Received { stream, ppid: 50, bytes }
+    }
+
+    fn open(stream: u16) -> Received {
+        control(stream, Control::Open(init()).encode())
+    }
+
+    #[test]
+    fn only_streams_of_the_other_side_can_be_announced() {
+        let (mut table, mut events) = table();
+        for stream in [0, 2, 65_534, 65_535] {
+            table.receive(Instant::now(), open(stream), &mut events);
+        }
+        assert!(events.is_empty() && table.table.is_empty());
+        assert_eq!(table.refused, [0, 2, 65_534, 65_535]);
+        table.receive(Instant::now(), open(3), &mut events);
+        let expected = Event::ChannelAnnounced { key: ChannelKey(1), init: init(), id: 3 };
+        assert_eq!(events, [expected]);
+    }
+
+    #[test]
+    fn announcing_a_channel_twice_closes_it() {
+        let (mut table, mut events) = table();
+        table.receive(Instant::now(), open(3), &mut events);
+        table.receive(Instant::now(), open(3), &mut events);
+        assert_eq!(events.pop_back(), Some(Event::ChannelClosing { key: ChannelKey(1) }));
+        assert_eq!(table.table.len(), 1);
+    }
+
+    #[test]
+    fn announced_channels_are_limited_in_number() {
+        let (mut table, mut events) = table();
+        for stream in 0..1000 {
+            table.receive(Instant::now(), open(2 * stream + 1), &mut events);
+        }
+        assert_eq!(events.len(), MAX_ANNOUNCED);
+        assert_eq!(table.refused.len(), 1000 - MAX_ANNOUNCED);
+    }
+
+    #[test]
+    fn what_has_no_meaning_is_ignored() {
+        let (mut table, mut events) = table();
+        for message in [
+            control(3, vec![]),
+            control(3, vec![2]),
+            control(3, vec![3, 0, 0]),
+            control(3, vec![255; 40]),
+            Received { stream: 3, ppid: 51, bytes: b"nobody's".into() },
+            Received { stream: 3, ppid: 99, bytes: vec![1] },
+        ] {
+            table.receive(Instant::now(), message, &mut events);
+        }
+        table.incoming_reset(&[3], &mut events);
+        table.outgoing_reset(&[3]);
+        assert!(events.is_empty() && table.table.is_empty() && table.refused.is_empty());
+    }
+
+    #[test]
+    fn what_has_left_is_counted_to_the_byte() {
+        let mut handed = Handed::default();
+        for bytes in [0, 1000, 0, 5] {
+            let counted = Amount { bytes, messages: 1 };
+            handed.push(Size { on_wire: bytes.max(1), counted });
+        }
+        let mut left = |still| {
+            let Amount { bytes, messages } = handed.settle(still);
+            (bytes, messages)
+        };
+        assert_eq!(left(1007), (0, 0));
+        assert_eq!(left(1006), (0, 1));
+        assert_eq!(left(506), (500, 0));
+        assert_eq!(left(5), (500, 2));
+        assert_eq!(left(600), (0, 0), "a restart of the association brings some back");
+        assert_eq!(left(0), (5, 1));
+        assert_eq!(left(0), (0, 0));
+    }
+}

@@ -6,6 +6,7 @@ use super::sim::{A, B, Link, Sim, in_band, ms, negotiated};
 use crate::channels::{ChannelError, ChannelInit, ChannelKey, Reliability};
 use crate::config::PeerConfig;
 use crate::peer::Event;
+use crate::sdp::Description;
 use crate::seeds::for_each_seed;
 
 fn unreliable(id: u16, ordered: bool, reliability: Reliability) -> ChannelInit {
@@ -62,6 +63,41 @@ fn the_smaller_limit_of_both_ends_holds() {
     small.run_until(ms(5000), "the channel opens", |sim| sim.is_open(A, key));
     assert_eq!(small.ends[A].machine.max_message_bytes(), 100);
     assert_eq!(small.ends[B].machine.max_message_bytes(), 100);
+}
+
+#[test]
+fn a_message_larger_than_we_take_closes_its_channel() {
+    let mut sim = Sim::with_config(1, &PeerConfig { max_message_bytes: 100, ..Default::default() });
+    sim.ends[A] = Sim::new(2).ends.into_iter().next().unwrap();
+    sim.relays_signaling = false;
+    let key = add(&mut sim, &negotiated(0));
+    sim.offer(B);
+    let (kind, offer) = sim.ends[B].created().unwrap();
+    let description = Description::parse(kind, &offer).unwrap();
+    sim.with(B, |machine, now| machine.set_local_description(now, description)).unwrap();
+    // A is made to believe that B takes more than it said.
+    sim.relays_signaling = true;
+    sim.signal_description(A, kind, &offer.replace("size:100", "size:0"));
+    sim.run_until(ms(5000), "the channel opens", |sim| sim.is_open(A, key));
+    for size in [100, 101, 1] {
+        sim.send(A, key, &vec![0; size], false);
+    }
+    sim.run_until(ms(5000), "it is closed", |sim| sim.is_closed(A, key) && sim.is_closed(B, key));
+    assert_eq!(sim.messages(B, key), [[0; 100]]);
+}
+
+#[test]
+fn messages_on_a_stream_without_a_channel_are_lost() {
+    let (mut sim, key) = Sim::connected(1);
+    let unknown = sim.create_channel(A, negotiated(9));
+    sim.send(A, unknown, b"anybody?", true);
+    sim.send(A, key, b"known", true);
+    sim.run_for(ms(100));
+    assert_eq!(sim.messages(B, key), [b"known"]);
+    assert_eq!(sim.create_channel(B, negotiated(9)), unknown);
+    sim.send(A, unknown, b"now", true);
+    sim.run_for(ms(100));
+    assert_eq!(sim.messages(B, unknown), [b"now"]);
 }
 
 #[test]
