@@ -108,6 +108,11 @@ impl Godot {
         ] {
             command.env(variable, self.home.join(folder));
         }
+        // Debian's engine comes with settings for fonts, which a machine without a desktop lacks.
+        let fonts = self.binary.ancestors().nth(3).map(|root| root.join("etc/fonts"));
+        if let Some(fonts) = fonts.filter(|fonts| fonts.is_dir()) {
+            command.env("FONTCONFIG_PATH", fonts);
+        }
         command
     }
 

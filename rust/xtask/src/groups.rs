@@ -10,6 +10,8 @@ use anyhow::{Context as _, Result};
 
 /// How long a group may take to end by itself after it was asked to.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long its children may then take to tidy up.
+const TIDYING: Duration = Duration::from_millis(500);
 /// How often to look whether a process has ended.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -48,6 +50,10 @@ impl Drop for Group {
         system::terminate(id);
         // Only the operating system can fail here; the group is killed either way.
         let _ = self.exit_within(GRACE);
+        let deadline = Instant::now() + TIDYING;
+        while system::exists(id) && Instant::now() < deadline {
+            thread::sleep(LOOK);
+        }
         system::kill(id);
         let _ = self.0.wait();
         running().retain(|other| *other != id);
@@ -79,18 +85,21 @@ mod system {
         command.process_group(0);
     }
 
+    pub(super) fn exists(group: u32) -> bool {
+        signal(group, None)
+    }
+
     pub(super) fn terminate(group: u32) {
-        signal(group, Signal::SIGTERM);
+        signal(group, Some(Signal::SIGTERM));
     }
 
     pub(super) fn kill(group: u32) {
-        signal(group, Signal::SIGKILL);
+        signal(group, Some(Signal::SIGKILL));
     }
 
-    fn signal(group: u32, signal: Signal) {
-        let Ok(group) = i32::try_from(group) else { return };
-        // A group that has ended already cannot be signalled, and need not be.
-        let _ = killpg(Pid::from_raw(group), signal);
+    /// Returns whether there was anybody to get it.
+    fn signal(group: u32, signal: Option<Signal>) -> bool {
+        i32::try_from(group).is_ok_and(|group| killpg(Pid::from_raw(group), signal).is_ok())
     }
 }
 
@@ -100,6 +109,10 @@ mod system {
     use std::process::{Command, Stdio};
 
     pub(super) fn lead(_command: &mut Command) {}
+
+    pub(super) fn exists(_group: u32) -> bool {
+        false
+    }
 
     /// There is no gentle way to end a process without a window.
     pub(super) fn terminate(group: u32) {
