@@ -36,8 +36,9 @@ pub(super) struct Mesh {
     configuration: VarDictionary,
     /// Dropped by the node when the connection to the server ends.
     signaling: Weak<ClientHandle<GodotSession>>,
-    /// The candidates that came too early, by peer; `None` once its description is set.
-    early: RefCell<HashMap<PeerId, Option<Vec<Candidate>>>>,
+    /// Who is in the lobby with us, each with the candidates that came before its description;
+    /// `None` once that is set.
+    members: RefCell<HashMap<PeerId, Option<Vec<Candidate>>>>,
     /// Set when no connection can be made at all, so that it is said once.
     given_up: Cell<bool>,
 }
@@ -70,7 +71,7 @@ impl Mesh {
             api,
             configuration: vdict! { "iceServers" => ice_servers },
             signaling,
-            early: RefCell::default(),
+            members: RefCell::default(),
             given_up: Cell::new(error != Error::OK),
         }
     }
@@ -126,7 +127,7 @@ impl Mesh {
     fn can_add(&self, other: PeerId) -> bool {
         pairs(self.topology, self.id, other)
             && !self.peer.has_peer(number(other))
-            && self.early.borrow().len() < MAX_PEERS
+            && self.members.borrow().len() < MAX_PEERS
             && !self.peer.is_refusing_new_connections()
             && self.peer.get_connection_status() != ConnectionStatus::DISCONNECTED
     }
@@ -141,7 +142,7 @@ impl Mesh {
             return Err("`ice_servers` is not understood");
         }
         self.listen_to(&connection, other);
-        self.early.borrow_mut().insert(other, Some(Vec::new()));
+        self.members.borrow_mut().insert(other, Some(Vec::new()));
         if self.peer.clone().add_peer(&connection, number(other)) != Error::OK {
             return Err("the multiplayer peer refuses the connection");
         }
@@ -168,7 +169,10 @@ impl Mesh {
         let mesh = Rc::downgrade(self);
         connection.signals().ice_candidate_created().connect(
             move |mid: GString, index: i64, sdp: GString| {
-                if let (Some(mesh), Ok(index)) = (mesh.upgrade(), i32::try_from(index)) {
+                let (Some(mesh), Ok(index)) = (mesh.upgrade(), i32::try_from(index)) else {
+                    return;
+                };
+                if !mesh.is_connected(other) {
                     let payload = candidate_payload(&mid.to_string(), index, &sdp.to_string());
                     mesh.send(other, RelayKind::Candidate, payload);
                 }
@@ -176,21 +180,22 @@ impl Mesh {
         );
     }
 
+    /// Sends to a member, and never to one that has left: the server closes whoever does.
     fn send(&self, to: PeerId, kind: RelayKind, data: String) {
+        if !self.members.borrow().contains_key(&to) {
+            return;
+        }
         let Some(signaling) = self.signaling.upgrade() else { return };
         // A queue this full belongs to a server that does not read; that connection ends anyway.
         let _ = signaling.request(ClientRequest::Relay { kind, to, data });
     }
 
-    /// Lets go of a peer that left before it was connected. One that is connected has only lost
-    /// its signaling: it stays until it hangs up.
+    /// Lets go of a peer that left before it described itself. Any other is connected, or may be
+    /// in a moment: it has only lost its signaling, and stays until its connection ends.
     fn remove(&self, other: PeerId) {
-        self.early.borrow_mut().remove(&other);
-        let id = number(other);
-        let is_connected =
-            || self.peer.get_peer(id).get("connected").is_some_and(|value| value.booleanize());
-        if self.peer.has_peer(id) && !is_connected() {
-            self.peer.clone().remove_peer(id);
+        let early = self.members.borrow_mut().remove(&other);
+        if early.flatten().is_some() && self.peer.has_peer(number(other)) {
+            self.peer.clone().remove_peer(number(other));
         }
     }
 
@@ -199,15 +204,15 @@ impl Mesh {
         if connection.set_remote_description(kind, sdp) != Error::OK {
             return;
         }
-        let early = self.early.borrow_mut().insert(other, None);
-        for candidate in early.flatten().into_iter().flatten() {
+        let early = self.members.borrow_mut().get_mut(&other).and_then(Option::take);
+        for candidate in early.into_iter().flatten() {
             hand_over(&mut connection, &candidate);
         }
     }
 
     fn suggest(&self, other: PeerId, candidate: Candidate) {
         let Some(mut connection) = self.connection(other) else { return };
-        if let Some(Some(early)) = self.early.borrow_mut().get_mut(&other) {
+        if let Some(Some(early)) = self.members.borrow_mut().get_mut(&other) {
             if early.len() < MAX_EARLY_CANDIDATES {
                 early.push(candidate);
             }
@@ -217,10 +222,17 @@ impl Mesh {
     }
 
     fn connection(&self, other: PeerId) -> Option<Gd<WebRtcPeerConnection>> {
-        if !self.peer.has_peer(number(other)) {
-            return None;
-        }
-        self.peer.get_peer(number(other)).get("connection")?.try_to().ok()
+        self.told(other, "connection")?.try_to().ok()
+    }
+
+    fn is_connected(&self, other: PeerId) -> bool {
+        self.told(other, "connected").is_some_and(|connected| connected.booleanize())
+    }
+
+    /// What the multiplayer peer tells of a connection.
+    fn told(&self, other: PeerId, key: &str) -> Option<Variant> {
+        let id = number(other);
+        self.peer.has_peer(id).then(|| self.peer.get_peer(id).get(key))?
     }
 }
 
