@@ -2,12 +2,14 @@
 //!
 //! - `transcripts`: strings in, strings out, one folder of cases for each protocol.
 //! - `simulation`: random commands and cuts in virtual time, invariants after each step.
+//! - `interop`: other WebRTC stacks.
 //! - `fuzz`: garbage through every public decoder.
 //! - `sockets`: what only real sockets show, on the loopback interface.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod fuzz;
+mod interop;
 mod simulation;
 mod sockets;
 mod transcripts;
