@@ -58,8 +58,8 @@ pub fn serve<S: Server>(
     Ok(ServerHandle { shared: Arc::new(shared) })
 }
 
-/// A running server. All clones are the same server; when the last one is dropped, the server
-/// shuts down.
+/// A running server. All clones are the same server; dropping the last one shuts it down, as
+/// [`ServerHandle::shutdown`] does.
 pub struct ServerHandle<S: Server> {
     shared: Arc<Shared<S>>,
 }
@@ -73,6 +73,12 @@ struct Shared<S: Server> {
     stop: watch::Sender<bool>,
     local_addr: SocketAddr,
     runtime: Handle,
+}
+
+impl<S: Server> Drop for Shared<S> {
+    fn drop(&mut self) {
+        self.door.close();
+    }
 }
 
 impl<S: Server> Clone for ServerHandle<S> {

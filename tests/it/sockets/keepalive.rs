@@ -38,7 +38,7 @@ async fn a_connection_that_does_not_even_answer_pings_is_closed() {
 
 #[tokio::test]
 async fn a_connection_that_answers_pings_stays() {
-    let server = serve(Hall::new(), config(20, Some(200)));
+    let server = serve(Hall::new(), config(50, Some(500)));
     let mut quiet = Socket::connect(server.local_addr()).await;
     // Twenty pings take twice the limit.
     for _ in 0..20 {

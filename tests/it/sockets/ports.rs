@@ -25,3 +25,15 @@ async fn a_served_port_is_in_use_until_shutdown_returns() {
     drop(socket);
     soon(server.closed()).await;
 }
+
+#[tokio::test]
+async fn dropping_the_last_handle_frees_the_port_at_once() {
+    let server = serve_hall();
+    let _socket = Socket::connect(server.local_addr()).await;
+    let port = server.local_addr().port();
+    let other_handle = server.clone();
+    drop(server);
+    assert!(Listener::bind("127.0.0.1", port).is_err());
+    drop(other_handle);
+    Listener::bind("127.0.0.1", port).unwrap();
+}
