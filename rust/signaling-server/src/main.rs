@@ -39,7 +39,8 @@ fn log_to_stderr() {
 
 /// Serves until a signal comes.
 fn run(options: &Options) -> Result<(), String> {
-    let runtime = Builder::new_multi_thread().enable_all().build();
+    // A second thread would wait for the same machine, and each wake-up would cost more.
+    let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
     runtime.block_on(async {
         let mut signals = Signals::catch().map_err(|error| format!("cannot start: {error}"))?;
@@ -55,6 +56,7 @@ fn run(options: &Options) -> Result<(), String> {
         tracing::info!("shutting down");
         server.shutdown();
         server.closed().await;
+        log_waiting(&server);
         Ok(())
     })
 }
@@ -69,23 +71,27 @@ fn listen(options: &Options) -> io::Result<ServerHandle<GodotServer>> {
 async fn log_notices(server: &ServerHandle<GodotServer>) {
     loop {
         server.noticed().await;
-        let notices = server.take_notices();
-        notices.events.iter().for_each(log_notice);
-        if notices.lost {
-            tracing::warn!("too busy to log everything");
-        }
+        log_waiting(server);
+    }
+}
+
+fn log_waiting(server: &ServerHandle<GodotServer>) {
+    let notices = server.take_notices();
+    notices.events.iter().for_each(log_notice);
+    if notices.lost {
+        tracing::warn!("too busy to log everything");
     }
 }
 
 fn log_notice(notice: &ServerNotice) {
     match notice {
         ServerNotice::LobbyCreated { lobby, topology, .. } => {
-            tracing::info!(%lobby, ?topology, "lobby created");
+            tracing::debug!(%lobby, ?topology, "lobby created");
         }
         ServerNotice::PeerJoined { lobby, peer } => tracing::debug!(%lobby, %peer, "peer joined"),
         ServerNotice::PeerLeft { lobby, peer } => tracing::debug!(%lobby, %peer, "peer left"),
-        ServerNotice::LobbySealed { lobby } => tracing::info!(%lobby, "lobby sealed"),
-        ServerNotice::LobbyClosed { lobby } => tracing::info!(%lobby, "lobby closed"),
+        ServerNotice::LobbySealed { lobby } => tracing::debug!(%lobby, "lobby sealed"),
+        ServerNotice::LobbyClosed { lobby } => tracing::debug!(%lobby, "lobby closed"),
     }
 }
 
