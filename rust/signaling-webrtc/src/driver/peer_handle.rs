@@ -134,7 +134,9 @@ struct PeerState {
 impl PeerHandle {
     pub(super) fn new(key: PeerKey, io: Arc<IoShared>, options: PeerOptions) -> Self {
         let shared = Arc::new(PeerShared::new(key, io, options.config.max_message_bytes));
-        shared.push_always(Command::Start(options));
+        if !shared.push_always(Command::Start(options)) {
+            shared.detach(ConnectionState::Closed);
+        }
         Self { shared }
     }
 
@@ -310,19 +312,19 @@ impl PeerShared {
         Ok(())
     }
 
-    /// Queues a command that comes at most once per channel or connection at a time.
-    pub(super) fn push_always(self: &Arc<Self>, command: Command) {
+    /// Queues a command that comes at most once per channel or connection at a time. False when
+    /// the I/O thread has ended.
+    pub(super) fn push_always(self: &Arc<Self>, command: Command) -> bool {
         if let Some(waiting) = &mut *self.commands.lock() {
             waiting.push_back(command);
         }
-        self.schedule();
+        self.schedule()
     }
 
-    fn schedule(self: &Arc<Self>) {
+    /// False when the I/O thread takes no more; it detaches every connection that it has started.
+    fn schedule(self: &Arc<Self>) -> bool {
         let is_first = !self.is_scheduled.swap(true, Ordering::AcqRel);
-        if is_first && !self.io.schedule(Arc::clone(self)) {
-            self.detach(ConnectionState::Closed);
-        }
+        !is_first || self.io.schedule(Arc::clone(self))
     }
 
     /// Takes the commands that wait, in order.
@@ -433,5 +435,32 @@ fn check_channel(init: &ChannelInit, ids: &HashSet<u16>) -> Result<(), ChannelEr
         Some(id) if id > MAX_ID => Err(ChannelError::IdOutOfRange),
         Some(id) if ids.contains(&id) => Err(ChannelError::IdInUse(id)),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_comes_while_the_io_thread_ends_is_accepted_and_lost() {
+        let poll = mio::Poll::new().unwrap();
+        let io = Arc::new(IoShared::new(&poll).unwrap());
+        let peer = PeerHandle::new(io.next_key(), Arc::clone(&io), PeerOptions::default());
+        peer.shared.take_commands();
+        io.shut_down();
+        // The I/O thread has not come to this connection yet.
+        assert_eq!(peer.create_offer(), Ok(()));
+        peer.shared.detach(ConnectionState::Closed);
+        assert_eq!(peer.create_offer(), Err(WrongState(SignalingState::Closed).into()));
+    }
+
+    #[test]
+    fn a_connection_made_after_the_end_is_closed() {
+        let poll = mio::Poll::new().unwrap();
+        let io = Arc::new(IoShared::new(&poll).unwrap());
+        io.shut_down();
+        let peer = PeerHandle::new(io.next_key(), io, PeerOptions::default());
+        assert_eq!(peer.connection_state(), ConnectionState::Closed);
     }
 }
