@@ -27,7 +27,7 @@ pub(crate) fn config(max_message_bytes: usize, outbox_bytes: usize) -> WebSocket
     WebSocketConfig::default()
         .read_buffer_size(BUFFER_BYTES)
         .write_buffer_size(BUFFER_BYTES)
-        .max_write_buffer_size(2 * BUFFER_BYTES + outbox_bytes)
+        .max_write_buffer_size(outbox_bytes.saturating_add(2 * BUFFER_BYTES))
         .max_message_size(Some(max_message_bytes))
         .max_frame_size(Some(max_message_bytes))
 }
