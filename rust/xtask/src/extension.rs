@@ -37,6 +37,16 @@ pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<()> {
     Ok(())
 }
 
+/// Builds the library and puts it into the addon of the checkout, which is then ready to be copied
+/// into any project.
+pub(crate) fn build_addon(workspace: &Workspace, profile: Profile) -> Result<()> {
+    build(workspace, profile)?;
+    let library = workspace.root.join(ADDON).join(library_path(workspace, profile)?);
+    files::replace(&built_library(workspace, profile), &library)?;
+    println!("built {}", library.display());
+    Ok(())
+}
+
 /// Copies the addon and the library that was built with `profile` into `project`.
 pub(crate) fn install(workspace: &Workspace, project: &Path, profile: Profile) -> Result<()> {
     files::mirror(&workspace.root.join(ADDON), &project.join(ADDON), &["bin"])?;

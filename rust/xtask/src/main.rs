@@ -39,7 +39,7 @@ use crate::workspace::Workspace;
 const USAGE: &str = "\
 usage: cargo xtask <command>
 
-  build [--release]    builds the extension
+  build [--release]    builds the addon's library for the editor, or for exported games
   demo                 opens the demo
   demo --headless      lets three bots play the demo without a window
   test                 runs all tests: Rust's, then those in the engine
@@ -107,7 +107,7 @@ fn perform(task: Task) -> Result<Tally> {
     let workspace = Workspace::open()?;
     match task {
         Task::Help => {}
-        Task::Build(profile) => extension::build(&workspace, profile)?,
+        Task::Build(profile) => extension::build_addon(&workspace, profile)?,
         Task::Demo => demo::open(workspace)?,
         Task::DemoHeadless => demo::headless(&workspace)?,
         Task::ExportServer => export::server(&workspace)?,
