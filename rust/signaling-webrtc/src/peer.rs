@@ -46,6 +46,10 @@ const MAX_EARLY_CANDIDATES: usize = 64;
 /// Datagrams of the handshake that wait for a path; what comes beyond is sent again anyway.
 const MAX_EARLY_DATAGRAMS: usize = 8;
 
+/// Ends of channels that wait behind a reader that is full. Each lets a whole receive window wait
+/// before it; what comes beyond is taken as lost, so that the other side sends it again.
+const MAX_WAITING_RESETS: usize = 8;
+
 /// A WebRTC peer connection with data channels, as a state machine.
 ///
 /// Call one command or [`PeerConnection::handle_input`], then drain
@@ -70,6 +74,8 @@ pub struct PeerConnection {
     is_open: bool,
     channels: ChannelTable,
     inbox: VecDeque<Inbound>,
+    /// How many resets are in it.
+    waiting_resets: usize,
     state: ConnectionState,
     /// How it ended, if it has: closed or failed, for good.
     end: Option<ConnectionState>,
@@ -91,7 +97,8 @@ struct Gathering {
 }
 
 /// What came over SCTP and waits for its turn: nothing overtakes a message whose reader is full.
-/// Filled from the association only while that reader is not full, so that its window bounds it.
+/// Filled from the association only while that reader is not full, or before the end of a channel
+/// joins the line, so that its window and [`MAX_WAITING_RESETS`] bound it.
 enum Inbound {
     Message(Received),
     Reset(Vec<u16>),
@@ -120,6 +127,7 @@ impl PeerConnection {
             is_open: false,
             channels: ChannelTable::new(config.max_message_bytes),
             inbox: VecDeque::new(),
+            waiting_resets: 0,
             state: ConnectionState::New,
             end: None,
             is_stirred: false,
@@ -306,6 +314,16 @@ impl PeerConnection {
     pub fn resume_reading(&mut self, now: Instant, key: ChannelKey) {
         self.stir(now);
         self.channels.set_paused(key, false);
+    }
+
+    /// What arrived and waits because a reader is full, in bytes.
+    #[cfg(test)]
+    fn waiting_bytes(&self) -> usize {
+        let bytes = self.inbox.iter().map(|inbound| match inbound {
+            Inbound::Message(message) => message.bytes.len(),
+            Inbound::Reset(_) => 0,
+        });
+        bytes.sum()
     }
 
     /// Closes a channel once what waits on it has been sent; [`Event::ChannelClosing`] and later
@@ -510,7 +528,9 @@ impl PeerConnection {
             }
             DtlsEvent::Data(packet) => {
                 self.ice.heard(self.now);
-                if let Some(association) = &mut self.association {
+                if let Some(association) = &mut self.association
+                    && self.waiting_resets < MAX_WAITING_RESETS
+                {
                     association.handle(self.now, &packet);
                     self.receive();
                 }
@@ -529,6 +549,7 @@ impl PeerConnection {
             SctpEvent::IncomingReset(streams) => {
                 self.receive_all();
                 self.inbox.push_back(Inbound::Reset(streams));
+                self.waiting_resets += 1;
             }
             SctpEvent::OutgoingReset(streams) => self.channels.outgoing_reset(&streams),
             SctpEvent::Closed => self.finish(ConnectionState::Closed),
@@ -569,6 +590,7 @@ impl PeerConnection {
                 self.channels.receive(self.now, message, &mut self.events);
             }
             Some(Inbound::Reset(streams)) => {
+                self.waiting_resets -= 1;
                 self.channels.incoming_reset(&streams, &mut self.events);
             }
             None => return false,

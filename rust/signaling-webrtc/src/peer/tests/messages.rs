@@ -351,3 +351,23 @@ fn a_burst_of_losses_does_not_stall_a_bulk_transfer() {
         arrived = sim.messages(B, key).len();
     }
 }
+
+#[test]
+fn closing_channels_does_not_let_messages_pile_up_while_nobody_reads() {
+    let (mut sim, key) = Sim::connected(1);
+    sim.ends[B].machine.pause_reading(key);
+    sim.send(A, key, b"holds the others back", true);
+    for _ in 0..100 {
+        let key = sim.create_channel(A, in_band("short-lived"));
+        sim.send(A, key, &[0; 200_000], false);
+        sim.with(A, |machine, now| machine.close_channel(now, key));
+        sim.run_for(ms(200));
+    }
+    let waiting = sim.ends[B].machine.waiting_bytes();
+    assert!(waiting < 4_000_000, "{waiting} bytes wait");
+    sim.with(B, |machine, now| machine.resume_reading(now, key));
+    sim.run_until(ms(60_000), "all arrive", |sim| {
+        let short_lived = sim.ends[B].announced();
+        short_lived.len() == 100 && short_lived.iter().all(|(key, ..)| sim.is_closed(B, *key))
+    });
+}
