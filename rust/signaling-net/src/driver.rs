@@ -21,6 +21,7 @@ use crate::client::Endpoint;
 use crate::config::ClientConfig;
 use crate::events::EventQueue;
 use crate::mailbox::Mailbox;
+use crate::paced::Paced;
 use crate::wire::{self, Ended, Wire};
 
 /// Messages handled before other tasks get their turn.
@@ -169,7 +170,7 @@ async fn dial(url: &str, config: &ClientConfig) -> Result<ClientWire, String> {
     // Small messages must not wait for the acknowledgement of earlier ones.
     let _ = stream.set_nodelay(true);
     let limits = wire::config(config.max_message_bytes, config.outbox_bytes);
-    let stream: Box<dyn Stream> = Box::new(stream);
+    let stream = Paced::new(Box::new(stream) as Box<dyn Stream>);
     match client_async_with_config(&uri, stream, Some(limits)).await {
         Ok((socket, _)) => Ok(Wire::new(socket, Role::Client)),
         Err(Error::Http(answer)) => Err(format!("the server answered HTTP {}", answer.status())),

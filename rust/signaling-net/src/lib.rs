@@ -41,6 +41,7 @@ mod listener;
 mod local;
 mod mailbox;
 mod notices;
+mod paced;
 mod server;
 mod wire;
 

@@ -16,6 +16,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
 use crate::mailbox::Mailbox;
+use crate::paced::Paced;
 
 /// Bytes read at once, and written at once when more waits. The buffers of an idle connection are
 /// this small because there are thousands of them and the read buffer is zeroed for each read.
@@ -35,7 +36,7 @@ pub(crate) fn config(max_message_bytes: usize, outbox_bytes: usize) -> WebSocket
 /// A WebSocket whose reads and writes never block one another: both are polled by one task.
 #[derive(Debug)]
 pub(crate) struct Wire<T> {
-    socket: WebSocketStream<T>,
+    socket: WebSocketStream<Paced<T>>,
     role: Role,
     /// True while something written may still lie in our buffer.
     unflushed: bool,
@@ -63,12 +64,13 @@ impl Ended {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
-    pub(crate) fn new(socket: WebSocketStream<T>, role: Role) -> Self {
+    pub(crate) fn new(socket: WebSocketStream<Paced<T>>, role: Role) -> Self {
         Self { socket, role, unflushed: false }
     }
 
     /// A WebSocket on a stream whose handshake is over.
     pub(crate) async fn from_raw(stream: T, role: Role, config: WebSocketConfig) -> Self {
+        let stream = Paced::new(stream);
         Self::new(WebSocketStream::from_raw_socket(stream, role, Some(config)).await, role)
     }
 
@@ -204,4 +206,63 @@ fn close_message(close: &Close) -> Message {
 /// A close frame without a code counts as 1005 (RFC 6455, section 7.1.5).
 fn close_of(frame: Option<CloseFrame>) -> Close {
     frame.map_or_else(|| Close::new(1005, ""), |frame| Close::new(frame.code.into(), &frame.reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use futures_util::task::noop_waker;
+
+    use super::*;
+
+    /// A peer that begins a message and then sends empty fragments of it for ever.
+    struct Fragments {
+        sent: usize,
+    }
+
+    impl AsyncRead for Fragments {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            while buffer.remaining() > 0 {
+                let place = self.sent % 6;
+                let is_first = self.sent == 0;
+                buffer.put_slice(&[[u8::from(is_first), 0x80, 0, 0, 0, 0][place]]);
+                self.sent += 1;
+                assert!(self.sent < 1_000_000, "nobody else gets a turn");
+            }
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Fragments {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn endless_fragments_leave_others_their_turn() {
+        let mut wire =
+            Wire::from_raw(Fragments { sent: 0 }, Role::Server, config(1000, 1000)).await;
+        let waker = noop_waker();
+        for _ in 0..10 {
+            assert!(wire.poll_read(&mut Context::from_waker(&waker)).is_pending());
+        }
+    }
 }
