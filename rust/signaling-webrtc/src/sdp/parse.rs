@@ -11,6 +11,13 @@ const MAX_SECTIONS: usize = 64;
 const MAX_CANDIDATES: usize = 64;
 const MAX_FINGERPRINTS: usize = 16;
 
+/// What our descriptions repeat of all media lines, in bytes: far more than browsers need, and
+/// little enough that an answer fits through any signaling that an offer came through.
+const MAX_REPEATED_BYTES: usize = 16 * 1024;
+
+/// What each of our candidates repeats.
+const MAX_MID_BYTES: usize = 256;
+
 /// What a side takes that does not say so (RFC 8841, section 6.1).
 const DEFAULT_MAX_MESSAGE_BYTES: usize = 64 * 1024;
 
@@ -26,7 +33,13 @@ pub(super) fn description(kind: SdpKind, sdp: &str) -> Result<Description, SdpEr
         .iter()
         .position(Section::carries_data)
         .ok_or(SdpError("no media line for data channels"))?;
+    if sections.iter().map(Section::repeated_bytes).sum::<usize>() > MAX_REPEATED_BYTES {
+        return Err(SdpError("media lines too long"));
+    }
     let data = data_section(kind, index, &sections[index], &common)?;
+    if data.mid.len() > MAX_MID_BYTES {
+        return Err(SdpError("mid too long"));
+    }
     let foreign = sections.iter().enumerate().filter(|(place, _)| *place != index);
     let foreign = foreign.map(|(place, section)| (place, section.foreign())).collect();
     let is_bundled = common.all("group").any(|group| {
@@ -68,6 +81,11 @@ impl Section<'_> {
             && over_sctp
             && format.any(|format| format == "webrtc-datachannel")
             && accepted
+    }
+
+    fn repeated_bytes(&self) -> usize {
+        let mid = self.attributes.first("mid").unwrap_or("");
+        self.media.len() + self.format.len() + mid.len()
     }
 
     fn foreign(&self) -> Foreign {
@@ -237,6 +255,22 @@ mod tests {
         assert_eq!(offer.data.setup, Setup::ActPass);
         assert_eq!(offer.data.max_message_bytes, Some(262_144));
         assert_eq!(offer.data.candidates, ["candidate:1 1 udp 2113937151 192.0.2.1 5000 typ host"]);
+    }
+
+    #[test]
+    fn what_an_answer_repeats_is_short() {
+        let with_media = |count: usize, format: usize, mid: usize| {
+            let section = format!("m=x 9 {}\na=mid:{}\n", "f".repeat(format), "m".repeat(mid));
+            offer(&format!("{OFFER}{}", section.repeat(count)))
+        };
+        assert!(with_media(60, 150, 40).is_ok());
+        for (count, format, mid) in [(60, 900, 0), (60, 0, 900), (1, 30_000, 0), (1, 0, 30_000)] {
+            let error = with_media(count, format, mid).err();
+            assert_eq!(error, Some(SdpError("media lines too long")));
+        }
+        // It comes with every candidate too.
+        let long = OFFER.replace("a=mid:0", &format!("a=mid:{}", "m".repeat(1000)));
+        assert_eq!(offer(&long).err(), Some(SdpError("mid too long")));
     }
 
     #[test]
