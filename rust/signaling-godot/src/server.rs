@@ -24,10 +24,6 @@ use crate::frame::each_frame;
 use crate::runtime;
 use mirror::Mirror;
 
-/// What `max_message_bytes` may be: enough for the shortest messages, and no more than what may
-/// wait for one client.
-const MESSAGE_BYTES: RangeInclusive<usize> = 125..=1_000_000;
-
 /// Hosts lobbies in which WebRTC games find each other: a signaling server inside the game.
 ///
 /// Players connect with a [SignalingClient] (or with the client of Godot's `webrtc_signaling`
@@ -355,15 +351,11 @@ impl SignalingServer {
         settings.seal_timeout = seconds(self.seal_timeout)??;
         let message_bytes = count(self.max_message_bytes)?;
         settings.max_message_bytes =
-            MESSAGE_BYTES.contains(&message_bytes).then_some(message_bytes)?;
-        let defaults = ServerConfig::default();
+            Settings::MESSAGE_BYTES.contains(&message_bytes).then_some(message_bytes)?;
         let config = ServerConfig {
             ping_interval: seconds(self.ping_interval)?,
             silence_limit: seconds(self.pong_timeout)?,
-            // What is passed on may be as large as what came in, and the limit is on the former.
-            max_message_bytes: settings.max_message_bytes + 1,
-            max_connections: defaults.max_connections.max(settings.max_peers.saturating_mul(2)),
-            ..defaults
+            ..ServerConfig::fitting(settings.max_peers, settings.max_message_bytes)
         };
         Some((settings, config))
     }

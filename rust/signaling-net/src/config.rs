@@ -52,6 +52,21 @@ impl Default for ServerConfig {
     }
 }
 
+impl ServerConfig {
+    /// The defaults, fitted to a protocol that keeps `max_peers` connections and relays messages
+    /// of up to `max_relayed_bytes`.
+    pub fn fitting(max_peers: usize, max_relayed_bytes: usize) -> Self {
+        let defaults = Self::default();
+        Self {
+            // Room for those whom the protocol refuses with a reason.
+            max_connections: defaults.max_connections.max(max_peers.saturating_mul(2)),
+            // A little more may come in than goes out: the limit is on the latter.
+            max_message_bytes: max_relayed_bytes.saturating_add(1),
+            ..defaults
+        }
+    }
+}
+
 /// Limits and timers of a client's connection.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {

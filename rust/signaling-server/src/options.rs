@@ -1,5 +1,6 @@
 //! What can be set on the command line and in the environment.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use clap::Parser;
@@ -24,18 +25,22 @@ pub(crate) struct Options {
 
     /// Open connections; one more is closed at once
     #[arg(long, env = "SIGNALING_MAX_PEERS", default_value_t = 4096, value_name = "COUNT")]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     max_peers: usize,
 
     /// Open lobbies
     #[arg(long, env = "SIGNALING_MAX_LOBBIES", default_value_t = 1024, value_name = "COUNT")]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     max_lobbies: usize,
 
     /// How long a connection may stay outside of a lobby
     #[arg(long, env = "SIGNALING_JOIN_TIMEOUT_MS", default_value_t = 5000, value_name = "MS")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     join_timeout_ms: u32,
 
     /// How long a sealed lobby lives on
     #[arg(long, env = "SIGNALING_SEAL_TIMEOUT_MS", default_value_t = 10_000, value_name = "MS")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     seal_timeout_ms: u32,
 
     /// How often each connection is pinged; 0 is never
@@ -53,7 +58,7 @@ pub(crate) struct Options {
         default_value_t = 65_535,
         value_name = "BYTES"
     )]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(125..=1_000_000))]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(message_bytes()))]
     max_message_bytes: usize,
 }
 
@@ -71,16 +76,17 @@ impl Options {
 
     /// What the transport is to know.
     pub(crate) fn config(&self) -> ServerConfig {
-        let defaults = ServerConfig::default();
         ServerConfig {
-            // Room for those whom the protocol refuses with a reason.
-            max_connections: defaults.max_connections.max(self.max_peers.saturating_mul(2)),
             ping_interval: unless_zero(self.ping_interval_ms),
             silence_limit: unless_zero(self.pong_timeout_ms),
-            max_message_bytes: self.max_message_bytes + 1,
-            ..defaults
+            ..ServerConfig::fitting(self.max_peers, self.max_message_bytes)
         }
     }
+}
+
+fn message_bytes() -> RangeInclusive<u64> {
+    let range = Settings::MESSAGE_BYTES;
+    *range.start() as u64..=*range.end() as u64
 }
 
 fn milliseconds(count: u32) -> Duration {
@@ -116,5 +122,19 @@ mod tests {
         let config = Options::parse_from(args).config();
         assert_eq!(config.ping_interval, None);
         assert_eq!(config.silence_limit, Some(Duration::from_secs(30)));
+    }
+
+    #[test]
+    fn limits_that_would_turn_everybody_away_are_refused() {
+        for option in [
+            "--max-peers=0",
+            "--max-lobbies=0",
+            "--join-timeout-ms=0",
+            "--seal-timeout-ms=0",
+            "--max-message-bytes=124",
+            "--max-message-bytes=1000001",
+        ] {
+            assert!(Options::try_parse_from(["signaling-server", option]).is_err(), "{option}");
+        }
     }
 }

@@ -12,6 +12,7 @@
 //! its socket. Every protocol error closes the socket with 4000 and a reason.
 
 use std::collections::{HashMap, VecDeque};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -43,6 +44,12 @@ pub struct Settings {
     /// The largest relayed message, in bytes of the outgoing frame. Default 65 535, which is what
     /// Godot's WebSocket client can take.
     pub max_message_bytes: usize,
+}
+
+impl Settings {
+    /// What [`Settings::max_message_bytes`] may be: enough for the shortest messages, and no more
+    /// than what may wait for one client.
+    pub const MESSAGE_BYTES: RangeInclusive<usize> = 125..=1_000_000;
 }
 
 impl Default for Settings {
