@@ -39,7 +39,7 @@ impl Godot {
     /// Takes the engine from `GODOT4_BIN`, else from the PATH, else from Debian's archive.
     pub(crate) fn find(workspace: &Workspace) -> Result<Self> {
         let home = workspace.target.join("godot-home");
-        if let Some(named) = env::var_os(VARIABLE) {
+        if let Some(named) = env::var_os(VARIABLE).filter(|named| !named.is_empty()) {
             return Self::at(PathBuf::from(named), home);
         }
         let on_path = ["godot4", "godot"].iter().filter_map(|name| find_on_path(name));
