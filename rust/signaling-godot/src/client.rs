@@ -112,6 +112,16 @@ pub(crate) struct SignalingClient {
     #[var(no_set)]
     reason: GString,
 
+    /// `true` from [signal lobby_sealed] until the next connection: the end of this connection is to
+    /// be expected then.
+    #[var(no_set)]
+    sealed: bool,
+
+    /// What [method get_multiplayer_peer] returns, under the name that the client of Godot's
+    /// `webrtc_signaling` demo has for it.
+    #[var(get = get_multiplayer_peer, no_set)]
+    rtc_mp: PhantomVar<Option<Gd<WebRtcMultiplayerPeer>>>,
+
     state: State,
     id: Option<PeerId>,
     session: Option<Session>,
@@ -384,6 +394,7 @@ impl SignalingClient {
         self.state = State::Initializing;
         self.code = 0;
         self.reason = GString::new();
+        self.sealed = false;
         Ok(())
     }
 
@@ -438,6 +449,7 @@ impl SignalingClient {
             }
             ClientEvent::Identified { id, .. } => self.id = Some(*id),
             ClientEvent::LobbyJoined { .. } => self.state = State::Joined,
+            ClientEvent::Sealed => self.sealed = true,
             ClientEvent::Disconnected { code, reason } => {
                 let joined = self.state == State::Joined;
                 self.state = if joined { State::Left } else { State::Failed };
