@@ -7,8 +7,9 @@ use crate::{runtime, webrtc};
 
 struct SignalingExtension;
 
-// SAFETY: the entry point itself is generated, and `on_stage_deinit` ends every thread that runs
-// code of this library before it can be unloaded.
+// SAFETY: the entry point itself is generated, and `on_stage_deinit` joins our threads before the
+// library can be unloaded. The exception is a name lookup that hangs in the system's resolver: it
+// cannot be interrupted, and waiting for it would hang the game's exit.
 #[gdextension]
 unsafe impl ExtensionLibrary for SignalingExtension {
     fn on_stage_init(stage: InitStage) {
