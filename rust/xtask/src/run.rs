@@ -125,3 +125,59 @@ fn lines_of(reader: PipeReader, name: &str, echo: Echo) -> Receiver<String> {
     });
     receiver
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    /// More than any of these tests needs.
+    const AMPLE: Duration = Duration::from_secs(60);
+
+    fn shell(script: &str, limit: Duration) -> Running {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        Running::start("shell", command, limit, Echo::OnFailure).expect("there is a shell")
+    }
+
+    #[test]
+    fn both_streams_are_read_in_order() {
+        let report = shell("echo one; echo two >&2; echo three", AMPLE).finish().unwrap();
+        assert_eq!(report.lines, ["one", "two", "three"]);
+        assert_eq!(report.ended, Ended::Succeeded);
+    }
+
+    #[test]
+    fn a_failure_names_the_exit_status() {
+        let report = shell("exit 3", AMPLE).finish().unwrap();
+        assert_eq!(report.ended, Ended::Failed("exit status: 3".to_owned()));
+    }
+
+    #[test]
+    fn a_process_whose_time_is_up_is_ended_with_its_children() {
+        let report = shell("sleep 1000 & wait", Duration::from_millis(50)).finish().unwrap();
+        assert_eq!(report.ended, Ended::TimedOut);
+        assert!(report.took < AMPLE, "nobody waited for the child");
+    }
+
+    #[test]
+    fn a_child_left_behind_is_noticed() {
+        let report = shell("sleep 1000 & exit 0", Duration::from_millis(50)).finish().unwrap();
+        assert_eq!(report.ended, Ended::TimedOut);
+    }
+
+    #[test]
+    fn a_server_is_stopped_when_it_is_no_longer_needed() {
+        let mut server = shell("echo listening on port 42; sleep 1000", AMPLE);
+        assert_eq!(server.wait_for("listening on port ").unwrap(), "42");
+        assert_eq!(server.stop().unwrap().ended, Ended::Stopped);
+    }
+
+    #[test]
+    fn a_server_that_ended_too_early_has_failed() {
+        let mut server = shell("echo ready", AMPLE);
+        server.wait_for("ready").unwrap();
+        assert!(server.wait_for("never").is_err());
+        server.group.exit_within(AMPLE).unwrap();
+        assert!(matches!(server.stop().unwrap().ended, Ended::Failed(_)));
+    }
+}
