@@ -94,6 +94,7 @@ func test_the_multiplayer_peer_is_there_when_connected_is_emitted() -> void:
 		player.client.start("", "", mesh)
 		await reach(player.client, SignalingClient.STATE_JOINED)
 		check_equal(seen, [1, mesh, 1, player.client.get_multiplayer_peer()], "while connected")
+		check_equal(player.client.rtc_mp, player.client.get_multiplayer_peer(), "the demo's name")
 
 
 func test_a_multiplayer_peer_that_is_not_ours_is_left_alone() -> void:
