@@ -220,8 +220,8 @@ fn a_stranger_with_another_certificate_is_not_let_in() {
     }
 }
 
-#[test]
-fn offers_from_both_sides_collide_with_an_error() {
+/// Each has set an offer of its own and heard nothing of the other's.
+fn both_have_offered() -> Sim {
     let mut sim = Sim::new(1);
     sim.relays_signaling = false;
     for side in [A, B] {
@@ -229,6 +229,12 @@ fn offers_from_both_sides_collide_with_an_error() {
         let offer = created(&sim.ends[side], |sdp| sdp);
         sim.with(side, |machine, now| machine.set_local_description(now, offer)).unwrap();
     }
+    sim
+}
+
+#[test]
+fn offers_from_both_sides_collide_with_an_error() {
+    let mut sim = both_have_offered();
     let offer = created(&sim.ends[B], |sdp| sdp);
     let refused = sim.with(A, |machine, now| machine.set_remote_description(now, offer));
     let expected = WrongState(SignalingState::HaveLocalOffer);
@@ -238,13 +244,7 @@ fn offers_from_both_sides_collide_with_an_error() {
 #[test]
 fn both_in_control_resolve_it() {
     // Each offers and is told that the other accepted: both believe to have the last word.
-    let mut sim = Sim::new(1);
-    sim.relays_signaling = false;
-    for side in [A, B] {
-        sim.offer(side);
-        let offer = created(&sim.ends[side], |sdp| sdp);
-        sim.with(side, |machine, now| machine.set_local_description(now, offer)).unwrap();
-    }
+    let mut sim = both_have_offered();
     for (side, setup) in [(A, "active"), (B, "passive")] {
         let (_, sdp) = sim.ends[1 - side].created().unwrap();
         sim.signal_description(side, SdpKind::Answer, &sdp.replace("actpass", setup));
