@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::helper::{self, find_on_path};
 use crate::provision;
 use crate::report::Echo;
 use crate::run;
+use crate::tools::{self, find_on_path};
 use crate::workspace::Workspace;
 
 /// The environment variable that names the engine to use.
@@ -79,8 +79,7 @@ impl Godot {
 
     /// A run of `project` in a window on a virtual display, drawn by the processor.
     pub(crate) fn on_virtual_display(&self, project: &Path) -> Result<Command> {
-        helper::ensure("xvfb-run", &["xvfb", "xauth"])?;
-        helper::ensure("xauth", &["xauth"])?;
+        tools::debian(&["xvfb-run", "xauth"])?;
         let mut command = self.alone(Path::new("xvfb-run"));
         command.args(["--auto-servernum", "--server-args=-screen 0 1152x648x24"]);
         command.arg(&self.binary).arg("--path").arg(project);

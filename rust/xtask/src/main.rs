@@ -2,9 +2,9 @@
 //! without a script to read. It never edits what is in version control.
 //!
 //! In reading order: `workspace` (where things are), `run` with `report` and `groups` (processes,
-//! and the judgement of what they said), `godot` with `provision`, `sources`, `relocate` and `helper` (an
-//! engine), `extension`, `project` and `files` (something to run in it), and then one file per
-//! command: `test`, `demo`, `export`, `screenshot`, `ci`.
+//! and the judgement of what they said), `tools` (programs of others), `godot` with `provision`,
+//! `sources` and `relocate` (an engine), `extension`, `project` and `files` (something to run in it),
+//! and then one file per command: `test`, `demo`, `export`, `screenshot`, `ci`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 
@@ -15,7 +15,6 @@ mod extension;
 mod files;
 mod godot;
 mod groups;
-mod helper;
 mod project;
 mod provision;
 mod relocate;
@@ -25,6 +24,7 @@ mod screenshot;
 mod sources;
 mod tally;
 mod test;
+mod tools;
 mod workspace;
 
 use std::process::ExitCode;

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 
-use crate::helper::{self, find_on_path};
 use crate::relocate;
 use crate::report::Echo;
 use crate::run;
 use crate::sources::{self, Mirror};
+use crate::tools::{self, find_on_path};
 
 /// The suite of Debian's archive that has the engine.
 const SUITE: &str = "forky";
@@ -34,7 +34,7 @@ pub(crate) fn godot(home: &Path) -> Result<PathBuf> {
     if !is_complete(home) {
         let has = |program| find_on_path(program).is_some();
         ensure!(has("apt-get") && has("dpkg-deb"), "only on Debian can it be fetched for you");
-        helper::ensure("patchelf", &["patchelf"])?;
+        tools::debian(&["patchelf"])?;
         println!("getting Godot from Debian's archive (about 200 MB, once)");
         // What an interrupted attempt has left may be of any state and age.
         if home.exists() {
