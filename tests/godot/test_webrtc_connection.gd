@@ -28,7 +28,10 @@ func test_initialize_reads_ice_servers() -> void:
 			{iceServers = [{urls = PackedStringArray(["stun:192.0.2.1"])}]},
 			{iceServers = [
 				{urls = ["turn:turn.example.com?transport=udp"], username = "me", credential = "x"}]},
-			{iceServers = [{urls = ["turns:turn.example.com"]}], somethingElse = 1},
+			{iceServers = [
+				{urls = "turns:turn.example.com?transport=tcp", username = "", credential = ""}]},
+			{iceTransportPolicy = "all", somethingElse = 1},
+			{iceTransportPolicy = "relay"},
 	]:
 		check_equal(connection.initialize(config), OK, str(config))
 
@@ -43,8 +46,13 @@ func test_initialize_refuses_what_is_malformed() -> void:
 			{iceServers = [{urls = [7]}]},
 			{iceServers = [{urls = "http://example.com"}]},
 			{iceServers = [{urls = "stun:example.com:port"}]},
+			{iceServers = [{urls = "turn:example.com"}]},
+			{iceServers = [{urls = "turns:example.com?transport=udp", username = "", credential = ""}]},
 			{iceServers = [{urls = "turn:example.com", username = 7}]},
 			{iceServers = [{urls = "turn:example.com", credential = []}]},
+			{iceServers = [{urls = "turn:example.com", username = "me"}]},
+			{iceTransportPolicy = "public"},
+			{iceTransportPolicy = 1},
 	]:
 		check_equal(connection.initialize(config), ERR_INVALID_PARAMETER, str(config))
 

@@ -2,6 +2,16 @@
 
 use std::time::Duration;
 
+/// Which paths may be taken (RFC 8828, section 5.2.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum IcePolicy {
+    /// Any.
+    #[default]
+    All,
+    /// Through TURN servers only, so that the other side learns none of our addresses.
+    Relay,
+}
+
 /// How a [`PeerConnection`](crate::PeerConnection) behaves.
 #[derive(Debug, Clone)]
 pub struct PeerConfig {
@@ -19,6 +29,8 @@ pub struct PeerConfig {
     /// How long a connection may take from both descriptions to its first open path before it has
     /// failed. Default 30 s.
     pub connect_timeout: Duration,
+    /// Which paths may be taken. Default all.
+    pub ice_policy: IcePolicy,
 }
 
 impl Default for PeerConfig {
@@ -29,6 +41,7 @@ impl Default for PeerConfig {
             disconnected_after: Duration::from_millis(2500),
             failed_after: Duration::from_secs(6),
             connect_timeout: Duration::from_secs(30),
+            ice_policy: IcePolicy::All,
         }
     }
 }

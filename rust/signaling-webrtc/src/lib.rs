@@ -7,6 +7,7 @@
 //! - [`config`]: sizes and timers.
 //! - [`signaling_state`]: who may set which description when.
 //! - [`sdp`] and [`candidate`]: what is written to the other side, parsed into types.
+//! - `ice_server`: who helps to find a path.
 //! - [`certificate`]: the identity that a connection proves.
 //! - [`channels`]: what a data channel is.
 //! - `demux`, `stun`, `ice`, `dtls`, `sctp`: the layers below, none of which knows another. The
@@ -25,6 +26,7 @@ mod demux;
 pub mod driver;
 mod dtls;
 mod ice;
+mod ice_server;
 mod message;
 pub mod peer;
 mod sctp;
@@ -37,11 +39,12 @@ mod stun;
 pub use candidate::{CandidateError, RemoteCandidate};
 pub use certificate::{Certificate, Fingerprint};
 pub use channels::{Amount, ChannelError, ChannelInit, ChannelKey, Reliability};
-pub use config::PeerConfig;
+pub use config::{IcePolicy, PeerConfig};
 pub use driver::{
-    ChannelHandle, ChannelState, CommandError, IceServer, IceServerError, Message, PeerEvent,
-    PeerHandle, PeerOptions, PutError, Transport,
+    ChannelHandle, ChannelState, CommandError, Message, PeerEvent, PeerHandle, PeerOptions,
+    PutError, Transport,
 };
+pub use ice_server::{IceServer, IceServerError};
 pub use peer::{
     ConnectionState, DescriptionError, Event, GatheringState, Input, Output, PeerConnection,
 };

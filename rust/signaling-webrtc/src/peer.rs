@@ -27,7 +27,7 @@ use crate::candidate::{Content, RemoteCandidate};
 use crate::certificate::Certificate;
 use crate::channel_table::ChannelTable;
 use crate::channels::{ChannelError, ChannelInit, ChannelKey};
-use crate::config::PeerConfig;
+use crate::config::{IcePolicy, PeerConfig};
 use crate::demux::Layer;
 use crate::dtls::{self, Dtls, DtlsEvent};
 use crate::ice::{Ice, IceState, Path};
@@ -259,9 +259,12 @@ impl PeerConnection {
         }
     }
 
-    /// Adds a bound socket: [`Event::CandidateCreated`] follows.
+    /// Adds a bound socket: [`Event::CandidateCreated`] follows, unless only relays may be used.
     pub fn add_host_candidate(&mut self, now: Instant, address: SocketAddr) {
         self.stir(now);
+        if self.config.ice_policy == IcePolicy::Relay {
+            return;
+        }
         if let Some(line) = self.ice.add_host(address).filter(|_| self.end.is_none()) {
             self.stun.add_socket(now, &mut self.rng, address);
             self.candidate_created(line);

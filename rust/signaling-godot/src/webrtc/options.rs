@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use godot::global::Error;
 use godot::prelude::*;
-use signaling_webrtc::{ChannelInit, IceServer, PeerOptions, Reliability};
+use signaling_webrtc::{ChannelInit, IcePolicy, IceServer, PeerConfig, PeerOptions, Reliability};
 
 /// Why a dictionary cannot be used: always the caller's mistake.
 #[derive(Debug)]
@@ -23,13 +23,32 @@ pub(super) fn peer_options(config: &VarDictionary) -> Result<PeerOptions, Malfor
     let mut ice_servers = Vec::new();
     for server in servers.iter().flat_map(AnyArray::iter_shared) {
         let server: AnyDictionary = read(&server)?;
-        let _: Option<GString> = optional(&server, "username")?;
-        let _: Option<GString> = optional(&server, "credential")?;
         for url in urls(&server)? {
-            ice_servers.push(IceServer::parse(&url).map_err(|_| Malformed)?);
+            ice_servers.push(ice_server(&url, &server)?);
         }
     }
-    Ok(PeerOptions { ice_servers, ..PeerOptions::default() })
+    let config = PeerConfig { ice_policy: ice_policy(config)?, ..PeerConfig::default() };
+    Ok(PeerOptions { ice_servers, config })
+}
+
+/// As in browsers, a TURN server without a username or credential is a mistake.
+fn ice_server(url: &str, options: &AnyDictionary) -> Result<IceServer, Malformed> {
+    let username: Option<GString> = optional(options, "username")?;
+    let credential: Option<GString> = optional(options, "credential")?;
+    let mut server = IceServer::parse(url).map_err(|_| Malformed)?;
+    if let (Some(username), Some(credential)) = (username, credential) {
+        server = server.with_credentials(&username.to_string(), &credential.to_string());
+    }
+    if server.lacks_credentials() { Err(Malformed) } else { Ok(server) }
+}
+
+fn ice_policy(config: &VarDictionary) -> Result<IcePolicy, Malformed> {
+    let policy: Option<GString> = optional(config, "iceTransportPolicy")?;
+    match policy.map(|policy| policy.to_string()).as_deref() {
+        None | Some("all") => Ok(IcePolicy::All),
+        Some("relay") => Ok(IcePolicy::Relay),
+        Some(_) => Err(Malformed),
+    }
 }
 
 /// One URL or an array of them.

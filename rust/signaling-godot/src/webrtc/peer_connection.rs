@@ -212,7 +212,15 @@ impl IWebRtcPeerConnectionExtension for WebRtcNativePeerConnection {
     }
 }
 
+#[godot_api]
 impl WebRtcNativePeerConnection {
+    /// Emitted when a STUN or TURN server is of no use, with the [param url] it was given by.
+    /// [param code] is what the server said, for example 401 for a wrong username or credential
+    /// and 486 for too many users, or 701 when nothing was heard of it; [param reason] tells the
+    /// same in words. The connection goes on with the other servers and without any.
+    #[signal]
+    fn ice_server_failed(url: GString, code: i32, reason: GString);
+
     fn command(&mut self, act: impl FnOnce(&PeerHandle) -> Result<(), Error>) -> Error {
         self.peer().and_then(act).err().unwrap_or(Error::OK)
     }
@@ -254,6 +262,9 @@ fn emit(this: &mut Gd<WebRtcNativePeerConnection>, event: PeerEvent) {
         PeerEvent::ChannelAnnounced(channel) => {
             let channel = WebRtcNativeDataChannel::from_handle(channel);
             this.emit_signal("data_channel_received", vslice![channel]);
+        }
+        PeerEvent::IceServerFailed { url, code, reason } => {
+            this.signals().ice_server_failed().emit(&url, i32::from(code), &reason);
         }
     }
 }

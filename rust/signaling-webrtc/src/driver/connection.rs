@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::channel_handle::{ChannelHandle, ChannelShared, ChannelState, Message};
-use super::ice_server::IceServer;
 use super::io_thread::MAX_SOCKETS;
 use super::peer_handle::{Command, PeerEvent, PeerOptions, PeerShared};
 use super::resolver::{Name, Resolved, Resolver};
 use super::socket::{Received, Socket};
 use crate::certificate::Certificate;
 use crate::channels::{ChannelInit, ChannelKey};
+use crate::ice_server::{IceServer, Service};
 use crate::peer::{ConnectionState, Event, GatheringState, Input, Output, PeerConnection};
 use crate::signaling_state::SignalingState;
 
@@ -240,6 +240,9 @@ impl Connection {
             Event::CandidateCreated { mid, index, candidate } => {
                 self.notify(PeerEvent::CandidateCreated { mid, index, candidate });
             }
+            Event::IceServerFailed { url, code, reason } => {
+                self.notify(PeerEvent::IceServerFailed { url, code, reason });
+            }
             Event::ConnectionState(state) => {
                 self.is_over |= state == ConnectionState::Closed;
                 self.shared.set_connection(state);
@@ -312,7 +315,7 @@ impl Connection {
             }
         }
         for server in std::mem::take(&mut self.ice_servers) {
-            if server.is_stun {
+            if server.service == Service::Stun {
                 self.add_stun_server(now, server, around.resolver);
             }
         }

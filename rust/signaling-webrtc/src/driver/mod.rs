@@ -25,11 +25,10 @@
 //! - `transport`: start and stop.
 //! - `peer_handle` and `channel_handle`: what callers hold.
 //! - `io_thread`: the loop, and `connection`: one peer on it.
-//! - `socket`, `interfaces`, `ice_server` and `resolver`: the outside world.
+//! - `socket`, `interfaces` and `resolver`: the outside world.
 
 mod channel_handle;
 mod connection;
-mod ice_server;
 mod interfaces;
 mod io_thread;
 mod peer_handle;
@@ -40,7 +39,6 @@ mod tests;
 mod transport;
 
 pub use channel_handle::{ChannelHandle, ChannelState, Message, PutError};
-pub use ice_server::{IceServer, IceServerError};
 pub use peer_handle::{CommandError, PeerEvent, PeerHandle, PeerOptions};
 pub use transport::{StillRunning, Transport};
 

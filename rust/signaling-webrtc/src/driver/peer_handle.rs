@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 
 use super::channel_handle::{ChannelHandle, ChannelShared};
-use super::ice_server::IceServer;
 use super::io_thread::{IoShared, PeerKey};
 use super::{MAX_COMMANDS, MAX_EVENTS};
 use crate::candidate::{CandidateError, RemoteCandidate};
 use crate::channels::{ChannelError, ChannelInit, ChannelKey};
 use crate::config::PeerConfig;
+use crate::ice_server::IceServer;
 use crate::peer::{ConnectionState, DescriptionError, GatheringState};
 use crate::sdp::{Description, SdpError, SdpKind};
 use crate::signaling_state::{Side, SignalingState, WrongState};
@@ -54,6 +54,16 @@ pub enum PeerEvent {
     },
     /// The other side opened a channel.
     ChannelAnnounced(ChannelHandle),
+    /// An ICE server is of no use. The search goes on without it.
+    IceServerFailed {
+        /// Which, as it was given.
+        url: String,
+        /// What the server said, for example 401 for wrong credentials; 701 when nothing was
+        /// heard of it.
+        code: u16,
+        /// The same in words.
+        reason: String,
+    },
 }
 
 /// Why a connection does not do what it was told.

@@ -11,6 +11,7 @@ use super::peer_handle::PeerShared;
 use super::resolver::Name;
 use super::*;
 use crate::channels::{ChannelInit, ChannelKey, Reliability};
+use crate::ice_server::IceServer;
 use crate::peer::{ConnectionState, GatheringState};
 use crate::sdp::SdpKind;
 use crate::signaling_state::{SignalingState, WrongState};
@@ -383,6 +384,9 @@ impl End {
                     other.add_candidate(&mid, index, &candidate).expect("readable");
                 }
                 PeerEvent::ChannelAnnounced(channel) => self.announced.push(channel),
+                PeerEvent::IceServerFailed { url, code, reason } => {
+                    panic!("{url}: {code} {reason}")
+                }
             }
         }
     }

@@ -58,6 +58,16 @@ pub enum Event {
         /// The candidate line, without `a=`.
         candidate: String,
     },
+    /// An ICE server is of no use. The search goes on without it.
+    IceServerFailed {
+        /// Which, as it was given.
+        url: String,
+        /// What the server said, for example 401 for wrong credentials; 701 when nothing was
+        /// heard of it (W3C WebRTC, section 4.8.1.3).
+        code: u16,
+        /// The same in words.
+        reason: String,
+    },
     /// The state of the connection has changed.
     ConnectionState(ConnectionState),
     /// The state of gathering has changed. At [`GatheringState::Gathering`] it is time to bind
