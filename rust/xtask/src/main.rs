@@ -4,10 +4,11 @@
 //! In reading order: `workspace` (where things are), `run` with `report` and `groups` (processes,
 //! and the judgement of what they said), `tools` (programs of others), `godot` with `provision`,
 //! `sources` and `relocate` (an engine), `extension`, `project` and `files` (something to run in it),
-//! and then one file per command: `test`, `demo`, `export`, `screenshot`, `ci`.
+//! and then one file per command: `test`, `demo`, `export`, `screenshot`, `bench`, `ci`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 
+mod bench;
 mod ci;
 mod demo;
 mod export;
@@ -27,6 +28,7 @@ mod test;
 mod tools;
 mod workspace;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -46,6 +48,8 @@ usage: cargo xtask <command>
   godot-test [filter]  runs the tests in the engine, of the files that have the filter in their name
   export-server        exports the dedicated server, and lets two bots play on it
   screenshot           saves pictures of the demo under target/screenshots
+  bench webrtc [...]   measures connections beside libdatachannel's (--only NAME, --rounds N,
+                       --engine ours)
   ci                   makes every check: format, lints, docs, tests, demo, export
 
 The engine is $GODOT4_BIN, else godot4 or godot on the PATH, else fetched from Debian's archive.";
@@ -59,6 +63,7 @@ enum Task {
     GodotTest { filter: String },
     ExportServer,
     Screenshot,
+    BenchWebRtc(Vec<OsString>),
     Ci,
 }
 
@@ -84,6 +89,9 @@ fn parse() -> Result<Task> {
         "godot-test" => Task::GodotTest { filter: String::new() },
         "export-server" => Task::ExportServer,
         "screenshot" => Task::Screenshot,
+        "bench" if arguments.value()? == "webrtc" => {
+            Task::BenchWebRtc(arguments.raw_args()?.collect())
+        }
         "ci" => Task::Ci,
         other => bail!("there is no command \"{other}\"\n\n{USAGE}"),
     };
@@ -111,6 +119,7 @@ fn perform(task: Task) -> Result<Tally> {
         Task::Demo => demo::open(workspace)?,
         Task::DemoHeadless => demo::headless(&workspace)?,
         Task::ExportServer => export::server(&workspace)?,
+        Task::BenchWebRtc(arguments) => bench::webrtc(&workspace, &arguments)?,
         Task::Screenshot => screenshot::take(&workspace)?,
         Task::Test => return Ok(closing_line(test::all(&workspace))),
         Task::GodotTest { filter } => return Ok(closing_line(test::godot(&workspace, &filter)?)),

@@ -14,7 +14,8 @@ use crate::run;
 const INSTALL_LIMIT: Duration = Duration::from_secs(600);
 
 /// Debian's packages of programs, where they are not named like the program.
-const PACKAGES: [(&str, &str); 5] = [
+const PACKAGES: [(&str, &str); 6] = [
+    ("c++", "g++"),
     ("ip", "iproute2"),
     ("nft", "nftables"),
     ("tc", "iproute2"),
@@ -50,7 +51,8 @@ fn package_of(program: &str) -> &str {
     named.map_or(program, |(_, package)| package)
 }
 
-fn install(packages: &[&str]) -> Result<()> {
+/// Installs packages of Debian, where we may.
+pub(crate) fn install(packages: &[&str]) -> Result<()> {
     let names = packages.join(" ");
     ensure!(
         is_root() && find_on_path("apt-get").is_some(),
