@@ -30,7 +30,7 @@ pub(crate) struct Dtls {
 enum State {
     Running,
     /// Failed, and not told yet.
-    Failed,
+    Failed(DtlsFailure),
     Over,
 }
 
@@ -61,8 +61,17 @@ pub(crate) enum DtlsEvent {
     Data(Vec<u8>),
     /// The other side has closed the connection. Nothing follows.
     Closed,
-    /// The handshake failed, or the other side is somebody else. Nothing follows.
-    Failed,
+    /// It is of no more use. Nothing follows.
+    Failed(DtlsFailure),
+}
+
+/// Why encryption is of no more use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DtlsFailure {
+    /// The other side is somebody else.
+    WrongCertificate,
+    /// The handshake failed, or the other side broke the protocol.
+    Protocol,
 }
 
 /// Prepares what all handshakes share. The first call costs about ten milliseconds.
@@ -157,12 +166,14 @@ impl Dtls {
                 Output::PeerCert(certificate) => {
                     self.is_verified = self.expected.contains(&Fingerprint::of(certificate));
                     if !self.is_verified {
-                        self.state = State::Failed;
+                        self.state = State::Failed(DtlsFailure::WrongCertificate);
                     }
                 }
                 Output::Connected if self.is_verified => return Some(DtlsEvent::Connected),
                 // Without a certificate nobody has been proved to be there.
-                Output::Connected | Output::ApplicationData(_) => self.state = State::Failed,
+                Output::Connected | Output::ApplicationData(_) => {
+                    self.state = State::Failed(DtlsFailure::WrongCertificate);
+                }
                 Output::CloseNotify => {
                     self.state = State::Over;
                     return Some(DtlsEvent::Closed);
@@ -178,11 +189,9 @@ impl Dtls {
                 _ => {}
             }
         }
-        if self.state == State::Failed {
-            self.state = State::Over;
-            return Some(DtlsEvent::Failed);
-        }
-        None
+        let State::Failed(failure) = self.state else { return None };
+        self.state = State::Over;
+        Some(DtlsEvent::Failed(failure))
     }
 
     /// When to call [`Dtls::advance`].
@@ -191,8 +200,11 @@ impl Dtls {
     }
 
     fn attempt(&mut self, act: impl FnOnce(&mut dimpl::Dtls) -> Result<(), Error>) {
-        if self.state == State::Running && act(&mut self.inner).is_err() {
-            self.state = State::Failed;
+        if self.state == State::Running
+            && let Err(error) = act(&mut self.inner)
+        {
+            tracing::debug!(%error, "DTLS failed");
+            self.state = State::Failed(DtlsFailure::Protocol);
         }
     }
 }

@@ -1,60 +1,91 @@
 //! Which path leads to the other side, and whether it still does (RFC 8445, RFC 7675).
 //!
-//! The agent of the `is` crate pairs candidates and checks them. It neither gives up nor notices
-//! quickly that nobody answers any more; both are added here.
+//! The agent of the `is` crate pairs candidates and checks them. It neither gives up, nor notices
+//! quickly that nobody answers any more, nor leaves a silent path for one that answers; these are
+//! added here. A restart (RFC 8445, section 9) begins a new generation with an agent of its own,
+//! beside the old one, whose path is used until the new one has found one.
+
+mod checks;
+mod generation;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use is::stun::{StunMessage, StunPacket};
-use is::{Candidate, IceAgent, IceAgentEvent, IceConnectionState, IceCreds, Protocol};
+use is::stun::StunMessage;
+use is::{Candidate, IceCreds, Protocol};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
 use crate::config::PeerConfig;
 use crate::stun::Reflexive;
+use generation::Generation;
 
-/// The least time between two checks of new pairs.
-const CHECK_INTERVAL: Duration = Duration::from_millis(10);
-/// How long an unanswered check waits before the next; doubled up to [`KEEPALIVE_INTERVAL`].
-const CHECK_RETRY: Duration = Duration::from_millis(100);
-/// The time between two checks of a pair that works.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(1);
-/// Unanswered checks after which a pair has failed; it takes about 7 s.
-const CHECK_ATTEMPTS: usize = 9;
 /// How long we may send without a fresh answer to a check (RFC 7675, section 5.1).
 const CONSENT_EXPIRY: Duration = Duration::from_secs(30);
 
 /// Candidates of each side, and addresses that turn up in checks; what comes beyond is ignored.
 const MAX_ADDRESSES: usize = 64;
 
-/// The ICE agent of one connection.
+/// The search for a path, and the path.
 pub(crate) struct Ice {
-    agent: IceAgent,
     timers: Timers,
-    started: Option<Instant>,
-    path: Option<Path>,
-    last_heard: Instant,
-    last_consent: Instant,
-    consents: u64,
-    failed: bool,
-    /// Whether something was learnt that a check may follow from.
-    has_news: bool,
-    hosts: usize,
-    remote_candidates: Vec<Candidate>,
-    /// No more candidates will come, from us or from the other side.
+    /// Settles who is in control when both want to be (RFC 8445, section 7.3.1.1).
+    tie_breaker: u64,
+    locals: Vec<Local>,
+    /// No more candidates of ours will come.
     local_ended: bool,
-    remote_ended: bool,
-    /// Where authentic checks came from, and as what we were seen in answers. The agent
-    /// remembers each of them for good, so that their number must be limited.
-    sources: Vec<SocketAddr>,
-    mapped: Vec<SocketAddr>,
+    /// The one whose path is taken.
+    current: Generation,
+    /// The one that a restart began and that has found no path yet.
+    next: Option<Generation>,
+    /// The one before: it answers, as the other side may switch later than we did.
+    previous: Option<Generation>,
+    path: Option<Path>,
+    /// When there first was a path, counting from the latest beginning.
+    connected: Option<Instant>,
+    last_heard: Instant,
+    /// When a check of the path was answered last.
+    last_consent: Instant,
+    failure: Option<IceFailure>,
+}
+
+/// A candidate of ours.
+struct Local {
+    candidate: Candidate,
+    /// The socket behind it.
+    base: SocketAddr,
 }
 
 struct Timers {
     disconnected_after: Duration,
     failed_after: Duration,
     connect_timeout: Duration,
+    /// The time between two checks of a pair that works.
+    keepalive: Duration,
+}
+
+impl Timers {
+    fn new(config: &PeerConfig) -> Self {
+        Self {
+            disconnected_after: config.disconnected_after,
+            failed_after: config.failed_after,
+            connect_timeout: config.connect_timeout,
+            // The other side may do no more than answer, and some answers are lost.
+            keepalive: (config.disconnected_after / 4)
+                .clamp(Duration::from_millis(100), Duration::from_secs(1)),
+        }
+    }
+
+    /// Unanswered checks after which a pair is given up; it takes about 7 s.
+    fn check_attempts(&self) -> usize {
+        // The first three come quicker.
+        usize::try_from(7000 / self.keepalive.as_millis() + 3).unwrap_or(usize::MAX)
+    }
+
+    /// After so long without an answer the path is left for one that answers, if there is one.
+    fn silent_path(&self) -> Duration {
+        self.keepalive * 3
+    }
 }
 
 /// A way that datagrams take.
@@ -75,88 +106,166 @@ pub(crate) enum IceState {
     Connected,
     /// Nothing is heard at the moment.
     Disconnected,
-    /// There is none; for good.
+    /// There is none, until a restart.
     Failed,
+}
+
+/// Why there is no path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IceFailure {
+    /// The other side named no address that could be tried.
+    NoCandidates,
+    /// No pair of addresses worked.
+    NoPairAnswered,
+    /// Nothing was heard for too long.
+    Silence,
+    /// Our checks were not answered for too long, while something was heard.
+    ConsentExpired,
 }
 
 impl Ice {
     pub(crate) fn new(now: Instant, rng: &mut StdRng, config: &PeerConfig) -> Self {
-        let mut agent = IceAgent::new(IceCreds { ufrag: token(rng, 8), pass: token(rng, 24) });
-        agent.set_control_tie_breaker(rng.random());
-        agent.set_timing_advance(CHECK_INTERVAL);
-        agent.set_initial_stun_rto(CHECK_RETRY);
-        agent.set_max_stun_rto(KEEPALIVE_INTERVAL);
-        agent.set_max_stun_retransmits(CHECK_ATTEMPTS);
+        let timers = Timers::new(config);
+        let tie_breaker = rng.random();
         Self {
-            agent,
-            timers: Timers {
-                disconnected_after: config.disconnected_after,
-                failed_after: config.failed_after,
-                connect_timeout: config.connect_timeout,
-            },
-            started: None,
+            current: Generation::new(new_credentials(rng), tie_breaker, &timers),
+            timers,
+            tie_breaker,
+            locals: Vec::new(),
+            local_ended: false,
+            next: None,
+            previous: None,
             path: None,
+            connected: None,
             last_heard: now,
             last_consent: now,
-            consents: 0,
-            failed: false,
-            has_news: false,
-            hosts: 0,
-            remote_candidates: Vec::new(),
-            local_ended: false,
-            remote_ended: false,
-            sources: Vec::new(),
-            mapped: Vec::new(),
+            failure: None,
         }
     }
 
+    /// Ours, as the latest generation has them.
     pub(crate) fn credentials(&self) -> &IceCreds {
-        self.agent.local_credentials()
+        self.latest().credentials()
     }
 
-    /// Adds a bound socket; the candidate line to tell the other side, unless the address is
-    /// known already or of no use.
+    /// The other side's, as far as the latest generation knows them.
+    pub(crate) fn remote_credentials(&self) -> Option<&IceCreds> {
+        self.latest().remote()
+    }
+
+    fn latest(&self) -> &Generation {
+        self.next.as_ref().unwrap_or(&self.current)
+    }
+
+    fn latest_mut(&mut self) -> &mut Generation {
+        self.next.as_mut().unwrap_or(&mut self.current)
+    }
+
+    fn generations(&self) -> impl Iterator<Item = &Generation> {
+        [self.next.as_ref(), Some(&self.current), self.previous.as_ref()].into_iter().flatten()
+    }
+
+    fn generations_mut(&mut self) -> impl Iterator<Item = &mut Generation> {
+        let rest = [self.next.as_mut(), Some(&mut self.current), self.previous.as_mut()];
+        rest.into_iter().flatten()
+    }
+
+    /// Adds a bound socket; the candidate line to tell the other side (see [`with_ufrag`]), unless
+    /// the address is known already or of no use.
     pub(crate) fn add_host(&mut self, socket: SocketAddr) -> Option<String> {
-        if self.hosts == MAX_ADDRESSES {
-            return None;
-        }
-        self.hosts += 1;
-        let candidate = Candidate::host(socket, Protocol::Udp).ok()?;
-        self.agent.add_local_candidate(candidate).map(Candidate::to_sdp_string)
+        self.add_local(Candidate::host(socket, Protocol::Udp).ok()?, socket)
     }
 
     /// Adds what a STUN server said, likewise.
     pub(crate) fn add_reflexive(&mut self, found: &Reflexive) -> Option<String> {
         let candidate =
             Candidate::server_reflexive(found.mapped, found.base, Protocol::Udp).ok()?;
-        self.agent.add_local_candidate(candidate).map(Candidate::to_sdp_string)
+        self.add_local(candidate, found.base)
+    }
+
+    fn add_local(&mut self, candidate: Candidate, base: SocketAddr) -> Option<String> {
+        if self.locals.len() == MAX_ADDRESSES {
+            return None;
+        }
+        let line = self.latest_mut().add_local(candidate.clone()).map(Candidate::to_sdp_string)?;
+        if self.next.is_some() {
+            self.current.add_local(candidate.clone());
+        }
+        self.locals.push(Local { candidate, base });
+        Some(without_ufrag(&line))
+    }
+
+    /// A socket is gone, and every candidate with it.
+    pub(crate) fn remove_socket(&mut self, socket: SocketAddr) {
+        let (gone, kept) = std::mem::take(&mut self.locals)
+            .into_iter()
+            .partition::<Vec<_>, _>(|local| local.base == socket);
+        self.locals = kept;
+        for generation in self.generations_mut() {
+            for local in &gone {
+                generation.remove_local(&local.candidate, socket);
+            }
+        }
+        self.path.take_if(|path| path.local == socket);
     }
 
     pub(crate) fn end_of_local_candidates(&mut self) {
         self.local_ended = true;
     }
 
-    /// Adds a candidate of the other side; descriptions repeat those that came before.
+    /// Adds a candidate of the other side, to the generation that it names or to the latest.
     pub(crate) fn add_remote(&mut self, candidate: Candidate) {
-        let known = &mut self.remote_candidates;
-        if known.len() < MAX_ADDRESSES && !known.contains(&candidate) {
-            known.push(candidate.clone());
-            self.agent.add_remote_candidate(candidate);
-            self.has_news = true;
-        }
+        let is_current = candidate
+            .ufrag()
+            .is_some_and(|ufrag| self.current.remote().is_some_and(|remote| remote.ufrag == ufrag));
+        let generation = if is_current { &mut self.current } else { self.latest_mut() };
+        generation.add_remote(candidate);
     }
 
     pub(crate) fn end_of_remote_candidates(&mut self) {
-        self.remote_ended = true;
+        self.latest_mut().end_of_remote_candidates();
     }
 
-    /// Begins to look for a path. The side that made the first offer is the controlling one.
-    pub(crate) fn start(&mut self, now: Instant, remote: IceCreds, controlling: bool) {
-        // The agent's clock must run before it has checks to catch up on, or it never starts.
-        self.agent.handle_timeout(now);
-        self.agent.set_controlling(controlling);
-        self.agent.set_remote_credentials(remote);
-        self.started = Some(now);
+    /// Has a new generation ready, in place of one that found no path. It begins with
+    /// [`Ice::start`]; `remote` is known already when the other side restarts.
+    pub(crate) fn restart(&mut self, credentials: IceCreds, remote: Option<IceCreds>) {
+        let mut next = Generation::new(credentials, self.tie_breaker, &self.timers);
+        for local in &self.locals {
+            next.add_local(local.candidate.clone());
+        }
+        remote.into_iter().for_each(|remote| next.expect(remote));
+        self.next = Some(next);
+    }
+
+    /// Takes a restart back that we asked for and the other side has not agreed to.
+    pub(crate) fn take_back_restart(&mut self) {
+        self.next.take_if(|next| next.remote().is_none());
+    }
+
+    /// Whether a generation waits for the other side's credentials.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.latest().started().is_none()
+    }
+
+    /// Begins to look for a path. At first, the side that made the offer is the controlling one;
+    /// a restart changes nothing about that.
+    pub(crate) fn start(&mut self, now: Instant, remote: IceCreds, is_offerer: bool) {
+        let is_first = self.current.started().is_none();
+        let controlling = if is_first { is_offerer } else { self.current.is_controlling() };
+        self.latest_mut().start(now, remote, controlling);
+        if self.connected.is_none() || self.failure.is_some() {
+            self.switch();
+            self.path = None;
+            self.connected = None;
+            self.failure = None;
+        }
+    }
+
+    /// The next generation becomes the current one.
+    fn switch(&mut self) {
+        if let Some(next) = self.next.take() {
+            self.previous = Some(std::mem::replace(&mut self.current, next));
+        }
     }
 
     /// Takes a STUN message.
@@ -168,18 +277,9 @@ impl Ice {
         bytes: &[u8],
     ) {
         let Ok(message) = StunMessage::parse(bytes) else { return };
-        let mapped = message.mapped_address().filter(|_| message.is_successful_binding_response());
-        let is_countable = has_room(&self.sources, from)
-            && mapped.is_none_or(|mapped| has_room(&self.mapped, mapped));
-        if self.failed || !is_countable {
-            return;
-        }
-        let packet = StunPacket { proto: Protocol::Udp, source: from, destination: local, message };
-        if self.agent.handle_packet(now, packet) {
+        let path = Path { local, remote: from };
+        if self.generations_mut().any(|generation| generation.handle(now, path, &message)) {
             self.heard(now);
-            self.has_news = true;
-            remember(&mut self.sources, from);
-            mapped.into_iter().for_each(|mapped| remember(&mut self.mapped, mapped));
         }
     }
 
@@ -190,104 +290,135 @@ impl Ice {
 
     /// Whether authentic checks came from there.
     pub(crate) fn is_source(&self, address: SocketAddr) -> bool {
-        self.sources.contains(&address)
+        self.generations().any(|generation| generation.is_source(address))
     }
 
     /// The path to send on. It may change at any time.
     pub(crate) fn path(&self) -> Option<Path> {
-        self.path.filter(|_| !self.failed)
+        self.path.filter(|_| self.failure.is_none())
     }
 
     pub(crate) fn state(&self, now: Instant) -> IceState {
-        if self.failed {
+        if self.failure.is_some() {
             IceState::Failed
-        } else if self.started.is_none() {
+        } else if self.current.started().is_none() {
             IceState::New
-        } else if self.path.is_none() {
+        } else if self.connected.is_none() {
             IceState::Checking
-        } else if now >= self.last_heard + self.timers.disconnected_after {
+        } else if self.path.is_none() || now >= self.last_heard + self.timers.disconnected_after {
             IceState::Disconnected
         } else {
             IceState::Connected
         }
     }
 
-    /// Does what is due.
-    pub(crate) fn advance(&mut self, now: Instant) {
-        if self.failed || self.started.is_none() {
-            return;
-        }
-        // While there is no path, news is followed up at once: waiting for one's turn after each
-        // would cost several times the round trips themselves.
-        if std::mem::take(&mut self.has_news) && self.path.is_none() {
-            self.agent.handle_timeout(now);
-        }
-        // One check a time is due; while checks that came early are caught up, up to a hundred.
-        while self.agent.poll_timeout().is_some_and(|due| due <= now) {
-            self.agent.handle_timeout(now);
-        }
-        while let Some(event) = self.agent.poll_event() {
-            if let IceAgentEvent::NominatedSend { source, destination, .. } = event {
-                if self.path.is_none() {
-                    self.last_consent = now;
-                }
-                self.path = Some(Path { local: source, remote: destination });
-            }
-        }
-        let consents = self.agent.stats().bind_success_recv;
-        if consents != self.consents {
-            self.consents = consents;
-            self.last_consent = now;
-        }
-        self.failed = self.no_pair_is_left() || self.failure().is_some_and(|due| due <= now);
+    /// Why there is no path, once that is certain.
+    pub(crate) fn failure(&self) -> Option<IceFailure> {
+        self.failure
     }
 
-    pub(crate) fn poll_transmit(&mut self) -> Option<(Path, Vec<u8>)> {
-        let transmit = self.agent.poll_transmit().filter(|_| !self.failed)?;
-        let path = Path { local: transmit.source, remote: transmit.destination };
-        Some((path, transmit.contents.into()))
+    /// Does what is due.
+    pub(crate) fn advance(&mut self, now: Instant) {
+        if self.failure.is_some() || self.current.started().is_none() {
+            return;
+        }
+        self.current.advance(now);
+        self.next.iter_mut().for_each(|next| next.advance(now));
+        if self.next.as_ref().is_some_and(|next| next.nominated().is_some()) {
+            self.switch();
+        }
+        self.path = self.choose_path(now);
+        if let Some(path) = self.path {
+            self.connected.get_or_insert(now);
+            self.last_consent = self.current.checks().last_answer(path).unwrap_or(now);
+        }
+        self.failure = self.find_failure(now);
+    }
+
+    /// The nominated path, unless it is silent and another one is not.
+    fn choose_path(&self, now: Instant) -> Option<Path> {
+        let limit = self.timers.silent_path();
+        let checks = self.current.checks();
+        let is_fine = |path: &Path| !checks.is_silent(*path, now, limit);
+        let nominated = self.current.nominated();
+        // Nothing is taken before the first nomination: the other side would not expect it.
+        if nominated.is_some_and(|path| is_fine(&path)) || self.connected.is_none() {
+            return nominated;
+        }
+        let other = self.path.filter(is_fine).or_else(|| checks.quickest(now, limit));
+        other.or(nominated)
+    }
+
+    pub(crate) fn poll_transmit(&mut self, now: Instant) -> Option<(Path, Vec<u8>)> {
+        if self.failure.is_some() {
+            return None;
+        }
+        self.generations_mut().find_map(|generation| generation.poll_transmit(now))
     }
 
     /// When to call [`Ice::advance`], or to look at the state again.
     pub(crate) fn poll_timeout(&mut self, now: Instant) -> Option<Instant> {
-        if self.failed || self.started.is_none() {
+        if self.failure.is_some() || self.current.started().is_none() {
             return None;
         }
-        let silence = self.path.map(|_| self.last_heard + self.timers.disconnected_after);
+        let silence = self.connected.map(|_| self.last_heard + self.timers.disconnected_after);
         let silence = silence.filter(|due| *due > now);
-        [self.agent.poll_timeout(), silence, self.failure()].into_iter().flatten().min()
+        let next = self.next.as_mut().and_then(Generation::poll_timeout);
+        [self.current.poll_timeout(), next, silence, self.deadline().map(|(due, _)| due)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
-    /// When the connection will have failed if nothing more comes.
-    fn failure(&self) -> Option<Instant> {
-        if self.path.is_none() {
-            return Some(self.started? + self.timers.connect_timeout);
+    fn find_failure(&self, now: Instant) -> Option<IceFailure> {
+        let due = self.deadline().filter(|(due, _)| *due <= now);
+        let is_hopeless =
+            self.connected.is_none() && self.local_ended && self.current.no_pair_is_left();
+        due.map(|(_, failure)| failure).or_else(|| is_hopeless.then(|| self.no_path()))
+    }
+
+    /// When the connection will have failed if nothing more comes, and why.
+    fn deadline(&self) -> Option<(Instant, IceFailure)> {
+        if self.connected.is_none() {
+            let started = self.current.started()?;
+            return Some((started + self.timers.connect_timeout, self.no_path()));
         }
-        let silence = self.last_heard + self.timers.failed_after;
-        Some(silence.min(self.last_consent + CONSENT_EXPIRY))
+        // A restart that the other side agreed to deserves its own time.
+        let restarted = self.next.as_ref().and_then(Generation::started);
+        let heard = restarted.map_or(self.last_heard, |at| at.max(self.last_heard));
+        let silence = heard + self.timers.failed_after;
+        let consent = self.path.map(|_| self.last_consent + CONSENT_EXPIRY);
+        Some(match consent.filter(|consent| *consent < silence) {
+            Some(consent) => (consent, IceFailure::ConsentExpired),
+            None => (silence, IceFailure::Silence),
+        })
     }
 
-    /// Whether every pair there will ever be has been tried in vain.
-    fn no_pair_is_left(&self) -> bool {
-        self.path.is_none()
-            && self.local_ended
-            && self.remote_ended
-            && self.agent.state() == IceConnectionState::Disconnected
-    }
-}
-
-fn has_room(list: &[SocketAddr], address: SocketAddr) -> bool {
-    list.len() < MAX_ADDRESSES || list.contains(&address)
-}
-
-fn remember(list: &mut Vec<SocketAddr>, address: SocketAddr) {
-    if !list.contains(&address) {
-        list.push(address);
+    fn no_path(&self) -> IceFailure {
+        if self.current.checks().pairs().is_empty() && self.current.remote_candidates().is_empty() {
+            IceFailure::NoCandidates
+        } else {
+            IceFailure::NoPairAnswered
+        }
     }
 }
 
-/// Random characters that ICE allows in credentials (RFC 8839, section 5.4).
+/// Random credentials (RFC 8839, section 5.4).
+pub(crate) fn new_credentials(rng: &mut StdRng) -> IceCreds {
+    IceCreds { ufrag: token(rng, 8), pass: token(rng, 24) }
+}
+
+/// Random characters that ICE allows in credentials.
 fn token(rng: &mut StdRng, len: usize) -> String {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     (0..len).map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())])).collect()
+}
+
+/// A candidate line as the other side is told it: it says to which generation it belongs.
+pub(crate) fn with_ufrag(line: &str, credentials: &IceCreds) -> String {
+    format!("{line} ufrag {}", credentials.ufrag)
+}
+
+fn without_ufrag(line: &str) -> String {
+    line.rsplit_once(" ufrag ").map_or(line, |(line, _)| line).to_owned()
 }

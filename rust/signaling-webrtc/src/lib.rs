@@ -46,7 +46,8 @@ pub use driver::{
 };
 pub use ice_server::{IceServer, IceServerError};
 pub use peer::{
-    ConnectionState, DescriptionError, Event, GatheringState, Input, Output, PeerConnection,
+    ConnectionState, DescriptionError, Event, Failure, GatheringState, Input, Output,
+    PeerConnection,
 };
 pub use sdp::{Description, SdpError, SdpKind};
 pub use signaling_state::{Side, SignalingState, WrongState};

@@ -11,6 +11,7 @@
 //! Each layer is a state machine that knows nothing of the others; this one carries what comes
 //! out of one into the next.
 
+mod descriptions;
 mod event;
 mod negotiation;
 #[cfg(test)]
@@ -23,22 +24,21 @@ use std::time::Instant;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::candidate::{Content, RemoteCandidate};
+use crate::candidate::Content;
 use crate::certificate::Certificate;
 use crate::channel_table::ChannelTable;
 use crate::channels::{ChannelError, ChannelInit, ChannelKey};
 use crate::config::{IcePolicy, PeerConfig};
 use crate::demux::Layer;
 use crate::dtls::{self, Dtls, DtlsEvent};
-use crate::ice::{Ice, IceState, Path};
+use crate::ice::{self, Ice, IceState, Path};
 use crate::sctp::{Association, Received, SctpEvent};
-use crate::sdp::{Description, SdpKind};
-use crate::signaling_state::{SignalingState, WrongState};
+use crate::signaling_state::SignalingState;
 use crate::stun::StunClient;
 
-pub use event::{ConnectionState, Event, GatheringState, Input, Output};
+pub use event::{ConnectionState, Event, Failure, GatheringState, Input, Output};
 pub use negotiation::DescriptionError;
-use negotiation::{Negotiation, Ours};
+use negotiation::Negotiation;
 
 /// Candidates of the other side that wait for its description; what comes beyond is ignored.
 const MAX_EARLY_CANDIDATES: usize = 64;
@@ -79,6 +79,8 @@ pub struct PeerConnection {
     state: ConnectionState,
     /// How it ended, if it has: closed or failed, for good.
     end: Option<ConnectionState>,
+    /// Why it failed, as long as it is failed.
+    failure: Option<Failure>,
     /// Whether something happened that the layers have not heard of yet.
     is_stirred: bool,
     timeout: Option<Instant>,
@@ -90,7 +92,7 @@ pub struct PeerConnection {
 #[derive(Default)]
 struct Gathering {
     state: GatheringState,
-    /// Candidate lines, as the other side was told.
+    /// Candidate lines, as the other side was told, without the generation they belong to.
     candidates: Vec<String>,
     /// Whether the driver has nothing more to add.
     has_all: bool,
@@ -130,6 +132,7 @@ impl PeerConnection {
             waiting_resets: 0,
             state: ConnectionState::New,
             end: None,
+            failure: None,
             is_stirred: false,
             timeout: None,
             transmits: VecDeque::new(),
@@ -158,107 +161,6 @@ impl PeerConnection {
         Ok(())
     }
 
-    /// Makes an offer: [`Event::DescriptionCreated`] follows, nothing else changes.
-    ///
-    /// # Errors
-    /// [`WrongState`] while the other side's offer waits for an answer, or after the end.
-    pub fn create_offer(&mut self, now: Instant) -> Result<(), WrongState> {
-        self.stir(now);
-        let ours = ours(&self.ice, &self.certificate, &self.config, &self.gathering);
-        let sdp = self.negotiation.create_offer(&ours)?.to_string();
-        self.events.push_back(Event::DescriptionCreated { kind: SdpKind::Offer, sdp });
-        Ok(())
-    }
-
-    /// Sets the description that was created last as ours. The first time, gathering begins.
-    ///
-    /// # Errors
-    /// See [`DescriptionError`]; nothing has changed then.
-    pub fn set_local_description(
-        &mut self,
-        now: Instant,
-        description: Description,
-    ) -> Result<(), DescriptionError> {
-        self.negotiation.set_local(description)?;
-        self.described(now);
-        if self.gathering.state == GatheringState::New {
-            self.set_gathering(GatheringState::Gathering);
-        }
-        Ok(())
-    }
-
-    /// Sets the other side's description. An offer is followed by [`Event::DescriptionCreated`]
-    /// with our answer.
-    ///
-    /// # Errors
-    /// See [`DescriptionError`]; nothing has changed then. A restart of ICE counts as a
-    /// contradiction.
-    pub fn set_remote_description(
-        &mut self,
-        now: Instant,
-        description: Description,
-    ) -> Result<(), DescriptionError> {
-        let data = description.data.clone();
-        self.negotiation.set_remote(description)?;
-        self.channels.set_max_outgoing(data.max_message_bytes);
-        self.described(now);
-        // A line that is none does not spoil the others.
-        for content in data.candidates.iter().filter_map(|line| Content::parse(line).ok()) {
-            self.add_candidate(content);
-        }
-        if data.end_of_candidates {
-            self.add_candidate(Content::End);
-        }
-        let ours = ours(&self.ice, &self.certificate, &self.config, &self.gathering);
-        if let Some(answer) = self.negotiation.create_answer(&ours) {
-            let sdp = answer.to_string();
-            self.events.push_back(Event::DescriptionCreated { kind: SdpKind::Answer, sdp });
-        }
-        Ok(())
-    }
-
-    /// A description was set: the layers begin to work once both sides have theirs.
-    fn described(&mut self, now: Instant) {
-        self.stir(now);
-        self.events.push_back(Event::SignalingState(self.negotiation.state()));
-        let Some(agreed) = self.negotiation.agreed().filter(|_| self.dtls.is_none()) else {
-            return;
-        };
-        let fingerprints = agreed.fingerprints.clone();
-        self.dtls = Some(Dtls::new(now, agreed.role, &self.certificate, fingerprints));
-        self.channels.set_role(agreed.role);
-        self.ice.start(now, agreed.credentials.clone(), agreed.is_offerer);
-        for content in std::mem::take(&mut self.early_candidates) {
-            self.add_candidate(content);
-        }
-    }
-
-    /// Adds a candidate of the other side; before its description it is kept.
-    pub fn add_remote_candidate(&mut self, now: Instant, candidate: RemoteCandidate) {
-        self.stir(now);
-        let (mid, index) = self.negotiation.media();
-        let is_for_us = self.negotiation.agreed().is_none()
-            || candidate.mid == mid
-            || usize::try_from(candidate.index) == Ok(index);
-        if is_for_us {
-            self.add_candidate(candidate.content);
-        }
-    }
-
-    fn add_candidate(&mut self, content: Content) {
-        if self.negotiation.agreed().is_none() {
-            if self.early_candidates.len() < MAX_EARLY_CANDIDATES {
-                self.early_candidates.push(content);
-            }
-            return;
-        }
-        match content {
-            Content::Address(candidate) => self.ice.add_remote(candidate),
-            Content::End => self.ice.end_of_remote_candidates(),
-            Content::Unusable => {}
-        }
-    }
-
     /// Adds a bound socket: [`Event::CandidateCreated`] follows, unless only relays may be used.
     pub fn add_host_candidate(&mut self, now: Instant, address: SocketAddr) {
         self.stir(now);
@@ -285,8 +187,15 @@ impl PeerConnection {
         self.gathering.has_all = true;
     }
 
-    fn candidate_created(&mut self, candidate: String) {
-        self.gathering.candidates.push(candidate.clone());
+    /// A socket is gone. Another path is looked for among those that are left.
+    pub fn remove_host_candidate(&mut self, now: Instant, address: SocketAddr) {
+        self.stir(now);
+        self.ice.remove_socket(address);
+    }
+
+    fn candidate_created(&mut self, line: String) {
+        let candidate = ice::with_ufrag(&line, self.ice.credentials());
+        self.gathering.candidates.push(line);
         let (mid, index) = self.negotiation.media();
         let (mid, index) = (mid.to_owned(), u32::try_from(index).unwrap_or(0));
         self.events.push_back(Event::CandidateCreated { mid, index, candidate });
@@ -317,6 +226,12 @@ impl PeerConnection {
     pub fn resume_reading(&mut self, now: Instant, key: ChannelKey) {
         self.stir(now);
         self.channels.set_paused(key, false);
+    }
+
+    /// Whether the path leads through this address.
+    #[cfg(test)]
+    fn takes(&self, address: SocketAddr) -> bool {
+        self.ice.path().is_some_and(|path| [path.local, path.remote].contains(&address))
     }
 
     /// What arrived and waits because a reader is full, in bytes.
@@ -453,7 +368,7 @@ impl PeerConnection {
         }
         self.gather();
         self.ice.advance(self.now);
-        while let Some(transmit) = self.ice.poll_transmit() {
+        while let Some(transmit) = self.ice.poll_transmit(self.now) {
             self.transmits.push_back(transmit);
         }
         if self.ice.path().is_some() {
@@ -539,7 +454,7 @@ impl PeerConnection {
                 }
             }
             DtlsEvent::Closed => self.finish(ConnectionState::Closed),
-            DtlsEvent::Failed => self.finish(ConnectionState::Failed),
+            DtlsEvent::Failed(failure) => self.fail(failure.into()),
         }
     }
 
@@ -556,7 +471,7 @@ impl PeerConnection {
             }
             SctpEvent::OutgoingReset(streams) => self.channels.outgoing_reset(&streams),
             SctpEvent::Closed => self.finish(ConnectionState::Closed),
-            SctpEvent::Failed => self.finish(ConnectionState::Failed),
+            SctpEvent::Failed => self.fail(Failure::Aborted),
         }
     }
 
@@ -615,10 +530,24 @@ impl PeerConnection {
             (None, IceState::Disconnected) => ConnectionState::Disconnected,
             (None, IceState::Failed) => ConnectionState::Failed,
         };
-        if self.state != state {
-            self.state = state;
-            self.events.push_back(Event::ConnectionState(state));
+        if self.state == state {
+            return;
         }
+        self.state = state;
+        if state == ConnectionState::Failed {
+            self.failure = self.failure.or_else(|| self.ice.failure().map(Failure::from));
+            self.events.extend(self.failure.map(Event::Failed));
+        } else if self.end.is_none() {
+            self.failure = None;
+        }
+        self.events.push_back(Event::ConnectionState(state));
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        if self.end.is_none() {
+            self.failure = Some(failure);
+        }
+        self.finish(ConnectionState::Failed);
     }
 
     /// The connection is over. What arrived before is still delivered.
@@ -640,20 +569,5 @@ impl PeerConnection {
             self.events.push_back(Event::SignalingState(SignalingState::Closed));
         }
         self.update_state();
-    }
-}
-
-fn ours<'a>(
-    ice: &'a Ice,
-    certificate: &'a Certificate,
-    config: &PeerConfig,
-    gathering: &'a Gathering,
-) -> Ours<'a> {
-    Ours {
-        credentials: ice.credentials(),
-        fingerprint: certificate.fingerprint(),
-        max_message_bytes: config.max_message_bytes,
-        candidates: &gathering.candidates,
-        is_gathered: gathering.state == GatheringState::Complete,
     }
 }

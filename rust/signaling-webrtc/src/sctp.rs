@@ -29,6 +29,9 @@ const MAX_RECEIVE_WINDOW: usize = 1024 * 1024 * 1024;
 /// of tiny messages costs far more than their bytes.
 const MAX_UNREAD: usize = 1024;
 
+/// Expiries of timers that are caught up at once.
+const MAX_CATCH_UP: usize = 64;
+
 /// One end of an SCTP association.
 pub(crate) struct Association {
     socket: Box<dyn DcSctpSocket>,
@@ -87,7 +90,14 @@ impl Association {
 
     /// Does what is due.
     pub(crate) fn advance(&mut self, now: Instant) {
-        self.socket.advance_time(SocketTime::zero() + (now - self.start));
+        let now = SocketTime::zero() + (now - self.start);
+        // After a pause without a path a timer has run out more than once.
+        for _ in 0..MAX_CATCH_UP {
+            self.socket.advance_time(now);
+            if self.socket.poll_timeout() > now {
+                return;
+            }
+        }
     }
 
     /// When to call [`Association::advance`].

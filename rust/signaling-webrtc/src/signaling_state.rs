@@ -65,6 +65,35 @@ impl SignalingState {
     }
 }
 
+/// The exchange of descriptions as it goes on, and who yields when both sides offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Exchange {
+    pub(crate) state: SignalingState,
+    /// Whose answer completed the first exchange.
+    answerer: Option<Side>,
+}
+
+impl Exchange {
+    /// The exchange after this side's description of this kind has been set.
+    ///
+    /// When both sides offer, the one that answered the first time takes its offer back in favour
+    /// of the other's, and the other one refuses (W3C WebRTC, section 4.4.1.5, and "perfect
+    /// negotiation"). The first time itself it is an error for both.
+    pub(crate) fn after(self, side: Side, kind: SdpKind) -> Result<Self, WrongState> {
+        let collides = self.state == SignalingState::HaveLocalOffer
+            && (side, kind) == (Side::Remote, SdpKind::Offer);
+        let yields = collides && self.answerer == Some(Side::Local);
+        let before = if yields { SignalingState::Stable } else { self.state };
+        let state = before.apply(side, kind).map_err(|_| WrongState(self.state))?;
+        let answerer = (kind == SdpKind::Answer).then_some(side);
+        Ok(Self { state, answerer: self.answerer.or(answerer) })
+    }
+
+    pub(crate) fn closed(self) -> Self {
+        Self { state: SignalingState::Closed, ..self }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,5 +122,19 @@ mod tests {
                 assert_eq!(state.apply(side, kind), expected, "{state:?} {side:?} {kind:?}");
             }
         }
+    }
+
+    #[test]
+    fn the_first_answerer_yields_when_both_offer() {
+        let first = |side: Side| {
+            let other = if side == Local { Remote } else { Local };
+            Exchange::default().after(other, Offer)?.after(side, Answer)
+        };
+        let ours = first(Local).unwrap().after(Local, Offer).unwrap();
+        assert_eq!(ours.after(Remote, Offer).map(|after| after.state), Ok(HaveRemoteOffer));
+        let theirs = first(Remote).unwrap().after(Local, Offer).unwrap();
+        assert_eq!(theirs.after(Remote, Offer), Err(WrongState(HaveLocalOffer)));
+        let new = Exchange::default().after(Local, Offer).unwrap();
+        assert_eq!(new.after(Remote, Offer), Err(WrongState(HaveLocalOffer)));
     }
 }

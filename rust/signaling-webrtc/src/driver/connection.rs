@@ -15,7 +15,6 @@ use crate::certificate::Certificate;
 use crate::channels::{ChannelInit, ChannelKey};
 use crate::ice_server::{IceServer, Service};
 use crate::peer::{ConnectionState, Event, GatheringState, Input, Output, PeerConnection};
-use crate::signaling_state::SignalingState;
 
 /// How long the names of servers may take to resolve before gathering goes on without them.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,7 +31,6 @@ pub(super) struct Connection {
     /// Names that are being looked up, and until when they are waited for.
     unresolved: Vec<Name>,
     resolve_deadline: Option<Instant>,
-    signaling: SignalingState,
     is_over: bool,
 }
 
@@ -64,7 +62,6 @@ impl Connection {
             ice_servers: options.ice_servers,
             unresolved: Vec::new(),
             resolve_deadline: None,
-            signaling: SignalingState::Stable,
             is_over: false,
         }
     }
@@ -213,7 +210,7 @@ impl Connection {
     fn check_refusal<E: std::fmt::Display>(&mut self, outcome: Result<(), E>) {
         if let Err(error) = outcome {
             tracing::warn!(%error, "description refused");
-            self.shared.reset_signaling(self.signaling);
+            self.shared.reset_signaling(self.machine.exchange());
         }
     }
 
@@ -253,7 +250,9 @@ impl Connection {
                     self.gather(now, around);
                 }
             }
-            Event::SignalingState(state) => self.signaling = state,
+            // The handle knew it when it asked, unless it is told otherwise.
+            Event::SignalingState(_) => {}
+            Event::Failed(failure) => tracing::debug!(%failure, "connection failed"),
             Event::ChannelAnnounced { key, init, id } => self.announce(key, init, id),
             Event::ChannelOpen { key, id } => {
                 self.shared.id_taken(id);

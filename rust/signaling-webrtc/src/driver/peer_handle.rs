@@ -16,7 +16,7 @@ use crate::config::PeerConfig;
 use crate::ice_server::IceServer;
 use crate::peer::{ConnectionState, DescriptionError, GatheringState};
 use crate::sdp::{Description, SdpError, SdpKind};
-use crate::signaling_state::{Side, SignalingState, WrongState};
+use crate::signaling_state::{Exchange, Side, SignalingState, WrongState};
 
 /// A connection, usable from any thread. Nothing here waits. Dropping it closes the connection.
 pub struct PeerHandle {
@@ -130,8 +130,8 @@ pub(super) struct PeerShared {
 struct PeerState {
     connection: ConnectionState,
     gathering: GatheringState,
-    /// The state that follows from what was asked for, which the I/O thread may not have reached.
-    signaling: SignalingState,
+    /// What follows from what was asked for, which the I/O thread may not have reached.
+    signaling: Exchange,
     /// The description that was created last: the only one that can be set as ours.
     created: Option<(SdpKind, String)>,
     events: VecDeque<PeerEvent>,
@@ -177,7 +177,7 @@ impl PeerHandle {
     /// end; [`CommandError::Busy`].
     pub fn create_offer(&self) -> Result<(), CommandError> {
         let state = self.shared.state.lock();
-        state.signaling.apply(Side::Local, SdpKind::Offer)?;
+        state.signaling.after(Side::Local, SdpKind::Offer)?;
         Ok(self.shared.push(Command::CreateOffer)?)
     }
 
@@ -188,7 +188,7 @@ impl PeerHandle {
     /// is not the one that was created last, [`CommandError::Busy`].
     pub fn set_local_description(&self, kind: SdpKind, sdp: &str) -> Result<(), CommandError> {
         let mut state = self.shared.state.lock();
-        let after = state.signaling.apply(Side::Local, kind)?;
+        let after = state.signaling.after(Side::Local, kind)?;
         let description = Description::parse(kind, sdp)?;
         if !state.created.as_ref().is_some_and(|last| last.0 == kind && last.1 == sdp) {
             return Err(CommandError::Description(DescriptionError::NotCreatedHere));
@@ -205,7 +205,7 @@ impl PeerHandle {
     /// [`CommandError::Sdp`], [`CommandError::WrongState`], [`CommandError::Busy`].
     pub fn set_remote_description(&self, kind: SdpKind, sdp: &str) -> Result<(), CommandError> {
         let mut state = self.shared.state.lock();
-        let after = state.signaling.apply(Side::Remote, kind)?;
+        let after = state.signaling.after(Side::Remote, kind)?;
         let description = Description::parse(kind, sdp)?;
         self.shared.push(Command::SetRemoteDescription(description))?;
         state.signaling = after;
@@ -243,7 +243,7 @@ impl PeerHandle {
     /// How far the exchange of descriptions is, counting what was accepted here and may still be
     /// on its way.
     pub fn signaling_state(&self) -> SignalingState {
-        self.shared.state.lock().signaling
+        self.shared.state.lock().signaling.state
     }
 
     /// What has happened since the last call.
@@ -369,7 +369,7 @@ impl PeerShared {
     }
 
     /// Takes back what was accepted here and refused later.
-    pub(super) fn reset_signaling(&self, signaling: SignalingState) {
+    pub(super) fn reset_signaling(&self, signaling: Exchange) {
         let mut state = self.state.lock();
         if !self.is_closed() {
             state.signaling = signaling;
@@ -396,7 +396,7 @@ impl PeerShared {
             return false;
         }
         state.connection = connection;
-        state.signaling = SignalingState::Closed;
+        state.signaling = state.signaling.closed();
         true
     }
 
@@ -420,7 +420,7 @@ impl PeerState {
         Self {
             connection: ConnectionState::New,
             gathering: GatheringState::New,
-            signaling: SignalingState::Stable,
+            signaling: Exchange::default(),
             created: None,
             events: VecDeque::new(),
             ids: HashSet::new(),

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 
 use crate::channels::{Amount, ChannelInit, ChannelKey};
+use crate::dtls::DtlsFailure;
+use crate::ice::IceFailure;
 use crate::sdp::SdpKind;
 use crate::signaling_state::SignalingState;
 
@@ -68,6 +70,8 @@ pub enum Event {
         /// The same in words.
         reason: String,
     },
+    /// Why the connection has failed; [`ConnectionState::Failed`] follows.
+    Failed(Failure),
     /// The state of the connection has changed.
     ConnectionState(ConnectionState),
     /// The state of gathering has changed. At [`GatheringState::Gathering`] it is time to bind
@@ -131,7 +135,8 @@ pub enum ConnectionState {
     Connected,
     /// Nothing is heard from the other side at the moment. It may heal by itself.
     Disconnected,
-    /// There is no way, or the other side is not who it claimed to be.
+    /// There is no way, or the other side is not who it claimed to be; [`Failure`] tells. A restart
+    /// of ICE may still help where nothing was heard.
     Failed,
     /// Closed, by either side; for good.
     Closed,
@@ -147,4 +152,50 @@ pub enum GatheringState {
     Gathering,
     /// All found.
     Complete,
+}
+
+/// Why a connection has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The other side named no address that could be tried.
+    #[error("the other side sent no usable candidate")]
+    NoCandidates,
+    /// No pair of addresses worked: one side or both need a relay (TURN).
+    #[error("no pair of candidates answered")]
+    NoPairAnswered,
+    /// Nothing was heard for [`PeerConfig::failed_after`](crate::PeerConfig::failed_after).
+    #[error("the other side fell silent")]
+    Silence,
+    /// What we sent was not answered for 30 s, while something was heard (RFC 7675).
+    #[error("the other side does not agree to receive any more")]
+    ConsentExpired,
+    /// The other side has another certificate than its description told.
+    #[error("the other side's certificate does not match its fingerprint")]
+    WrongCertificate,
+    /// The DTLS handshake, or what followed it, broke the protocol or took too long.
+    #[error("encryption failed")]
+    Encryption,
+    /// The other side broke the protocol of SCTP.
+    #[error("the association was aborted")]
+    Aborted,
+}
+
+impl From<IceFailure> for Failure {
+    fn from(failure: IceFailure) -> Self {
+        match failure {
+            IceFailure::NoCandidates => Self::NoCandidates,
+            IceFailure::NoPairAnswered => Self::NoPairAnswered,
+            IceFailure::Silence => Self::Silence,
+            IceFailure::ConsentExpired => Self::ConsentExpired,
+        }
+    }
+}
+
+impl From<DtlsFailure> for Failure {
+    fn from(failure: DtlsFailure) -> Self {
+        match failure {
+            DtlsFailure::WrongCertificate => Self::WrongCertificate,
+            DtlsFailure::Protocol => Self::Encryption,
+        }
+    }
 }

@@ -7,7 +7,7 @@ use crate::certificate::Fingerprint;
 use crate::dtls::Role;
 use crate::sctp;
 use crate::sdp::{DataSection, Description, Foreign, SdpKind, Session, Setup};
-use crate::signaling_state::{Side, SignalingState, WrongState};
+use crate::signaling_state::{Exchange, Side, SignalingState, WrongState};
 
 /// Why a description cannot be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -28,7 +28,7 @@ const FIRST_MID: &str = "0";
 
 /// The descriptions of one connection.
 pub(super) struct Negotiation {
-    state: SignalingState,
+    exchange: Exchange,
     session: Session,
     /// Ours that was created last: the only one that can be set.
     created: Option<Description>,
@@ -37,7 +37,7 @@ pub(super) struct Negotiation {
     agreed: Option<Agreed>,
 }
 
-/// What follows from the first exchange. Later ones may not change it.
+/// What follows from the first exchange. Later ones may change the credentials, and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Agreed {
     pub(super) role: Role,
@@ -86,7 +86,7 @@ impl Negotiation {
     /// `session_id` names the connection in descriptions.
     pub(super) fn new(session_id: u64) -> Self {
         Self {
-            state: SignalingState::Stable,
+            exchange: Exchange::default(),
             session: Session { id: session_id, version: 1 },
             created: None,
             local: None,
@@ -95,12 +95,22 @@ impl Negotiation {
         }
     }
 
+    pub(super) fn exchange(&self) -> Exchange {
+        self.exchange
+    }
+
     pub(super) fn state(&self) -> SignalingState {
-        self.state
+        self.exchange.state
     }
 
     pub(super) fn close(&mut self) {
-        self.state = SignalingState::Closed;
+        self.exchange = self.exchange.closed();
+    }
+
+    /// Whether our next offer restarts ICE: each does that begins a new exchange. One that
+    /// replaces an unanswered offer repeats its credentials, so that an answer fits either.
+    pub(super) fn offer_restarts(&self) -> bool {
+        self.agreed.is_some() && self.state() == SignalingState::Stable
     }
 
     /// What both sides agree upon; known since the first exchange was completed.
@@ -115,7 +125,7 @@ impl Negotiation {
     }
 
     pub(super) fn create_offer(&mut self, ours: &Ours<'_>) -> Result<&Description, WrongState> {
-        self.state.apply(Side::Local, SdpKind::Offer)?;
+        self.exchange.after(Side::Local, SdpKind::Offer)?;
         // Media lines are never taken back (RFC 8829, section 5.2.2).
         let before = self.remote.as_ref().filter(|_| self.agreed.is_some());
         let frame = before.map_or_else(Frame::default, Frame::of);
@@ -125,7 +135,7 @@ impl Negotiation {
     /// Our answer to the other side's offer; `None` when there is none to answer.
     pub(super) fn create_answer(&mut self, ours: &Ours<'_>) -> Option<&Description> {
         let offer =
-            self.remote.as_ref().filter(|_| self.state == SignalingState::HaveRemoteOffer)?;
+            self.remote.as_ref().filter(|_| self.state() == SignalingState::HaveRemoteOffer)?;
         let setup = match (self.agreed.as_ref().map(|agreed| agreed.role), offer.data.setup) {
             (Some(Role::Server), _) | (None, Setup::Active) => Setup::Passive,
             // The answerer begins unless told otherwise: it saves half a round trip.
@@ -164,23 +174,23 @@ impl Negotiation {
     }
 
     pub(super) fn set_local(&mut self, description: Description) -> Result<(), DescriptionError> {
-        let state = self.state.apply(Side::Local, description.kind)?;
+        let exchange = self.exchange.after(Side::Local, description.kind)?;
         if self.created.as_ref() != Some(&description) {
             return Err(DescriptionError::NotCreatedHere);
         }
         self.local = Some(description);
-        self.state = state;
+        self.exchange = exchange;
         self.conclude();
         Ok(())
     }
 
     pub(super) fn set_remote(&mut self, description: Description) -> Result<(), DescriptionError> {
-        let state = self.state.apply(Side::Remote, description.kind)?;
+        let exchange = self.exchange.after(Side::Remote, description.kind)?;
         if self.contradicts(&description) {
             return Err(DescriptionError::Contradiction);
         }
         self.remote = Some(description);
-        self.state = state;
+        self.exchange = exchange;
         self.conclude();
         Ok(())
     }
@@ -198,7 +208,6 @@ impl Negotiation {
                 Setup::Passive => Role::Server,
             };
             their_role == agreed.role
-                || data.credentials != agreed.credentials
                 || data.fingerprints != agreed.fingerprints
                 || data.sctp_port != agreed.sctp_port
         })
@@ -207,7 +216,11 @@ impl Negotiation {
     /// Notes what was agreed when the first exchange is complete.
     fn conclude(&mut self) {
         let (Some(local), Some(remote)) = (&self.local, &self.remote) else { return };
-        if self.state != SignalingState::Stable || self.agreed.is_some() {
+        if self.exchange.state != SignalingState::Stable {
+            return;
+        }
+        if let Some(agreed) = &mut self.agreed {
+            agreed.credentials.clone_from(&remote.data.credentials);
             return;
         }
         let is_offerer = local.kind == SdpKind::Offer;

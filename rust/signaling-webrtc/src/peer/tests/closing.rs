@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::sim::{A, B, Link, Sim, in_band, ms, negotiated};
 use crate::channels::{Amount, ChannelError, ChannelKey};
-use crate::peer::{ConnectionState, DescriptionError, Event, Input, SignalingState};
+use crate::peer::{ConnectionState, DescriptionError, Event, SignalingState};
 use crate::sdp::{Description, SdpKind};
 use crate::seeds::for_each_seed;
 use crate::signaling_state::WrongState;
@@ -195,75 +195,4 @@ fn closing_is_possible_in_every_state() {
             ConnectionState::New | ConnectionState::Closed | ConnectionState::Failed
         ));
     });
-}
-
-#[test]
-fn a_killed_peer_is_missed_soon() {
-    let (mut sim, key) = Sim::connected(1);
-    sim.run_for(Duration::from_secs(20));
-    sim.ends[A].is_alive = false;
-    let disconnected = sim
-        .run_until(ms(10_000), "it is missed", |sim| sim.state(B) == ConnectionState::Disconnected);
-    assert!((ms(1500)..=ms(2500)).contains(&disconnected), "{disconnected:?}");
-    let failed = disconnected
-        + sim
-            .run_until(ms(10_000), "it is given up", |sim| sim.state(B) == ConnectionState::Failed);
-    assert!((ms(5000)..=ms(6000)).contains(&failed), "{failed:?}");
-    let sent = sim.sent[B];
-    sim.send(B, key, b"anybody?", true);
-    sim.run_for(Duration::from_secs(60));
-    assert_eq!(sim.sent[B], sent, "nothing is sent to whom we do not hear");
-}
-
-#[test]
-fn a_blip_heals() {
-    for_each_seed(0..20, |seed| {
-        let (mut sim, key) = Sim::connected(seed);
-        sim.filter = Some(Box::new(|_| false));
-        for n in 0..40 {
-            sim.send(A, key, &[n; 100], false);
-            sim.run_for(ms(100));
-        }
-        assert_eq!(sim.state(A), ConnectionState::Disconnected);
-        sim.filter = None;
-        sim.run_until(ms(5000), "all is well", |sim| {
-            sim.state(A) == ConnectionState::Connected
-                && sim.state(B) == ConnectionState::Connected
-                && sim.messages(B, key).len() == 40
-        });
-        let history = &sim.ends[A].history()[1..];
-        let expected =
-            [ConnectionState::Connected, ConnectionState::Disconnected, ConnectionState::Connected];
-        assert_eq!(history, expected);
-    });
-}
-
-#[test]
-fn a_connection_where_nothing_happens_stays_and_is_quiet() {
-    let (mut sim, key) = Sim::connected(1);
-    sim.run_for(Duration::from_secs(60));
-    let sent = sim.sent;
-    sim.run_for(Duration::from_secs(600));
-    let expected = [ConnectionState::Connecting, ConnectionState::Connected];
-    assert_eq!(sim.ends[A].history(), expected);
-    // A check and the answer to the other's, each second.
-    let per_minute = (sim.sent[A] - sent[A]) / 10;
-    assert!((100..=150).contains(&per_minute), "{per_minute} datagrams a minute");
-    sim.send(A, key, b"still here", true);
-    let took = sim.run_until(ms(100), "it arrives", |sim| !sim.messages(B, key).is_empty());
-    assert_eq!(took, ms(1));
-    sim.with(A, |machine, now| machine.handle_input(now, Input::Timeout));
-}
-
-#[test]
-fn consent_that_is_not_renewed_expires() {
-    let (mut sim, _) = Sim::connected(1);
-    sim.run_for(Duration::from_secs(5));
-    // B hears A, whose answers never arrive: the checks' answers are lost, the checks are not.
-    sim.filter = Some(Box::new(|datagram| {
-        datagram.side != A || datagram.bytes.first_chunk() != Some(&[0x01, 0x01])
-    }));
-    let took =
-        sim.run_until(ms(60_000), "consent expires", |sim| sim.state(B) == ConnectionState::Failed);
-    assert!((ms(29_000)..=ms(30_000)).contains(&took), "{took:?}");
 }

@@ -4,4 +4,6 @@ mod closing;
 mod garbage;
 mod messages;
 mod opening;
+mod restarting;
 mod sim;
+mod trouble;

@@ -272,28 +272,11 @@ fn only_the_description_created_last_can_be_set() {
 }
 
 #[test]
-fn a_second_exchange_changes_nothing() {
-    let (mut sim, key) = Sim::connected(1);
-    for side in [A, B] {
-        sim.offer(side);
-        sim.run_for(ms(100));
-        for end in &sim.ends {
-            assert_eq!(end.signaling_state(), SignalingState::Stable);
-            assert_eq!(end.state(), ConnectionState::Connected);
-        }
-        sim.send(side, key, b"still here", true);
-    }
-    sim.run_for(ms(100));
-    assert_eq!(sim.messages(A, key), sim.messages(B, key));
-    assert_eq!(sim.messages(A, key).len(), 1);
-}
-
-#[test]
 fn a_second_exchange_may_not_contradict_the_first() {
     let (mut sim, _) = Sim::connected(1);
     sim.relays_signaling = false;
     sim.offer(A);
-    for (from, to) in [("mid:0", "mid:1"), ("ufrag:", "ufrag:x"), ("5000", "1")] {
+    for (from, to) in [("mid:0", "mid:1"), ("5000", "1")] {
         let (kind, sdp) = sim.ends[A].created().unwrap();
         let changed = sdp.replace(from, to);
         let Ok(offer) = Description::parse(kind, &changed) else { panic!("{changed}") };

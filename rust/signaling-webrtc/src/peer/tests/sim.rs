@@ -150,15 +150,34 @@ impl Sim {
 
     /// Two ends that are connected, with a reliable negotiated channel: its key at both ends.
     pub(super) fn connected(seed: u64) -> (Self, ChannelKey) {
-        let mut sim = Self::new(seed);
-        let init = negotiated(1);
-        let key = sim.create_channel(A, init.clone());
-        assert_eq!(sim.create_channel(B, init), key);
-        sim.offer(A);
-        sim.run_until(ms(5000), "the channel opens", |sim| {
+        Self::connected_with(seed, &PeerConfig::default())
+    }
+
+    pub(super) fn connected_with(seed: u64, config: &PeerConfig) -> (Self, ChannelKey) {
+        let mut sim = Self::with_config(seed, config);
+        let key = sim.connect(negotiated(1));
+        (sim, key)
+    }
+
+    /// Connects the two with this negotiated channel.
+    pub(super) fn connect(&mut self, init: ChannelInit) -> ChannelKey {
+        let key = self.create_channel(A, init.clone());
+        assert_eq!(self.create_channel(B, init), key);
+        self.offer(A);
+        self.run_until(ms(5000), "the channel opens", |sim| {
             sim.is_open(A, key) && sim.is_open(B, key)
         });
-        (sim, key)
+        key
+    }
+
+    /// A channel that one end makes, open at both.
+    pub(super) fn announced_channel(&mut self, side: usize, init: ChannelInit) -> ChannelKey {
+        let key = self.create_channel(side, init);
+        let before = self.ends[1 - side].announced().len();
+        self.run_until(ms(5000), "it is announced", |sim| {
+            sim.ends[1 - side].announced().len() > before
+        });
+        key
     }
 
     pub(super) fn create_channel(&mut self, side: usize, init: ChannelInit) -> ChannelKey {
@@ -318,7 +337,8 @@ impl Sim {
     }
 
     fn transmit(&mut self, mut datagram: Datagram) {
-        if self.filter.as_mut().is_some_and(|filter| !filter(&datagram)) {
+        let has_socket = self.ends[datagram.side].sockets.contains(&datagram.from);
+        if !has_socket || self.filter.as_mut().is_some_and(|filter| !filter(&datagram)) {
             return;
         }
         datagram.from = *self.nat.get(&datagram.from).unwrap_or(&datagram.from);
