@@ -12,6 +12,7 @@
 //! - [`channels`]: what a data channel is.
 //! - `demux`, `stun`, `ice`, `dtls`, `sctp`: the layers below, none of which knows another. The
 //!   last three are seats for the crates that do the work.
+//! - [`statistics`]: what they tell of themselves.
 //! - `dcep`, `message`, `channel_table`: what makes channels of SCTP streams.
 //! - [`peer`]: one connection, composed of all these.
 //! - [`driver`]: the thread that gives connections sockets and time, and the handles to them.
@@ -34,6 +35,7 @@ pub mod sdp;
 #[cfg(test)]
 mod seeds;
 pub mod signaling_state;
+pub mod statistics;
 mod stun;
 
 pub use candidate::{CandidateError, RemoteCandidate};
@@ -51,3 +53,4 @@ pub use peer::{
 };
 pub use sdp::{Description, SdpError, SdpKind};
 pub use signaling_state::{Side, SignalingState, WrongState};
+pub use statistics::Statistics;

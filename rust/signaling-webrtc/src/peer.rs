@@ -34,6 +34,7 @@ use crate::dtls::{self, Dtls, DtlsEvent};
 use crate::ice::{self, Ice, IceState, Path};
 use crate::sctp::{Association, Received, SctpEvent};
 use crate::signaling_state::SignalingState;
+use crate::statistics::{Counters, Statistics, Traffic};
 use crate::stun::StunClient;
 
 pub use event::{ConnectionState, Event, Failure, GatheringState, Input, Output};
@@ -86,6 +87,10 @@ pub struct PeerConnection {
     timeout: Option<Instant>,
     transmits: VecDeque<(Path, Vec<u8>)>,
     events: VecDeque<Event>,
+    sent: Traffic,
+    received: Traffic,
+    /// What the association did, once it is gone.
+    last_counters: Counters,
 }
 
 /// How far the search for our own addresses is.
@@ -137,6 +142,9 @@ impl PeerConnection {
             timeout: None,
             transmits: VecDeque::new(),
             events: VecDeque::new(),
+            sent: Traffic::default(),
+            received: Traffic::default(),
+            last_counters: Counters::default(),
             rng,
             config,
             certificate: certificate.clone(),
@@ -207,6 +215,7 @@ impl PeerConnection {
     /// is dropped and given back the same way.
     pub fn send(&mut self, now: Instant, key: ChannelKey, data: Vec<u8>, text: bool) {
         self.stir(now);
+        self.sent.messages += 1;
         self.channels.send(now, key, data, text, &mut self.events);
     }
 
@@ -226,6 +235,22 @@ impl PeerConnection {
     pub fn resume_reading(&mut self, now: Instant, key: ChannelKey) {
         self.stir(now);
         self.channels.set_paused(key, false);
+    }
+
+    /// How it is doing; the owner knows the channels.
+    pub fn statistics(&self) -> Statistics {
+        let mut statistics = Statistics {
+            failure: self.failure,
+            sent: self.sent,
+            received: self.received,
+            association: self
+                .association
+                .as_ref()
+                .map_or(self.last_counters, Association::counters),
+            ..Statistics::default()
+        };
+        self.ice.statistics(self.now, &mut statistics);
+        statistics
     }
 
     /// Whether the path leads through this address.
@@ -286,6 +311,7 @@ impl PeerConnection {
         if let Input::Datagram { local, from, bytes } = input
             && self.end.is_none()
         {
+            self.received.count(bytes);
             match Layer::of(bytes) {
                 Some(Layer::Stun) => self.handle_stun(local, from, bytes),
                 Some(Layer::Dtls) => self.handle_dtls(from, bytes),
@@ -325,9 +351,11 @@ impl PeerConnection {
     pub fn poll_output(&mut self) -> Option<Output> {
         loop {
             if let Some((Path { local, remote }, bytes)) = self.transmits.pop_front() {
+                self.sent.count(&bytes);
                 return Some(Output::Transmit { from: local, to: remote, bytes });
             }
             if let Some(event) = self.events.pop_front() {
+                self.received.messages += u64::from(matches!(event, Event::Message { .. }));
                 return Some(Output::Event(event));
             }
             if std::mem::take(&mut self.is_stirred) {
@@ -562,7 +590,7 @@ impl PeerConnection {
             }
         }
         self.dtls = None;
-        self.association = None;
+        self.last_counters = self.association.take().map(|old| old.counters()).unwrap_or_default();
         self.channels.close_all(&mut self.events);
         if end == ConnectionState::Closed {
             self.negotiation.close();

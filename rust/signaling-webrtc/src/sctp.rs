@@ -10,6 +10,7 @@ use dcsctp::api::{
 
 use crate::channels::Reliability;
 use crate::config::PeerConfig;
+use crate::statistics::Counters;
 
 /// The port that we announce, as everybody does.
 pub(crate) const PORT: u16 = 5000;
@@ -109,6 +110,19 @@ impl Association {
     /// How many streams the other side takes; ids are below. Known once connected.
     pub(crate) fn max_streams(&self) -> u16 {
         self.socket.get_metrics().map_or(0, |metrics| metrics.negotiated_maximum_outgoing_streams)
+    }
+
+    /// What it has done so far.
+    pub(crate) fn counters(&self) -> Counters {
+        let Some(metrics) = self.socket.get_metrics() else {
+            return Counters::default();
+        };
+        Counters {
+            packets_sent: metrics.tx_packets_count as u64,
+            packets_received: metrics.rx_packets_count as u64,
+            packets_retransmitted: metrics.rtx_packets_count as u64,
+            round_trip: Some(metrics.srtt).filter(|srtt| !srtt.is_zero()),
+        }
     }
 
     /// Sends messages, none of them empty, as `(ppid, bytes)`.

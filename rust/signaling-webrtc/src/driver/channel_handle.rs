@@ -105,7 +105,7 @@ impl ChannelHandle {
 
     /// Bytes that were accepted and have not left yet.
     pub fn buffered_amount(&self) -> usize {
-        self.shared.outgoing.lock().bytes
+        self.shared.buffered_amount()
     }
 
     /// The largest message that the other side takes, in bytes.
@@ -199,6 +199,10 @@ impl ChannelShared {
 
     pub(super) fn init(&self) -> &ChannelInit {
         &self.init
+    }
+
+    pub(super) fn buffered_amount(&self) -> usize {
+        self.outgoing.lock().bytes
     }
 
     pub(super) fn id(&self) -> Option<u16> {

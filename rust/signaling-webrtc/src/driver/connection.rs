@@ -15,9 +15,12 @@ use crate::certificate::Certificate;
 use crate::channels::{ChannelInit, ChannelKey};
 use crate::ice_server::{IceServer, Service};
 use crate::peer::{ConnectionState, Event, GatheringState, Input, Output, PeerConnection};
+use crate::statistics::{ChannelStatistics, Statistics};
 
 /// How long the names of servers may take to resolve before gathering goes on without them.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How old the statistics that a handle shows may be while something happens.
+const STATISTICS_AGE: Duration = Duration::from_secs(1);
 /// Datagrams taken from one socket before others have their turn.
 const BATCH: usize = 64;
 
@@ -31,6 +34,8 @@ pub(super) struct Connection {
     /// Names that are being looked up, and until when they are waited for.
     unresolved: Vec<Name>,
     resolve_deadline: Option<Instant>,
+    /// When the handle gets fresh statistics, with the next thing that happens.
+    statistics_due: Instant,
     is_over: bool,
 }
 
@@ -62,6 +67,7 @@ impl Connection {
             ice_servers: options.ice_servers,
             unresolved: Vec::new(),
             resolve_deadline: None,
+            statistics_due: Instant::now(),
             is_over: false,
         }
     }
@@ -221,6 +227,20 @@ impl Connection {
                 Output::Event(event) => self.handle_event(now, event, around),
             }
         }
+        if self.statistics_due <= now {
+            self.tell_statistics(now);
+        }
+    }
+
+    fn tell_statistics(&mut self, now: Instant) {
+        self.statistics_due = now + STATISTICS_AGE;
+        let channels = self.channels.values().map(|channel| ChannelStatistics {
+            label: channel.init().label.clone(),
+            id: channel.id(),
+            buffered: channel.buffered_amount(),
+        });
+        let channels = channels.collect();
+        self.shared.set_statistics(Statistics { channels, ..self.machine.statistics() });
     }
 
     fn transmit(&self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
@@ -242,6 +262,8 @@ impl Connection {
             }
             Event::ConnectionState(state) => {
                 self.is_over |= state == ConnectionState::Closed;
+                // Before the state, so that who sees it finds the reason there.
+                self.tell_statistics(now);
                 self.shared.set_connection(state);
             }
             Event::GatheringState(state) => {

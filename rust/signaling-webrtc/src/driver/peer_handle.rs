@@ -17,6 +17,7 @@ use crate::ice_server::IceServer;
 use crate::peer::{ConnectionState, DescriptionError, GatheringState};
 use crate::sdp::{Description, SdpError, SdpKind};
 use crate::signaling_state::{Exchange, Side, SignalingState, WrongState};
+use crate::statistics::Statistics;
 
 /// A connection, usable from any thread. Nothing here waits. Dropping it closes the connection.
 pub struct PeerHandle {
@@ -135,6 +136,7 @@ struct PeerState {
     /// The description that was created last: the only one that can be set as ours.
     created: Option<(SdpKind, String)>,
     events: VecDeque<PeerEvent>,
+    statistics: Arc<Statistics>,
     /// Stream ids in use, as far as known here.
     ids: HashSet<u16>,
     next_channel: u64,
@@ -244,6 +246,12 @@ impl PeerHandle {
     /// on its way.
     pub fn signaling_state(&self) -> SignalingState {
         self.shared.state.lock().signaling.state
+    }
+
+    /// How the connection is doing; about a second old at most, and as of its latest change of
+    /// state at least.
+    pub fn statistics(&self) -> Arc<Statistics> {
+        Arc::clone(&self.shared.state.lock().statistics)
     }
 
     /// What has happened since the last call.
@@ -364,6 +372,12 @@ impl PeerShared {
         }
     }
 
+    pub(super) fn set_statistics(&self, statistics: Statistics) {
+        let fresh = Arc::new(statistics);
+        let stale = std::mem::replace(&mut self.state.lock().statistics, fresh);
+        drop(stale);
+    }
+
     pub(super) fn set_gathering(&self, gathering: GatheringState) {
         self.state.lock().gathering = gathering;
     }
@@ -423,6 +437,7 @@ impl PeerState {
             signaling: Exchange::default(),
             created: None,
             events: VecDeque::new(),
+            statistics: Arc::default(),
             ids: HashSet::new(),
             next_channel: 0,
             max_message_bytes,

@@ -149,6 +149,27 @@ fn closing_a_connection_is_seen_on_the_other_side_at_once() {
 }
 
 #[test]
+fn statistics_follow_within_about_a_second() {
+    let mut pair = Pair::open(&[reliable(1)]);
+    for _ in 0..10 {
+        pair.a.channels[0].put(&[7; 1000], false).expect("room");
+        assert_eq!(next(&pair.b.channels[0]).data.len(), 1000);
+    }
+    let is_told = |end: &End| {
+        let statistics = end.peer.statistics();
+        statistics.sent.messages + statistics.received.messages == 10
+    };
+    pair.until("told", |pair| is_told(&pair.a) && is_told(&pair.b));
+    let statistics = pair.a.peer.statistics();
+    assert!(statistics.sent.bytes > 10_000, "{statistics:?}");
+    assert!(statistics.association.packets_sent > 10, "{statistics:?}");
+    let path = statistics.selected_pair().expect("connected");
+    assert!(path.round_trip.is_some() && path.local.address.ip().is_loopback(), "{path:?}");
+    assert_eq!(statistics.channels[0].id, Some(1));
+    assert_eq!((statistics.failure, statistics.loss()), (None, 0.0));
+}
+
+#[test]
 fn a_reader_that_is_too_slow_slows_the_sender_and_loses_nothing() {
     let shared = lone_channel(reliable(1));
     let channel = ChannelHandle::new(Arc::clone(&shared));

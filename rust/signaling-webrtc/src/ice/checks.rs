@@ -2,17 +2,22 @@
 //! needed to leave a path that fell silent, and to tell why no path was found.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use is::stun::TransId;
 
 use super::Path;
+use crate::statistics::{PairFailure, PairState};
 
 /// Pairs that are remembered; the agent makes about as many. What comes beyond is only not told.
 const MAX_PAIRS: usize = 128;
 
 /// Checks of one pair whose answer may still come; the oldest is forgotten.
 const MAX_PENDING: usize = 16;
+
+/// The error code of who wants to keep the role that we claim (RFC 8445, section 7.3.1.1).
+const ROLE_CONFLICT: u16 = 487;
 
 /// Every pair that a check was sent to or came from.
 #[derive(Default)]
@@ -27,10 +32,9 @@ pub(crate) struct PairChecks {
     pub(crate) sent: u64,
     pub(crate) answered: u64,
     pub(crate) received: u64,
-    /// The error code of the latest answer that was one (RFC 8489, section 14.8).
-    pub(crate) error: Option<u16>,
+    /// The error code of the latest answer, if it was an error (RFC 8489, section 14.8).
+    error: Option<u16>,
     pub(crate) round_trip: Option<Duration>,
-    pub(crate) last_sent: Option<Instant>,
     last_answer: Option<Instant>,
     /// When the first of the checks was sent that nobody has answered since.
     unanswered_since: Option<Instant>,
@@ -46,7 +50,6 @@ impl Checks {
     pub(crate) fn sent(&mut self, now: Instant, path: Path, id: TransId) {
         if let Some(pair) = self.pair(path) {
             pair.sent += 1;
-            pair.last_sent = Some(now);
             pair.unanswered_since.get_or_insert(now);
             pair.pending.truncate(MAX_PENDING - 1);
             pair.pending.push_front((id, now));
@@ -76,7 +79,7 @@ impl Checks {
     }
 
     /// The pairs of this address of ours are no more.
-    pub(crate) fn forget(&mut self, local: std::net::SocketAddr) {
+    pub(crate) fn forget(&mut self, local: SocketAddr) {
         self.pairs.retain(|pair| pair.path.local != local);
     }
 
@@ -124,7 +127,6 @@ impl PairChecks {
             received: 0,
             error: None,
             round_trip: None,
-            last_sent: None,
             last_answer: None,
             unanswered_since: None,
             pending: VecDeque::new(),
@@ -133,5 +135,17 @@ impl PairChecks {
 
     fn is_silent(&self, now: Instant, limit: Duration) -> bool {
         self.unanswered_since.is_some_and(|since| since + limit <= now)
+    }
+
+    /// What came of it, when so long a time without an answer means that there will be none.
+    pub(crate) fn state(&self, now: Instant, limit: Duration) -> PairState {
+        match self.error {
+            _ if self.sent == 0 => PairState::Waiting,
+            Some(ROLE_CONFLICT) => PairState::Failed(PairFailure::RoleConflict),
+            Some(code) => PairState::Failed(PairFailure::Refused(code)),
+            None if self.is_silent(now, limit) => PairState::Failed(PairFailure::NoAnswer),
+            None if self.last_answer.is_some() => PairState::Succeeded,
+            None => PairState::Checking,
+        }
     }
 }

@@ -6,4 +6,5 @@ mod messages;
 mod opening;
 mod restarting;
 mod sim;
+mod statistics;
 mod trouble;
