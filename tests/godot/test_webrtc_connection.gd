@@ -18,7 +18,7 @@ func test_an_unused_connection_is_new_and_costs_nothing() -> void:
 	check_equal(connection.poll(), OK, "polling it")
 
 
-func test_initialize_reads_ice_servers() -> void:
+func test_initialize_reads_what_is_documented() -> void:
 	var connection := WebRTCPeerConnection.new()
 	for config: Dictionary in [
 			{},
@@ -32,6 +32,14 @@ func test_initialize_reads_ice_servers() -> void:
 				{urls = "turns:turn.example.com?transport=tcp", username = "", credential = ""}]},
 			{iceTransportPolicy = "all", somethingElse = 1},
 			{iceTransportPolicy = "relay"},
+			{portRangeBegin = 5000, portRangeEnd = 5100},
+			{portRangeBegin = 5000},
+			{portRangeEnd = 65535, bindAddress = "127.0.0.1"},
+			{bindAddress = ["127.0.0.1", "::1"]},
+			{publicAddress = "203.0.113.7"},
+			{publicAddress = PackedStringArray(["203.0.113.7", "2001:db8::7"])},
+			{mtu = 1200},
+			{mtu = 9000},
 	]:
 		check_equal(connection.initialize(config), OK, str(config))
 
@@ -53,6 +61,19 @@ func test_initialize_refuses_what_is_malformed() -> void:
 			{iceServers = [{urls = "turn:example.com", username = "me"}]},
 			{iceTransportPolicy = "public"},
 			{iceTransportPolicy = 1},
+			{portRangeBegin = 0},
+			{portRangeBegin = 5001, portRangeEnd = 5000},
+			{portRangeEnd = 1023},
+			{portRangeEnd = 65536},
+			{portRangeBegin = "5000"},
+			{bindAddress = "localhost"},
+			{bindAddress = "0.0.0.0"},
+			{bindAddress = ["127.0.0.1", 7]},
+			{publicAddress = "game.example.com"},
+			{publicAddress = ["ff02::1"]},
+			{mtu = 1199},
+			{mtu = 9001},
+			{mtu = "1280"},
 	]:
 		check_equal(connection.initialize(config), ERR_INVALID_PARAMETER, str(config))
 
@@ -264,3 +285,27 @@ func _description_of(connection: WebRTCPeerConnection) -> Array:
 func _listen(connection: WebRTCPeerConnection) -> void:
 	connection.session_description_created.connect(
 		func(kind: String, sdp: String) -> void: _signals.append([kind, sdp]))
+
+
+func test_what_cannot_be_bound_is_told() -> void:
+	var connection := WebRTCPeerConnection.new()
+	# Reserved for documentation, so nobody's.
+	check_equal(connection.initialize({bindAddress = "203.0.113.9"}), OK, "initialize")
+	var _channel := connection.create_data_channel("chat")
+	var errors: Array = []
+	var _connected := connection.connect("address_failed",
+		func(address: String, reason: String) -> void: errors.append([address, reason]))
+	var offer := await _description_of(connection)
+	check_equal(connection.set_local_description("offer", offer[SDP_TEXT]), OK, "setting it")
+	await until(
+		func() -> bool:
+			connection.poll()
+			return errors.size() == 1,
+		5.0, "an error")
+	await until(
+		func() -> bool:
+			return connection.get_connection_state() == WebRTCPeerConnection.STATE_FAILED,
+		5.0, "it fails")
+	var error: Array = errors[0]
+	check_equal(error[0], "203.0.113.9", "what failed")
+	check(error[1] != "", "why")

@@ -55,7 +55,9 @@ fn pass_on(from: &PeerHandle, to: &PeerHandle) {
             PeerEvent::CandidateCreated { mid, index, candidate } => {
                 to.add_candidate(&mid, index, &candidate).expect("readable");
             }
-            PeerEvent::ChannelAnnounced(_) | PeerEvent::IceServerFailed { .. } => {}
+            PeerEvent::AddressFailed { .. }
+            | PeerEvent::ChannelAnnounced(_)
+            | PeerEvent::IceServerFailed { .. } => {}
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where the other side may be reached.
+//! Where the other side may be reached, and what it is told of where we are.
 
 use std::net::IpAddr;
 
@@ -10,6 +10,24 @@ pub struct RemoteCandidate {
     pub(crate) mid: String,
     pub(crate) index: u32,
     pub(crate) content: Content,
+}
+
+/// What the other side is told of a socket of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Advertised {
+    /// The address it is bound to.
+    Itself,
+    /// These addresses of the same family, which lead to it from outside, with the same port.
+    Publicly(Vec<IpAddr>),
+}
+
+impl Advertised {
+    /// Those of the addresses that can stand for this one, or itself where none can.
+    pub fn publicly(address: IpAddr, public: &[IpAddr]) -> Self {
+        let of_family = |other: &&IpAddr| other.is_ipv4() == address.is_ipv4();
+        let public: Vec<_> = public.iter().filter(of_family).copied().collect();
+        if public.is_empty() { Self::Itself } else { Self::Publicly(public) }
+    }
 }
 
 /// What a candidate line says.
@@ -69,7 +87,11 @@ impl Content {
                 Err(CandidateError("bad address"))
             };
         };
-        if component != 1 || !transport.eq_ignore_ascii_case("udp") || !is_reachable(ip, port) {
+        if component != 1
+            || !transport.eq_ignore_ascii_case("udp")
+            || !is_single_host(ip)
+            || port == 0
+        {
             return Ok(Self::Unusable);
         }
         Candidate::from_sdp_string(line)
@@ -88,14 +110,13 @@ fn is_name(host: &str) -> bool {
         && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
 }
 
-/// Whether a datagram sent there could reach one host, and that one only.
-fn is_reachable(ip: IpAddr, port: u16) -> bool {
-    let single = match ip {
+/// Whether this is the address of one host, wherever it is used.
+pub(crate) fn is_single_host(ip: IpAddr) -> bool {
+    match ip {
         IpAddr::V4(ip) => !ip.is_unspecified() && !ip.is_multicast() && !ip.is_broadcast(),
-        // A link-local address means nothing without the interface, which a candidate lacks.
+        // A link-local address means nothing without its interface, which a candidate cannot name.
         IpAddr::V6(ip) => !ip.is_unspecified() && !ip.is_multicast() && !ip.is_unicast_link_local(),
-    };
-    single && port != 0
+    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use is::{Candidate, IceCreds, Protocol};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
+use crate::candidate::Advertised;
 use crate::config::PeerConfig;
 use crate::statistics::{CandidateKind, CandidateStatistics, PairStatistics, Statistics};
 use crate::stun::Reflexive;
@@ -171,10 +172,20 @@ impl Ice {
         rest.into_iter().flatten()
     }
 
-    /// Adds a bound socket; the candidate line to tell the other side (see [`with_ufrag`]), unless
-    /// the address is known already or of no use.
-    pub(crate) fn add_host(&mut self, socket: SocketAddr) -> Option<String> {
-        self.add_local(Candidate::host(socket, Protocol::Udp).ok()?, socket)
+    /// Adds a bound socket; the candidate lines to tell the other side (see [`with_ufrag`]), none
+    /// when the address is known already or of no use.
+    pub(crate) fn add_host(&mut self, socket: SocketAddr, advertised: &Advertised) -> Vec<String> {
+        let host = Candidate::host(socket, Protocol::Udp).ok();
+        let line = host.and_then(|host| self.add_local(host, socket));
+        match advertised {
+            Advertised::Publicly(addresses) if line.is_some() => {
+                let mapped = |&ip| SocketAddr::new(ip, socket.port());
+                let found = |mapped| Reflexive { base: socket, mapped };
+                let found = addresses.iter().map(mapped).map(found);
+                found.filter_map(|found| self.add_reflexive(&found)).collect()
+            }
+            Advertised::Itself | Advertised::Publicly(_) => line.into_iter().collect(),
+        }
     }
 
     /// Adds what a STUN server said, likewise.

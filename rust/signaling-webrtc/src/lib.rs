@@ -38,13 +38,13 @@ pub mod signaling_state;
 pub mod statistics;
 mod stun;
 
-pub use candidate::{CandidateError, RemoteCandidate};
+pub use candidate::{Advertised, CandidateError, RemoteCandidate};
 pub use certificate::{Certificate, Fingerprint};
 pub use channels::{Amount, ChannelError, ChannelInit, ChannelKey, Reliability};
 pub use config::{IcePolicy, PeerConfig};
 pub use driver::{
-    ChannelHandle, ChannelState, CommandError, Message, PeerEvent, PeerHandle, PeerOptions,
-    PutError, Transport,
+    ChannelHandle, ChannelState, CommandError, Message, PeerEvent, PeerHandle, PeerOptions, Ports,
+    PutError, SocketOptions, SocketOptionsError, Transport,
 };
 pub use ice_server::{IceServer, IceServerError};
 pub use peer::{

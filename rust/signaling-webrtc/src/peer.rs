@@ -24,7 +24,7 @@ use std::time::Instant;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::candidate::Content;
+use crate::candidate::{Advertised, Content};
 use crate::certificate::Certificate;
 use crate::channel_table::ChannelTable;
 use crate::channels::{ChannelError, ChannelInit, ChannelKey};
@@ -171,13 +171,24 @@ impl PeerConnection {
 
     /// Adds a bound socket: [`Event::CandidateCreated`] follows, unless only relays may be used.
     pub fn add_host_candidate(&mut self, now: Instant, address: SocketAddr) {
+        self.add_host_candidate_as(now, address, &Advertised::Itself);
+    }
+
+    /// As [`PeerConnection::add_host_candidate`], with the other side told something else.
+    pub fn add_host_candidate_as(
+        &mut self,
+        now: Instant,
+        address: SocketAddr,
+        advertised: &Advertised,
+    ) {
         self.stir(now);
         if self.config.ice_policy == IcePolicy::Relay {
             return;
         }
-        if let Some(line) = self.ice.add_host(address).filter(|_| self.end.is_none()) {
+        let lines = self.ice.add_host(address, advertised);
+        if !lines.is_empty() && self.end.is_none() {
             self.stun.add_socket(now, &mut self.rng, address);
-            self.candidate_created(line);
+            lines.into_iter().for_each(|line| self.candidate_created(line));
         }
     }
 
@@ -274,6 +285,12 @@ impl PeerConnection {
     pub fn close_channel(&mut self, now: Instant, key: ChannelKey) {
         self.stir(now);
         self.channels.close(key, &mut self.events);
+    }
+
+    /// Gives up: not a single socket could be bound.
+    pub fn give_up(&mut self, now: Instant) {
+        self.stir(now);
+        self.fail(Failure::NoSocket);
     }
 
     /// Closes the connection; the other side is told at once.

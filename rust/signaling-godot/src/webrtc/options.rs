@@ -1,10 +1,14 @@
 //! The dictionaries that the engine hands over, typed or not, read into types.
 
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use godot::global::Error;
 use godot::prelude::*;
-use signaling_webrtc::{ChannelInit, IcePolicy, IceServer, PeerConfig, PeerOptions, Reliability};
+use signaling_webrtc::{
+    ChannelInit, IcePolicy, IceServer, PeerConfig, PeerOptions, Ports, Reliability, SocketOptions,
+};
 
 /// Why a dictionary cannot be used: always the caller's mistake.
 #[derive(Debug)]
@@ -27,8 +31,8 @@ pub(super) fn peer_options(config: &VarDictionary) -> Result<PeerOptions, Malfor
             ice_servers.push(ice_server(&url, &server)?);
         }
     }
-    let config = PeerConfig { ice_policy: ice_policy(config)?, ..PeerConfig::default() };
-    Ok(PeerOptions { ice_servers, config })
+    let sockets = socket_options(config)?;
+    Ok(PeerOptions { ice_servers, sockets, config: peer_config(config)? })
 }
 
 /// As in browsers, a TURN server without a username or credential is a mistake.
@@ -42,7 +46,7 @@ fn ice_server(url: &str, options: &AnyDictionary) -> Result<IceServer, Malformed
     if server.lacks_credentials() { Err(Malformed) } else { Ok(server) }
 }
 
-fn ice_policy(config: &VarDictionary) -> Result<IcePolicy, Malformed> {
+fn ice_policy(config: &AnyDictionary) -> Result<IcePolicy, Malformed> {
     let policy: Option<GString> = optional(config, "iceTransportPolicy")?;
     match policy.map(|policy| policy.to_string()).as_deref() {
         None | Some("all") => Ok(IcePolicy::All),
@@ -53,18 +57,63 @@ fn ice_policy(config: &VarDictionary) -> Result<IcePolicy, Malformed> {
 
 /// One URL or an array of them.
 fn urls(server: &AnyDictionary) -> Result<Vec<String>, Malformed> {
-    let urls: Variant = optional(server, "urls")?.ok_or(Malformed)?;
-    match urls.get_type() {
-        VariantType::STRING => Ok(vec![read::<GString>(&urls)?.to_string()]),
+    texts(server, "urls")?.ok_or(Malformed)
+}
+
+fn socket_options(config: &AnyDictionary) -> Result<SocketOptions, Malformed> {
+    let options = SocketOptions {
+        bind_addresses: addresses(config, "bindAddress")?,
+        ports: ports(config)?,
+        public_addresses: addresses(config, "publicAddress")?,
+    };
+    options.check().map_err(|_| Malformed)?;
+    Ok(options)
+}
+
+fn ports(config: &AnyDictionary) -> Result<Ports, Malformed> {
+    match (optional(config, "portRangeBegin")?, optional(config, "portRangeEnd")?) {
+        (None, None) => Ok(Ports::Any),
+        (first, last) => Ok(Ports::Range(first.unwrap_or(1024), last.unwrap_or(u16::MAX))),
+    }
+}
+
+fn addresses(config: &AnyDictionary, key: &str) -> Result<Vec<IpAddr>, Malformed> {
+    let texts = texts(config, key)?.unwrap_or_default();
+    texts.iter().map(|text| text.parse().map_err(|_| Malformed)).collect()
+}
+
+/// What IP, UDP and DTLS add to an SCTP packet, at most.
+const PACKET_OVERHEAD: u16 = 89;
+/// From what the handshake needs to jumbo frames.
+const MTUS: RangeInclusive<u16> = 1200..=9000;
+
+fn peer_config(config: &AnyDictionary) -> Result<PeerConfig, Malformed> {
+    let mut peer = PeerConfig { ice_policy: ice_policy(config)?, ..PeerConfig::default() };
+    if let Some(mtu) = optional::<u16>(config, "mtu")? {
+        if !MTUS.contains(&mtu) {
+            return Err(Malformed);
+        }
+        peer.mtu = usize::from(mtu - PACKET_OVERHEAD);
+    }
+    Ok(peer)
+}
+
+/// One text or an array of them.
+fn texts(options: &AnyDictionary, key: &str) -> Result<Option<Vec<String>>, Malformed> {
+    let Some(texts) = optional::<Variant>(options, key)? else { return Ok(None) };
+    let texts = match texts.get_type() {
+        VariantType::STRING => vec![read::<GString>(&texts)?.to_string()],
         VariantType::PACKED_STRING_ARRAY => {
-            let urls: PackedStringArray = read(&urls)?;
-            Ok(urls.as_slice().iter().map(GString::to_string).collect())
+            let texts: PackedStringArray = read(&texts)?;
+            texts.as_slice().iter().map(GString::to_string).collect()
         }
         _ => {
-            let urls: AnyArray = read(&urls)?;
-            urls.iter_shared().map(|url| Ok(read::<GString>(&url)?.to_string())).collect()
+            let texts: AnyArray = read(&texts)?;
+            let texts = texts.iter_shared().map(|text| Ok(read::<GString>(&text)?.to_string()));
+            texts.collect::<Result<_, _>>()?
         }
-    }
+    };
+    Ok(Some(texts))
 }
 
 /// Reads the options of a channel.

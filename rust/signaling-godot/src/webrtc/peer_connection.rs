@@ -33,6 +33,18 @@ use super::options::{channel_init, peer_options};
 /// - [method WebRTCPeerConnection.initialize] understands [code]iceServers[/code] with
 ///   [code]stun:[/code] URLs; [code]turn:[/code] and the encrypted ones are read, but not used yet.
 ///   [constant ERR_INVALID_PARAMETER] tells that the dictionary is malformed.
+/// - Keys of [method WebRTCPeerConnection.initialize] that the web does not have:
+///   [br][code]bindAddress[/code]: the IP address to use, or an array of them, in place of every
+///   address of this machine.
+///   [br][code]portRangeBegin[/code], [code]portRangeEnd[/code]: the UDP ports to use, for example to
+///   open them in a firewall; each connection takes one for each address. Either may be left out:
+///   1024 to 65535.
+///   [br][code]publicAddress[/code]: the IP address under which others reach this machine, or an
+///   array of them, told to them in place of its own of the same family. The port stays as it is:
+///   for a one-to-one NAT, or a container whose ports are published unchanged.
+///   [br][code]mtu[/code]: the largest IP packet in bytes that every path to the other side carries,
+///   from 1200 to 9000, by default 1280. Larger ones carry bulk data with less effort, and nothing
+///   at all where a path is narrower.
 /// - [method WebRTCPeerConnection.create_data_channel] may be called at any time before the
 ///   connection is closed. It returns [code]null[/code] for options that contradict each other, or
 ///   an id that is in use. The key [code]maxPacketLifetime[/code] that [WebRTCMultiplayerPeer]
@@ -221,6 +233,13 @@ impl WebRtcNativePeerConnection {
     #[signal]
     fn ice_server_failed(url: GString, code: i32, reason: GString);
 
+    /// Emitted when no socket could be bound to an [param address] of this machine that you chose
+    /// with [code]bindAddress[/code], or to no port that you chose, or to no address at all;
+    /// [param reason] is what the system says. The connection goes on with the other addresses; it
+    /// fails at once when there are none.
+    #[signal]
+    fn address_failed(address: GString, reason: GString);
+
     fn command(&mut self, act: impl FnOnce(&PeerHandle) -> Result<(), Error>) -> Error {
         self.peer().and_then(act).err().unwrap_or(Error::OK)
     }
@@ -258,6 +277,9 @@ fn emit(this: &mut Gd<WebRtcNativePeerConnection>, event: PeerEvent) {
         PeerEvent::CandidateCreated { mid, index, candidate } => {
             let arguments = vslice![GString::from(&mid), index, GString::from(&candidate)];
             this.emit_signal("ice_candidate_created", arguments);
+        }
+        PeerEvent::AddressFailed { address, reason } => {
+            this.signals().address_failed().emit(&address.to_string(), &reason);
         }
         PeerEvent::ChannelAnnounced(channel) => {
             let channel = WebRtcNativeDataChannel::from_handle(channel);

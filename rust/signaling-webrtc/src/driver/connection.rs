@@ -2,6 +2,7 @@
 //! handles.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,6 +12,8 @@ use super::io_thread::MAX_SOCKETS;
 use super::peer_handle::{Command, PeerEvent, PeerOptions, PeerShared};
 use super::resolver::{Name, Resolved, Resolver};
 use super::socket::{Received, Socket};
+use super::socket_options::SocketOptions;
+use crate::candidate::Advertised;
 use crate::certificate::Certificate;
 use crate::channels::{ChannelInit, ChannelKey};
 use crate::ice_server::{IceServer, Service};
@@ -30,6 +33,7 @@ pub(super) struct Connection {
     shared: Arc<PeerShared>,
     channels: HashMap<ChannelKey, Arc<ChannelShared>>,
     sockets: Vec<Socket>,
+    socket_options: SocketOptions,
     ice_servers: Vec<IceServer>,
     /// Names that are being looked up, and until when they are waited for.
     unresolved: Vec<Name>,
@@ -64,6 +68,7 @@ impl Connection {
             shared,
             channels: HashMap::new(),
             sockets: Vec::new(),
+            socket_options: options.sockets,
             ice_servers: options.ice_servers,
             unresolved: Vec::new(),
             resolve_deadline: None,
@@ -327,14 +332,9 @@ impl Connection {
         }
     }
 
-    /// Binds a socket for each of our addresses, and asks for the STUN servers' addresses.
+    /// Finds our own addresses, and asks for those of the STUN servers.
     fn gather(&mut self, now: Instant, around: &Surroundings<'_>) {
-        for address in (around.local_addresses)().into_iter().take(MAX_SOCKETS) {
-            match self.bind(address, around) {
-                Ok(local) => self.machine.add_host_candidate(now, local),
-                Err(error) => tracing::debug!(%address, %error, "address not usable"),
-            }
-        }
+        self.open_sockets(now, around);
         for server in std::mem::take(&mut self.ice_servers) {
             if server.service == Service::Stun {
                 self.add_stun_server(now, server, around.resolver);
@@ -344,8 +344,41 @@ impl Connection {
         self.check_resolved(now);
     }
 
-    fn bind(&mut self, address: IpAddr, around: &Surroundings<'_>) -> std::io::Result<SocketAddr> {
-        let mut socket = Socket::bind(address)?;
+    /// Binds a socket for each address. One that the system took away in this moment is no
+    /// trouble; not to have what the owner asked for is, and so is to have none at all.
+    fn open_sockets(&mut self, now: Instant, around: &Surroundings<'_>) {
+        let addresses = match &*self.socket_options.bind_addresses {
+            [] => (around.local_addresses)(),
+            chosen => chosen.to_vec(),
+        };
+        let mut errors = Vec::new();
+        for address in addresses.into_iter().take(MAX_SOCKETS) {
+            if let Err(error) = self.open_socket(now, address, around) {
+                errors.push(PeerEvent::AddressFailed { address, reason: error.to_string() });
+            }
+        }
+        if self.sockets.is_empty() || self.socket_options.is_explicit() {
+            errors.into_iter().for_each(|error| self.notify(error));
+        }
+        if self.sockets.is_empty() && self.ice_servers.is_empty() {
+            self.machine.give_up(now);
+        }
+    }
+
+    fn open_socket(
+        &mut self,
+        now: Instant,
+        address: IpAddr,
+        around: &Surroundings<'_>,
+    ) -> io::Result<()> {
+        let local = self.bind(address, around)?;
+        let advertised = Advertised::publicly(address, &self.socket_options.public_addresses);
+        self.machine.add_host_candidate_as(now, local, &advertised);
+        Ok(())
+    }
+
+    fn bind(&mut self, address: IpAddr, around: &Surroundings<'_>) -> io::Result<SocketAddr> {
+        let mut socket = Socket::bind(address, self.socket_options.ports)?;
         let token = mio::Token(around.first_token + self.sockets.len());
         socket.register(around.registry, token)?;
         let local = socket.local();

@@ -25,7 +25,7 @@
 //! - `transport`: start and stop.
 //! - `peer_handle` and `channel_handle`: what callers hold.
 //! - `io_thread`: the loop, and `connection`: one peer on it.
-//! - `socket`, `interfaces` and `resolver`: the outside world.
+//! - `socket_options`, `socket`, `interfaces` and `resolver`: the outside world.
 
 mod channel_handle;
 mod connection;
@@ -34,12 +34,14 @@ mod io_thread;
 mod peer_handle;
 mod resolver;
 mod socket;
+mod socket_options;
 #[cfg(test)]
 mod tests;
 mod transport;
 
 pub use channel_handle::{ChannelHandle, ChannelState, Message, PutError};
 pub use peer_handle::{CommandError, PeerEvent, PeerHandle, PeerOptions};
+pub use socket_options::{Ports, SocketOptions, SocketOptionsError};
 pub use transport::{StillRunning, Transport};
 
 use crate::channels::Amount;

@@ -2,6 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,6 +10,7 @@ use parking_lot::Mutex;
 
 use super::channel_handle::{ChannelHandle, ChannelShared};
 use super::io_thread::{IoShared, PeerKey};
+use super::socket_options::SocketOptions;
 use super::{MAX_COMMANDS, MAX_EVENTS};
 use crate::candidate::{CandidateError, RemoteCandidate};
 use crate::channels::{ChannelError, ChannelInit, ChannelKey};
@@ -30,6 +32,8 @@ pub struct PeerOptions {
     /// Servers that help to find a path. Default none: only peers that reach our own addresses
     /// can connect.
     pub ice_servers: Vec<IceServer>,
+    /// Which sockets it uses.
+    pub sockets: SocketOptions,
     /// Sizes and timers.
     pub config: PeerConfig,
 }
@@ -52,6 +56,13 @@ pub enum PeerEvent {
         index: u32,
         /// The candidate line, without `a=`.
         candidate: String,
+    },
+    /// No socket could be bound to an address of ours. The search goes on without it.
+    AddressFailed {
+        /// Which.
+        address: IpAddr,
+        /// What the system says.
+        reason: String,
     },
     /// The other side opened a channel.
     ChannelAnnounced(ChannelHandle),

@@ -1,11 +1,13 @@
 //! A UDP socket bound to one of our addresses.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 
 use mio::Interest;
 use mio::event::Source;
 use socket2::{Domain, Protocol, Type};
+
+use super::socket_options::Ports;
 
 /// What the system is asked to hold for us in each direction, in bytes. It may grant less; more
 /// than this only lets a burst of losses grow.
@@ -28,14 +30,14 @@ pub(super) enum Received {
 }
 
 impl Socket {
-    /// Binds a port that the system chooses.
-    pub(super) fn bind(address: IpAddr) -> io::Result<Self> {
+    /// Binds one of these ports.
+    pub(super) fn bind(address: IpAddr, ports: Ports) -> io::Result<Self> {
         let socket = socket2::Socket::new(domain_of(address), Type::DGRAM, Some(Protocol::UDP))?;
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
         }
         socket.set_nonblocking(true)?;
-        socket.bind(&SocketAddr::new(address, 0).into())?;
+        bind_one_of(&socket, address, ports)?;
         // Smaller buffers work as well, only with more losses under load.
         let _ = socket.set_recv_buffer_size(BUFFER_BYTES);
         let _ = socket.set_send_buffer_size(BUFFER_BYTES);
@@ -79,6 +81,25 @@ impl Socket {
             tracing::trace!(local = %self.local, %to, %error, "datagram lost");
         }
     }
+}
+
+/// Tries one port after the other from a random one on, so that connections of several processes
+/// seldom try the same.
+fn bind_one_of(socket: &socket2::Socket, address: IpAddr, ports: Ports) -> io::Result<()> {
+    let (first, last) = match ports {
+        Ports::Any => (0, 0),
+        Ports::Range(first, last) => (first, last.max(first)),
+    };
+    let middle = rand::random_range(first..=last);
+    for port in (middle..=last).chain(first..middle) {
+        match socket.bind(&SocketAddr::new(address, port).into()) {
+            // Windows reserves ranges of ports, and denies access to them.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::AddrInUse | ErrorKind::PermissionDenied) => {}
+            outcome => return outcome,
+        }
+    }
+    Err(io::Error::new(ErrorKind::AddrInUse, format!("no free port from {first} to {last}")))
 }
 
 fn domain_of(address: IpAddr) -> Domain {

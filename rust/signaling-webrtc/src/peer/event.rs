@@ -157,6 +157,9 @@ pub enum GatheringState {
 /// Why a connection has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
+    /// None of our own addresses could be used.
+    #[error("no socket could be bound")]
+    NoSocket,
     /// The other side named no address that could be tried.
     #[error("the other side sent no usable candidate")]
     NoCandidates,

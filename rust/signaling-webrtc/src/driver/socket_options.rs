@@ -1,0 +1,100 @@
+//! Which addresses and ports a connection uses, and what it tells of them.
+
+use std::net::IpAddr;
+
+use crate::candidate::is_single_host;
+
+/// Which sockets a connection binds, and what it tells the other side of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SocketOptions {
+    /// The addresses to bind, at most 16. Default none: every usable address of this machine.
+    pub bind_addresses: Vec<IpAddr>,
+    /// The ports to choose from. Default: whichever port the system chooses.
+    pub ports: Ports,
+    /// Addresses under which the world reaches us, told in place of the bound ones of the same
+    /// family; the port is the bound one. For a one-to-one NAT or a container. Default none.
+    pub public_addresses: Vec<IpAddr>,
+}
+
+/// The ports of a connection's sockets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Ports {
+    /// Whichever the system chooses.
+    #[default]
+    Any,
+    /// Any free one from the first to the last. Each connection takes one for each address.
+    Range(u16, u16),
+}
+
+/// Why socket options cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SocketOptionsError {
+    /// The first port is 0, or beyond the last.
+    #[error("not a range of ports")]
+    Ports,
+    /// No single host has this address, or it means nothing without an interface.
+    #[error("{0} cannot be used as an address")]
+    Address(IpAddr),
+}
+
+impl SocketOptions {
+    /// Whether these can be used at all; whether they can here, only binding shows.
+    ///
+    /// # Errors
+    /// See [`SocketOptionsError`].
+    pub fn check(&self) -> Result<(), SocketOptionsError> {
+        if let Ports::Range(first, last) = self.ports
+            && (first == 0 || first > last)
+        {
+            return Err(SocketOptionsError::Ports);
+        }
+        let mut addresses = self.bind_addresses.iter().chain(&self.public_addresses);
+        match addresses.find(|&&address| !is_single_host(address)) {
+            Some(&address) => Err(SocketOptionsError::Address(address)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the owner said what to bind, and so should hear when that is not possible.
+    pub(super) fn is_explicit(&self) -> bool {
+        !self.bind_addresses.is_empty() || self.ports != Ports::Any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_bound_anywhere_is_refused() {
+        let with_ports = |first, last| SocketOptions {
+            ports: Ports::Range(first, last),
+            ..SocketOptions::default()
+        };
+        assert_eq!(SocketOptions::default().check(), Ok(()));
+        assert_eq!(with_ports(5000, 5000).check(), Ok(()));
+        assert_eq!(with_ports(1, 65_535).check(), Ok(()));
+        assert_eq!(with_ports(0, 5000).check(), Err(SocketOptionsError::Ports));
+        assert_eq!(with_ports(5001, 5000).check(), Err(SocketOptionsError::Ports));
+        for (text, is_usable) in [
+            ("192.0.2.1", true),
+            ("127.0.0.1", true),
+            ("2001:db8::1", true),
+            ("0.0.0.0", false),
+            ("::", false),
+            ("224.0.0.1", false),
+            ("255.255.255.255", false),
+            ("ff02::1", false),
+            ("fe80::1", false),
+        ] {
+            let address: IpAddr = text.parse().expect("an address");
+            let expected =
+                if is_usable { Ok(()) } else { Err(SocketOptionsError::Address(address)) };
+            let bound = SocketOptions { bind_addresses: vec![address], ..SocketOptions::default() };
+            assert_eq!(bound.check(), expected, "{text}");
+            let public =
+                SocketOptions { public_addresses: vec![address], ..SocketOptions::default() };
+            assert_eq!(public.check(), expected, "{text}");
+        }
+    }
+}
