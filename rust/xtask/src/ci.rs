@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::report::Echo;
 use crate::tally::Tally;
 use crate::workspace::Workspace;
-use crate::{demo, export, run, test};
+use crate::{demo, export, interop, run, test};
 
 /// How long cargo may take for one step on a slow machine.
 const CARGO_LIMIT: Duration = Duration::from_secs(1800);
@@ -25,6 +25,7 @@ pub(crate) fn all(workspace: &Workspace) -> Tally {
         cargo(workspace, ["doc", "--workspace", "--no-deps", "--document-private-items"], &deny)
     });
     tally += step("tests", || Ok(test::all(workspace)));
+    tally += step("interop", || interop::test(workspace, ""));
     tally += step("demo without a window", || demo::headless(workspace).map(|()| Tally::PASS));
     tally += step("exported server", || export::server(workspace).map(|()| Tally::PASS));
     tally

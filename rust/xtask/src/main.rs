@@ -3,8 +3,9 @@
 //!
 //! In reading order: `workspace` (where things are), `run` with `report` and `groups` (processes,
 //! and the judgement of what they said), `tools` (programs of others), `godot` with `provision`,
-//! `sources` and `relocate` (an engine), `extension`, `project` and `files` (something to run in it),
-//! and then one file per command: `test`, `demo`, `export`, `screenshot`, `bench`, `ci`.
+//! `sources` and `relocate` (an engine), `extension`, `project` and `files` (something to run in
+//! it), and then one file per command: `test`, `interop`, `demo`, `export`, `screenshot`, `bench`,
+//! `ci`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 
@@ -16,6 +17,7 @@ mod extension;
 mod files;
 mod godot;
 mod groups;
+mod interop;
 mod project;
 mod provision;
 mod relocate;
@@ -46,11 +48,12 @@ usage: cargo xtask <command>
   demo --headless      lets three bots play the demo without a window
   test                 runs all tests: Rust's, then those in the engine
   godot-test [filter]  runs the tests in the engine, of the files that have the filter in their name
+  interop [filter]     tests connections with Chromium and other stacks, where the filter matches
   export-server        exports the dedicated server, and lets two bots play on it
   screenshot           saves pictures of the demo under target/screenshots
   bench webrtc [...]   measures connections beside libdatachannel's (--only NAME, --rounds N,
                        --engine ours)
-  ci                   makes every check: format, lints, docs, tests, demo, export
+  ci                   makes every check: format, lints, docs, tests, interop, demo, export
 
 The engine is $GODOT4_BIN, else godot4 or godot on the PATH, else fetched from Debian's archive.";
 
@@ -61,6 +64,7 @@ enum Task {
     DemoHeadless,
     Test,
     GodotTest { filter: String },
+    Interop { filter: String },
     ExportServer,
     Screenshot,
     BenchWebRtc(Vec<OsString>),
@@ -87,6 +91,7 @@ fn parse() -> Result<Task> {
         "demo" => Task::Demo,
         "test" => Task::Test,
         "godot-test" => Task::GodotTest { filter: String::new() },
+        "interop" => Task::Interop { filter: String::new() },
         "export-server" => Task::ExportServer,
         "screenshot" => Task::Screenshot,
         "bench" if arguments.value()? == "webrtc" => {
@@ -100,6 +105,7 @@ fn parse() -> Result<Task> {
             (Task::Build(_), Long("release")) => Task::Build(Profile::Release),
             (Task::Demo, Long("headless")) => Task::DemoHeadless,
             (Task::GodotTest { .. }, Value(filter)) => Task::GodotTest { filter: filter.string()? },
+            (Task::Interop { .. }, Value(filter)) => Task::Interop { filter: filter.string()? },
             (_, argument) => return Err(argument.unexpected().into()),
         };
     }
@@ -123,6 +129,9 @@ fn perform(task: Task) -> Result<Tally> {
         Task::Screenshot => screenshot::take(&workspace)?,
         Task::Test => return Ok(closing_line(test::all(&workspace))),
         Task::GodotTest { filter } => return Ok(closing_line(test::godot(&workspace, &filter)?)),
+        Task::Interop { filter } => {
+            return Ok(closing_line(interop::test(&workspace, &filter)?));
+        }
         Task::Ci => return Ok(closing_line(ci::all(&workspace))),
     }
     Ok(Tally::default())
