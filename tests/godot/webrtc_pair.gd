@@ -10,6 +10,9 @@ var received_by_answerer: Array[WebRTCDataChannel] = []
 var log: Array[Array] = []
 ## Refusals of what the other side said; there should be none.
 var errors: Array[int] = []
+## What the other side gets in place of a candidate; nothing if it is empty. It is called with the
+## number of the side (0 is the offerer) and the candidate.
+var change_candidate := func(_side: int, candidate: String) -> String: return candidate
 
 
 func _init() -> void:
@@ -56,13 +59,28 @@ func _introduce(side: String, from: WebRTCPeerConnection, to: WebRTCPeerConnecti
 		func(kind: String, sdp: String) -> void:
 			log.append([side, kind])
 			_note(from.set_local_description(kind, sdp))
-			_note(to.set_remote_description(kind, sdp)))
+			_note(to.set_remote_description(kind, _changed(side, sdp))))
 	from.ice_candidate_created.connect(
 		func(mid: String, index: int, candidate: String) -> void:
 			log.append([side, "candidate", mid])
-			_note(to.add_ice_candidate(mid, index, candidate)))
+			candidate = change_candidate.call(0 if side == "offerer" else 1, candidate)
+			if candidate != "":
+				_note(to.add_ice_candidate(mid, index, candidate)))
 
 
 func _note(error: int) -> void:
 	if error != OK:
 		errors.append(error)
+
+
+## A description with the candidates in it changed.
+func _changed(side: String, sdp: String) -> String:
+	var lines: PackedStringArray = []
+	for line in sdp.split("\r\n"):
+		if not line.begins_with("a=candidate:"):
+			lines.append(line)
+			continue
+		var changed: String = change_candidate.call(0 if side == "offerer" else 1, line.substr(2))
+		if changed != "":
+			lines.append("a=" + changed)
+	return "\r\n".join(lines)

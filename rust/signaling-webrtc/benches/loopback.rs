@@ -55,9 +55,7 @@ fn pass_on(from: &PeerHandle, to: &PeerHandle) {
             PeerEvent::CandidateCreated { mid, index, candidate } => {
                 to.add_candidate(&mid, index, &candidate).expect("readable");
             }
-            PeerEvent::AddressFailed { .. }
-            | PeerEvent::ChannelAnnounced(_)
-            | PeerEvent::IceServerFailed { .. } => {}
+            _ => {}
         }
     }
 }

@@ -568,7 +568,7 @@ impl PeerConnection {
             (Some(end), _) => end,
             (None, IceState::New) => ConnectionState::New,
             (None, IceState::Checking) => ConnectionState::Connecting,
-            (None, IceState::Connected) if self.association.is_none() => {
+            (None, IceState::Connected | IceState::Disconnected) if self.association.is_none() => {
                 ConnectionState::Connecting
             }
             (None, IceState::Connected) => ConnectionState::Connected,

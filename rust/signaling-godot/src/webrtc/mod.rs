@@ -3,12 +3,13 @@
 //! Reading order:
 //! - `backend`: whether the engine's `WebRTCPeerConnection` is ours.
 //! - `peer_connection` and `data_channel`: the two classes that the engine asks for.
-//! - `options`: the dictionaries that it hands over.
+//! - `options`: the dictionaries that it hands over, and `statistics`: one that it gets.
 
 mod backend;
 mod data_channel;
 mod options;
 mod peer_connection;
+mod statistics;
 
 use std::time::Duration;
 

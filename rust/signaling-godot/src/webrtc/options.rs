@@ -10,6 +10,9 @@ use signaling_webrtc::{
     ChannelInit, IcePolicy, IceServer, PeerConfig, PeerOptions, Ports, Reliability, SocketOptions,
 };
 
+/// What is shorter would take every second lost packet for an interruption.
+const LEAST_TIMEOUT: Duration = Duration::from_millis(200);
+
 /// Why a dictionary cannot be used: always the caller's mistake.
 #[derive(Debug)]
 pub(super) struct Malformed;
@@ -33,6 +36,11 @@ pub(super) fn peer_options(config: &VarDictionary) -> Result<PeerOptions, Malfor
     }
     let sockets = socket_options(config)?;
     Ok(PeerOptions { ice_servers, sockets, config: peer_config(config)? })
+}
+
+/// Whether the state shown stays connected while nothing is heard.
+pub(super) fn hides_interruptions(config: &VarDictionary) -> Result<bool, Malformed> {
+    Ok(optional(config, "hideInterruptions")?.unwrap_or(true))
 }
 
 /// As in browsers, a TURN server without a username or credential is a mistake.
@@ -88,7 +96,13 @@ const PACKET_OVERHEAD: u16 = 89;
 const MTUS: RangeInclusive<u16> = 1200..=9000;
 
 fn peer_config(config: &AnyDictionary) -> Result<PeerConfig, Malformed> {
-    let mut peer = PeerConfig { ice_policy: ice_policy(config)?, ..PeerConfig::default() };
+    let (disconnected_after, failed_after) = timeouts(config)?;
+    let mut peer = PeerConfig {
+        ice_policy: ice_policy(config)?,
+        disconnected_after,
+        failed_after,
+        ..PeerConfig::default()
+    };
     if let Some(mtu) = optional::<u16>(config, "mtu")? {
         if !MTUS.contains(&mtu) {
             return Err(Malformed);
@@ -96,6 +110,19 @@ fn peer_config(config: &AnyDictionary) -> Result<PeerConfig, Malformed> {
         peer.mtu = usize::from(mtu - PACKET_OVERHEAD);
     }
     Ok(peer)
+}
+
+/// How long a silence is an interruption, and how long it is the end.
+fn timeouts(config: &AnyDictionary) -> Result<(Duration, Duration), Malformed> {
+    let default = PeerConfig::default();
+    let read = |key: &str, default: Duration| -> Result<Duration, Malformed> {
+        let given: Option<u32> = optional(config, key)?;
+        Ok(given.map_or(default, |count| Duration::from_millis(count.into())))
+    };
+    let disconnected = read("disconnectedTimeout", default.disconnected_after)?;
+    let failed = read("failedTimeout", default.failed_after)?;
+    let is_usable = disconnected >= LEAST_TIMEOUT && failed >= disconnected;
+    if is_usable { Ok((disconnected, failed)) } else { Err(Malformed) }
 }
 
 /// One text or an array of them.

@@ -16,7 +16,8 @@ use signaling_webrtc::{
 
 use super::TRANSPORT;
 use super::data_channel::WebRtcNativeDataChannel;
-use super::options::{channel_init, peer_options};
+use super::options::{channel_init, hides_interruptions, peer_options};
+use super::statistics;
 
 /// The native implementation of [WebRTCPeerConnection], built into this addon.
 ///
@@ -45,13 +46,29 @@ use super::options::{channel_init, peer_options};
 ///   [br][code]mtu[/code]: the largest IP packet in bytes that every path to the other side carries,
 ///   from 1200 to 9000, by default 1280. Larger ones carry bulk data with less effort, and nothing
 ///   at all where a path is narrower.
+///   [br][code]disconnectedTimeout[/code]: after so many milliseconds without hearing anything from
+///   the other side the link is unstable; 1800 unless set, at least 200.
+///   [br][code]failedTimeout[/code]: after so many milliseconds the connection has failed; 6000
+///   unless set, not below the other. Above 30000 it changes little: what is sent must be answered
+///   once in 30 seconds.
+///   [br][code]hideInterruptions[/code]: if [code]true[/code], which is the default,
+///   [method WebRTCPeerConnection.get_connection_state] stays at
+///   [constant WebRTCPeerConnection.STATE_CONNECTED] while the link is unstable, because
+///   [WebRTCMultiplayerPeer] drops a peer whose connection is in
+///   [constant WebRTCPeerConnection.STATE_DISCONNECTED]; [signal link_unstable] and
+///   [signal link_recovered] tell. If [code]false[/code], the state tells too, as in browsers.
 /// - [method WebRTCPeerConnection.create_data_channel] may be called at any time before the
 ///   connection is closed. It returns [code]null[/code] for options that contradict each other, or
 ///   an id that is in use. The key [code]maxPacketLifetime[/code] that [WebRTCMultiplayerPeer]
 ///   sends with value 1 is taken as [code]maxRetransmits: 0[/code]: unreliable packets are sent
 ///   once, and never again.
 /// - [method WebRTCPeerConnection.create_offer] needs a channel, else it returns
-///   [constant ERR_UNCONFIGURED].
+///   [constant ERR_UNCONFIGURED]. Once the two have connected it restarts ICE: when the other side
+///   has answered, a new path is looked for, also after
+///   [constant WebRTCPeerConnection.STATE_FAILED] by silence. Channels and packets live on, and the
+///   old path is used until there is a new one. If both sides offer at once, the one that made the
+///   first offer of all refuses the other's with [constant ERR_UNAVAILABLE], and the other one's
+///   own offer is dropped when it sets the remote one.
 /// - What does not fit the signaling state returns [constant ERR_UNAVAILABLE]; a description or a
 ///   candidate that cannot be read, or a local description that is not the one created last,
 ///   [constant ERR_INVALID_PARAMETER]; anything after [method WebRTCPeerConnection.close],
@@ -61,6 +78,9 @@ use super::options::{channel_init, peer_options};
 pub struct WebRtcNativePeerConnection {
     link: Link,
     has_channels: bool,
+    /// Whether the state shown stays connected while nothing is heard.
+    #[init(val = true)]
+    hides_interruptions: bool,
     /// Counts what makes events of before obsolete: closing, and starting anew.
     era: u64,
     base: Base<WebRtcPeerConnectionExtension>,
@@ -95,8 +115,11 @@ macro_rules! superseded_by_gd_self {
 #[godot_api]
 impl IWebRtcPeerConnectionExtension for WebRtcNativePeerConnection {
     fn initialize(&mut self, p_config: VarDictionary) -> Error {
-        match peer_options(&p_config) {
-            Ok(options) => {
+        let options = peer_options(&p_config)
+            .and_then(|options| Ok((options, hides_interruptions(&p_config)?)));
+        match options {
+            Ok((options, hides_interruptions)) => {
+                self.hides_interruptions = hides_interruptions;
                 self.link = Link::Unused(options);
                 self.has_channels = false;
                 self.era += 1;
@@ -191,6 +214,9 @@ impl IWebRtcPeerConnectionExtension for WebRtcNativePeerConnection {
             ConnectionState::New => GodotConnectionState::NEW,
             ConnectionState::Connecting => GodotConnectionState::CONNECTING,
             ConnectionState::Connected => GodotConnectionState::CONNECTED,
+            ConnectionState::Disconnected if self.hides_interruptions => {
+                GodotConnectionState::CONNECTED
+            }
             ConnectionState::Disconnected => GodotConnectionState::DISCONNECTED,
             ConnectionState::Failed => GodotConnectionState::FAILED,
             ConnectionState::Closed => GodotConnectionState::CLOSED,
@@ -240,6 +266,60 @@ impl WebRtcNativePeerConnection {
     #[signal]
     fn address_failed(address: GString, reason: GString);
 
+    /// Emitted when nothing has been heard from the other side for [code]disconnectedTimeout[/code]:
+    /// a good moment to show a warning. Packets that are put meanwhile wait. What follows is [signal
+    /// link_recovered], or the end: [constant WebRTCPeerConnection.STATE_FAILED].
+    #[signal]
+    fn link_unstable();
+
+    /// Emitted when the other side is heard again after [signal link_unstable].
+    #[signal]
+    fn link_recovered();
+
+    /// Returns how the connection is doing. The numbers are about a second old at most; what is
+    /// counted is counted since the connection began. The dictionary is empty while the connection
+    /// is unused. Times are in milliseconds, -1 if they are not known. The keys are:
+    ///
+    /// - [code]failure[/code]: why the connection has failed, in words, or an empty [String].
+    /// - [code]round_trip_time[/code]: the time of a round trip on the path in use, as the latest
+    ///   check measured it.
+    /// - [code]message_round_trip_time[/code]: the smoothed time from sending a packet until the
+    ///   other side has confirmed it, which it may do a little later.
+    /// - [code]loss[/code]: an estimate of the share of our packets that were lost, from 0 to 1.
+    /// - [code]bytes_sent[/code], [code]bytes_received[/code]: bytes of datagrams, without the
+    ///   headers of UDP and IP.
+    /// - [code]packets_sent[/code], [code]packets_received[/code]: datagrams.
+    /// - [code]messages_sent[/code], [code]messages_received[/code]: packets of channels, as
+    ///   [PacketPeer] puts and gets them.
+    /// - [code]retransmitted_packets[/code]: packets that carried something for a second time.
+    /// - [code]channels[/code]: an [Array] with a dictionary for each channel: [code]label[/code],
+    ///   [code]id[/code] (-1 if it has none yet) and [code]buffered_amount[/code], the bytes that
+    ///   wait to be sent.
+    /// - [code]selected_pair[/code]: the pair of addresses in use, an empty dictionary if there is
+    ///   none.
+    /// - [code]pairs[/code]: an [Array] with a dictionary for each pair of addresses that was tried
+    ///   since the last restart of ICE: [code]local_address[/code] and [code]remote_address[/code],
+    ///   with their ports; [code]local_type[/code] and [code]remote_type[/code], each
+    ///   [code]"host"[/code], [code]"srflx"[/code] (seen by a STUN server), [code]"prflx"[/code]
+    ///   (seen by the other side) or [code]"relay"[/code]; [code]protocol[/code], which is
+    ///   [code]"udp"[/code]; [code]relayed[/code], whether a TURN server is on the way;
+    ///   [code]state[/code]: [code]"waiting"[/code], [code]"checking"[/code],
+    ///   [code]"succeeded"[/code] or [code]"failed"[/code]; [code]failure[/code]: why it failed, in
+    ///   words; [code]round_trip_time[/code]; [code]checks_sent[/code],
+    ///   [code]checks_answered[/code] and [code]checks_received[/code].
+    /// - [code]local_candidates[/code], [code]remote_candidates[/code]: an [Array] with a
+    ///   dictionary for each address that either side has told of: [code]address[/code] and
+    ///   [code]type[/code].
+    #[func]
+    fn get_statistics(&self) -> VarDictionary {
+        match &self.link {
+            Link::Used(peer) => statistics::dictionary(&peer.statistics()),
+            Link::Unused(_) | Link::Closed => VarDictionary::new(),
+        }
+    }
+}
+
+impl WebRtcNativePeerConnection {
     fn command(&mut self, act: impl FnOnce(&PeerHandle) -> Result<(), Error>) -> Error {
         self.peer().and_then(act).err().unwrap_or(Error::OK)
     }
@@ -285,6 +365,8 @@ fn emit(this: &mut Gd<WebRtcNativePeerConnection>, event: PeerEvent) {
             let channel = WebRtcNativeDataChannel::from_handle(channel);
             this.emit_signal("data_channel_received", vslice![channel]);
         }
+        PeerEvent::LinkUnstable => this.signals().link_unstable().emit(),
+        PeerEvent::LinkRecovered => this.signals().link_recovered().emit(),
         PeerEvent::IceServerFailed { url, code, reason } => {
             this.signals().ice_server_failed().emit(&url, i32::from(code), &reason);
         }

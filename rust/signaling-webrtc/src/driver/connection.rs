@@ -40,6 +40,8 @@ pub(super) struct Connection {
     resolve_deadline: Option<Instant>,
     /// When the handle gets fresh statistics, with the next thing that happens.
     statistics_due: Instant,
+    /// Whether the handle was told that the other side is not heard.
+    is_unstable: bool,
     is_over: bool,
 }
 
@@ -73,6 +75,7 @@ impl Connection {
             unresolved: Vec::new(),
             resolve_deadline: None,
             statistics_due: Instant::now(),
+            is_unstable: false,
             is_over: false,
         }
     }
@@ -267,6 +270,7 @@ impl Connection {
             }
             Event::ConnectionState(state) => {
                 self.is_over |= state == ConnectionState::Closed;
+                self.tell_of_link(state);
                 // Before the state, so that who sees it finds the reason there.
                 self.tell_statistics(now);
                 self.shared.set_connection(state);
@@ -293,6 +297,20 @@ impl Connection {
             Event::Sent { key, amount } => {
                 self.with_channel(key, |channel| channel.release(amount))
             }
+        }
+    }
+
+    fn tell_of_link(&mut self, state: ConnectionState) {
+        let is_unstable = match state {
+            ConnectionState::Disconnected => true,
+            ConnectionState::Connected => false,
+            _ => return,
+        };
+        if is_unstable != self.is_unstable {
+            self.is_unstable = is_unstable;
+            let event =
+                if is_unstable { PeerEvent::LinkUnstable } else { PeerEvent::LinkRecovered };
+            self.notify(event);
         }
     }
 

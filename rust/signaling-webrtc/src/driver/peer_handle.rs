@@ -66,6 +66,10 @@ pub enum PeerEvent {
     },
     /// The other side opened a channel.
     ChannelAnnounced(ChannelHandle),
+    /// Nothing is heard from the other side at the moment.
+    LinkUnstable,
+    /// It is heard again.
+    LinkRecovered,
     /// An ICE server is of no use. The search goes on without it.
     IceServerFailed {
         /// Which, as it was given.

@@ -416,6 +416,7 @@ impl End {
                     self.failed_addresses.push((address, reason));
                 }
                 PeerEvent::ChannelAnnounced(channel) => self.announced.push(channel),
+                PeerEvent::LinkUnstable | PeerEvent::LinkRecovered => {}
                 PeerEvent::IceServerFailed { url, code, reason } => {
                     panic!("{url}: {code} {reason}")
                 }
