@@ -150,6 +150,11 @@ impl Ice {
         self.latest().credentials()
     }
 
+    /// Ours, of every generation that still answers.
+    pub(crate) fn username_fragments(&self) -> impl Iterator<Item = &str> {
+        self.generations().map(|generation| generation.credentials().ufrag.as_str())
+    }
+
     /// The other side's, as far as the latest generation knows them.
     pub(crate) fn remote_credentials(&self) -> Option<&IceCreds> {
         self.latest().remote()

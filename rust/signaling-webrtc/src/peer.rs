@@ -192,6 +192,16 @@ impl PeerConnection {
         }
     }
 
+    /// What the other side calls us by in its checks, before and after a restart of ICE.
+    pub(crate) fn username_fragments(&self) -> impl Iterator<Item = &str> {
+        self.ice.username_fragments()
+    }
+
+    /// Whether data takes this path at the moment.
+    pub(crate) fn sends_to(&self, local: SocketAddr, remote: SocketAddr) -> bool {
+        self.ice.path() == Some(Path { local, remote })
+    }
+
     /// Adds a STUN server, which every host socket of its address family asks for its public
     /// address.
     pub fn add_stun_server(&mut self, now: Instant, server: SocketAddr) {

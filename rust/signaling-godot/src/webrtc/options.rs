@@ -79,9 +79,12 @@ fn socket_options(config: &AnyDictionary) -> Result<SocketOptions, Malformed> {
 }
 
 fn ports(config: &AnyDictionary) -> Result<Ports, Malformed> {
-    match (optional(config, "portRangeBegin")?, optional(config, "portRangeEnd")?) {
-        (None, None) => Ok(Ports::Any),
-        (first, last) => Ok(Ports::Range(first.unwrap_or(1024), last.unwrap_or(u16::MAX))),
+    let shared = optional(config, "udpMux")?;
+    match (shared, optional(config, "portRangeBegin")?, optional(config, "portRangeEnd")?) {
+        (None, None, None) => Ok(Ports::Any),
+        (None, first, last) => Ok(Ports::Range(first.unwrap_or(1024), last.unwrap_or(u16::MAX))),
+        (Some(port), None, None) => Ok(Ports::Shared(port)),
+        (Some(_), _, _) => Err(Malformed),
     }
 }
 

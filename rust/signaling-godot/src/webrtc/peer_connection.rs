@@ -40,6 +40,9 @@ use super::statistics;
 ///   [br][code]portRangeBegin[/code], [code]portRangeEnd[/code]: the UDP ports to use, for example to
 ///   open them in a firewall; each connection takes one for each address. Either may be left out:
 ///   1024 to 65535.
+///   [br][code]udpMux[/code]: one UDP port, on each address, for all connections of the game that are
+///   made with it, in place of a range: what a dedicated server in a container needs. Two
+///   connections to the same port of the same machine do not go together: the older one fails.
 ///   [br][code]publicAddress[/code]: the IP address under which others reach this machine, or an
 ///   array of them, told to them in place of its own of the same family. The port stays as it is:
 ///   for a one-to-one NAT, or a container whose ports are published unchanged.

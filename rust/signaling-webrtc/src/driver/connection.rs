@@ -1,18 +1,21 @@
 //! One connection on the I/O thread: the state machine, its sockets, and what it shares with the
 //! handles.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::channel_handle::{ChannelHandle, ChannelShared, ChannelState, Message};
 use super::io_thread::MAX_SOCKETS;
+use super::mux::Mux;
 use super::peer_handle::{Command, PeerEvent, PeerOptions, PeerShared};
 use super::resolver::{Name, Resolved, Resolver};
 use super::socket::{Received, Socket};
-use super::socket_options::SocketOptions;
+use super::socket_options::{Ports, SocketOptions};
 use crate::candidate::Advertised;
 use crate::certificate::Certificate;
 use crate::channels::{ChannelInit, ChannelKey};
@@ -25,14 +28,15 @@ const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How old the statistics that a handle shows may be while something happens.
 const STATISTICS_AGE: Duration = Duration::from_secs(1);
 /// Datagrams taken from one socket before others have their turn.
-const BATCH: usize = 64;
+pub(super) const BATCH: usize = 64;
 
 /// One connection on the I/O thread.
 pub(super) struct Connection {
     machine: PeerConnection,
     shared: Arc<PeerShared>,
     channels: HashMap<ChannelKey, Arc<ChannelShared>>,
-    sockets: Vec<Socket>,
+    /// Those of its own have the tokens that follow [`Surroundings::first_token`], in this order.
+    sockets: Vec<Rc<Socket>>,
     socket_options: SocketOptions,
     ice_servers: Vec<IceServer>,
     /// Names that are being looked up, and until when they are waited for.
@@ -53,6 +57,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) first_token: usize,
     /// Which addresses to bind.
     pub(super) local_addresses: fn() -> Vec<IpAddr>,
+    /// The sockets that connections share.
+    pub(super) mux: &'a RefCell<Mux>,
     /// Who looks names up.
     pub(super) resolver: &'a Resolver,
 }
@@ -103,6 +109,7 @@ impl Connection {
             self.handle_command(now, command);
             if !is_message {
                 self.drain(now, around);
+                self.tell_names(around);
             }
         }
         self.drain(now, around);
@@ -120,17 +127,26 @@ impl Connection {
             let Some(socket) = self.sockets.get(socket) else { return false };
             match socket.receive(buffer) {
                 Received::Datagram(size, from) => {
-                    let input =
-                        Input::Datagram { local: socket.local(), from, bytes: &buffer[..size] };
-                    let now = Instant::now();
-                    self.machine.handle_input(now, input);
-                    self.drain(now, around);
+                    self.handle_datagram(socket.local(), from, &buffer[..size], around);
                 }
                 Received::Rejection => {}
                 Received::Nothing => return false,
             }
         }
         true
+    }
+
+    /// Takes one datagram.
+    pub(super) fn handle_datagram(
+        &mut self,
+        local: SocketAddr,
+        from: SocketAddr,
+        bytes: &[u8],
+        around: &Surroundings<'_>,
+    ) {
+        let now = Instant::now();
+        self.machine.handle_input(now, Input::Datagram { local, from, bytes });
+        self.drain(now, around);
     }
 
     /// Does what was due.
@@ -231,7 +247,7 @@ impl Connection {
     fn drain(&mut self, now: Instant, around: &Surroundings<'_>) {
         while let Some(output) = self.machine.poll_output() {
             match output {
-                Output::Transmit { from, to, bytes } => self.transmit(from, to, &bytes),
+                Output::Transmit { from, to, bytes } => self.transmit(from, to, &bytes, around),
                 Output::Event(event) => self.handle_event(now, event, around),
             }
         }
@@ -251,9 +267,26 @@ impl Connection {
         self.shared.set_statistics(Statistics { channels, ..self.machine.statistics() });
     }
 
-    fn transmit(&self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
-        if let Some(socket) = self.sockets.iter().find(|socket| socket.local() == from) {
-            socket.send(to, bytes);
+    fn transmit(&self, from: SocketAddr, to: SocketAddr, bytes: &[u8], around: &Surroundings<'_>) {
+        let Some(socket) = self.sockets.iter().find(|socket| socket.local() == from) else {
+            return;
+        };
+        if self.is_sharing() {
+            let is_chosen = self.machine.sends_to(from, to);
+            around.mux.borrow_mut().sent(self.shared.key(), from, to, bytes, is_chosen);
+        }
+        socket.send(to, bytes);
+    }
+
+    fn is_sharing(&self) -> bool {
+        matches!(self.socket_options.ports, Ports::Shared(_))
+    }
+
+    /// What others call us by may have changed.
+    fn tell_names(&self, around: &Surroundings<'_>) {
+        if self.is_sharing() && !self.sockets.is_empty() {
+            let names = self.machine.username_fragments();
+            around.mux.borrow_mut().set_names(self.shared.key(), names);
         }
     }
 
@@ -396,9 +429,17 @@ impl Connection {
     }
 
     fn bind(&mut self, address: IpAddr, around: &Surroundings<'_>) -> io::Result<SocketAddr> {
-        let mut socket = Socket::bind(address, self.socket_options.ports)?;
-        let token = mio::Token(around.first_token + self.sockets.len());
-        socket.register(around.registry, token)?;
+        let socket = match self.socket_options.ports {
+            Ports::Shared(port) => {
+                around.mux.borrow_mut().socket(around.registry, address, port)?
+            }
+            ports => {
+                let mut socket = Socket::bind(address, ports)?;
+                let token = mio::Token(around.first_token + self.sockets.len());
+                socket.register(around.registry, token)?;
+                Rc::new(socket)
+            }
+        };
         let local = socket.local();
         self.sockets.push(socket);
         Ok(local)

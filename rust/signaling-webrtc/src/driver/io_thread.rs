@@ -1,5 +1,6 @@
 //! The loop that serves every connection.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -12,9 +13,11 @@ use mio::event::Event;
 use mio::{Events, Poll, Token, Waker};
 use parking_lot::Mutex;
 
-use super::connection::{Connection, Surroundings};
+use super::connection::{BATCH, Connection, Surroundings};
+use super::mux::Mux;
 use super::peer_handle::{Command, PeerOptions, PeerShared};
 use super::resolver::{Name, Resolved, Resolver};
+use super::socket::Received;
 use crate::certificate::Certificate;
 use crate::peer::ConnectionState;
 
@@ -26,6 +29,8 @@ pub(super) struct PeerKey(pub(super) u64);
 pub(super) const MAX_SOCKETS: usize = 16;
 
 const WAKE: Token = Token(usize::MAX);
+/// The tokens from this one on are those of shared sockets; those below belong to connections.
+const SHARED: usize = 1 << (usize::BITS - 1);
 const MAX_READY_EVENTS: usize = 256;
 /// The largest UDP datagram.
 const MAX_DATAGRAM: usize = 65_535;
@@ -62,6 +67,7 @@ pub(super) struct IoThread {
     shared: Arc<IoShared>,
     world: World,
     resolver: Resolver,
+    mux: RefCell<Mux>,
     certificate: Certificate,
     connections: HashMap<PeerKey, Connection>,
     /// When each connection wants to be called, earliest first.
@@ -126,6 +132,7 @@ impl IoThread {
             resolver: Resolver::new(Arc::clone(&shared), world.lookup),
             shared,
             world,
+            mux: RefCell::new(Mux::new(SHARED)),
             certificate: Certificate::generate(rand::random()),
             connections: HashMap::new(),
             timers: BTreeSet::new(),
@@ -217,15 +224,42 @@ impl IoThread {
     /// Gives each socket that was ready one turn.
     fn receive(&mut self) {
         for token in std::mem::take(&mut self.ready) {
-            let (key, socket) = owner(token);
-            let mut has_more = false;
-            self.with_connection(key, |connection, around, buffer| {
-                has_more = connection.receive(socket, buffer, around);
-            });
+            let has_more =
+                if token.0 < SHARED { self.receive_own(token) } else { self.receive_shared(token) };
             if has_more {
                 self.ready.insert(token);
             }
         }
+    }
+
+    fn receive_own(&mut self, token: Token) -> bool {
+        let (key, socket) = owner(token);
+        let mut has_more = false;
+        self.with_connection(key, |connection, around, buffer| {
+            has_more = connection.receive(socket, buffer, around);
+        });
+        has_more
+    }
+
+    fn receive_shared(&mut self, token: Token) -> bool {
+        let Some(socket) = self.mux.borrow().by_token(token) else { return false };
+        for _ in 0..BATCH {
+            match socket.receive(&mut self.buffer) {
+                Received::Datagram(size, from) => self.pass_on(socket.local(), from, size),
+                Received::Rejection => {}
+                Received::Nothing => return false,
+            }
+        }
+        true
+    }
+
+    /// Gives what is in the buffer to the connection that it is for.
+    fn pass_on(&mut self, local: SocketAddr, from: SocketAddr, size: usize) {
+        let owner = self.mux.borrow().owner(local, from, &self.buffer[..size]);
+        let Some(key) = owner else { return };
+        self.with_connection(key, |connection, around, buffer| {
+            connection.handle_datagram(local, from, &buffer[..size], around);
+        });
     }
 
     fn handle_timeouts(&mut self) {
@@ -251,6 +285,7 @@ impl IoThread {
             registry: self.poll.registry(),
             first_token: first_token(key),
             local_addresses: self.world.local_addresses,
+            mux: &self.mux,
             resolver: &self.resolver,
         };
         let buffer = &mut self.buffer;
@@ -288,6 +323,7 @@ impl IoThread {
             connection.detach(state);
             // What panicked once may do so again while it is taken apart.
             let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(connection)));
+            self.mux.borrow_mut().forget(key);
         }
     }
 
@@ -302,8 +338,8 @@ impl IoThread {
 }
 
 fn first_token(key: PeerKey) -> usize {
-    // Wraps on 32-bit systems after 2^28 connections, which none of them lives to see.
-    (key.0 as usize).wrapping_mul(MAX_SOCKETS)
+    // Wraps on 32-bit systems after 2^27 connections, which none of them lives to see.
+    (key.0 as usize).wrapping_mul(MAX_SOCKETS) % SHARED
 }
 
 fn owner(token: Token) -> (PeerKey, usize) {

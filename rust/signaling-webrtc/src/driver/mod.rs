@@ -18,19 +18,21 @@
 //! | outgoing messages of a channel | [`MAX_BUFFERED`] | [`ChannelHandle::put`] | I/O thread, as the other side has room | [`PutError::Full`] |
 //! | incoming messages of a channel | [`MAX_WAITING_BYTES`] | I/O thread | [`ChannelHandle::take`] | reliable: the other side is slowed down; unreliable: the oldest is lost |
 //! | events of a connection | [`MAX_EVENTS`] | I/O thread | [`PeerHandle::take_events`] | the new one is lost, an announced channel is closed |
+//! | who sent the latest STUN requests of shared sockets | 4096 | I/O thread | – | the oldest is forgotten, its answer lost |
 //! | connections with commands | each connection once | handles | I/O thread | – |
 //! | names to resolve | [`MAX_NAMES`] | I/O thread | resolver threads, at most [`MAX_RESOLVERS`] | the server is given up |
 //!
 //! Reading order:
 //! - `transport`: start and stop.
 //! - `peer_handle` and `channel_handle`: what callers hold.
-//! - `io_thread`: the loop, and `connection`: one peer on it.
+//! - `io_thread`: the loop, `connection`: one peer on it, and `mux`: sockets that peers share.
 //! - `socket_options`, `socket`, `interfaces` and `resolver`: the outside world.
 
 mod channel_handle;
 mod connection;
 mod interfaces;
 mod io_thread;
+mod mux;
 mod peer_handle;
 mod resolver;
 mod socket;

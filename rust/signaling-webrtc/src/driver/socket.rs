@@ -89,6 +89,7 @@ fn bind_one_of(socket: &socket2::Socket, address: IpAddr, ports: Ports) -> io::R
     let (first, last) = match ports {
         Ports::Any => (0, 0),
         Ports::Range(first, last) => (first, last.max(first)),
+        Ports::Shared(port) => (port, port),
     };
     let middle = rand::random_range(first..=last);
     for port in (middle..=last).chain(first..middle) {

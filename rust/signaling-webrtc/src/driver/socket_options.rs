@@ -24,13 +24,17 @@ pub enum Ports {
     Any,
     /// Any free one from the first to the last. Each connection takes one for each address.
     Range(u16, u16),
+    /// This one, shared with every connection of the transport that wants it. Of two connections
+    /// to the same port of the same machine the older one goes silent: nothing in a datagram
+    /// tells which of them it is for.
+    Shared(u16),
 }
 
 /// Why socket options cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SocketOptionsError {
-    /// The first port is 0, or beyond the last.
-    #[error("not a range of ports")]
+    /// A port is 0, or the first one is beyond the last.
+    #[error("not a port, or not a range of them")]
     Ports,
     /// No single host has this address, or it means nothing without an interface.
     #[error("{0} cannot be used as an address")]
@@ -43,10 +47,12 @@ impl SocketOptions {
     /// # Errors
     /// See [`SocketOptionsError`].
     pub fn check(&self) -> Result<(), SocketOptionsError> {
-        if let Ports::Range(first, last) = self.ports
-            && (first == 0 || first > last)
-        {
-            return Err(SocketOptionsError::Ports);
+        match self.ports {
+            Ports::Range(first, last) if first == 0 || first > last => {
+                return Err(SocketOptionsError::Ports);
+            }
+            Ports::Shared(0) => return Err(SocketOptionsError::Ports),
+            Ports::Any | Ports::Range(..) | Ports::Shared(_) => {}
         }
         let mut addresses = self.bind_addresses.iter().chain(&self.public_addresses);
         match addresses.find(|&&address| !is_single_host(address)) {
@@ -67,15 +73,19 @@ mod tests {
 
     #[test]
     fn what_cannot_be_bound_anywhere_is_refused() {
-        let with_ports = |first, last| SocketOptions {
-            ports: Ports::Range(first, last),
-            ..SocketOptions::default()
-        };
-        assert_eq!(SocketOptions::default().check(), Ok(()));
-        assert_eq!(with_ports(5000, 5000).check(), Ok(()));
-        assert_eq!(with_ports(1, 65_535).check(), Ok(()));
-        assert_eq!(with_ports(0, 5000).check(), Err(SocketOptionsError::Ports));
-        assert_eq!(with_ports(5001, 5000).check(), Err(SocketOptionsError::Ports));
+        for (ports, is_usable) in [
+            (Ports::Any, true),
+            (Ports::Range(5000, 5000), true),
+            (Ports::Range(1, 65_535), true),
+            (Ports::Range(0, 5000), false),
+            (Ports::Range(5001, 5000), false),
+            (Ports::Shared(5000), true),
+            (Ports::Shared(0), false),
+        ] {
+            let expected = if is_usable { Ok(()) } else { Err(SocketOptionsError::Ports) };
+            let options = SocketOptions { ports, ..SocketOptions::default() };
+            assert_eq!(options.check(), expected, "{ports:?}");
+        }
         for (text, is_usable) in [
             ("192.0.2.1", true),
             ("127.0.0.1", true),

@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 
-use super::{End, Pair, loopback, reliable};
+use super::{End, Pair, loopback, next, reliable, until};
 use crate::driver::{PeerOptions, Ports, SocketOptions, Transport};
 use crate::peer::ConnectionState;
 
@@ -50,10 +51,11 @@ fn ports_come_from_the_range() {
 #[test]
 fn every_port_of_the_range_can_be_had() {
     let first = free_port();
-    let ports = Ports::Range(first, first.saturating_add(200));
+    let last = first + 200;
     let transport = loopback();
     let ends: Vec<_> = (0..20)
         .map(|_| {
+            let ports = Ports::Range(first, last);
             let sockets = SocketOptions { ports, ..SocketOptions::default() };
             Pair::with_options(&transport, &[reliable(1)], [with(sockets), with_defaults()])
         })
@@ -61,9 +63,9 @@ fn every_port_of_the_range_can_be_had() {
     let mut taken = Vec::new();
     for mut pair in ends {
         pair.until("a candidate", |pair| !pair.a.candidates.is_empty());
-        taken.extend(self::ports(&pair.a));
+        taken.extend(ports(&pair.a));
     }
-    assert!(taken.iter().all(|port| (first..=first.saturating_add(200)).contains(port)));
+    assert!(taken.iter().all(|port| (first..=last).contains(port)));
 }
 
 #[cfg(target_os = "linux")] // Others have a single loopback address.
@@ -105,6 +107,70 @@ fn the_public_address_is_told_in_place_of_our_own() {
     assert!(!pair.a.candidates[0].contains("127.0.0.1"), "{:?}", pair.a.candidates);
 }
 
+#[test]
+fn one_port_serves_fifty_connections() {
+    let port = free_port();
+    let transport = loopback();
+    let mut pairs: Vec<_> = (0..50)
+        .map(|_| {
+            let options = [with(sharing(port)), with_defaults()];
+            Pair::with_options(&transport, &[reliable(1)], options)
+        })
+        .collect();
+    pairs.iter_mut().for_each(Pair::until_open);
+    for (i, pair) in pairs.iter().enumerate() {
+        assert_eq!(ports(&pair.a), [port]);
+        pair.a.channels[0].put(&[i as u8; 1000], false).expect("room");
+        pair.b.channels[0].put(&[i as u8; 2000], false).expect("room");
+    }
+    for (i, pair) in pairs.iter().enumerate() {
+        assert_eq!(next(&pair.b.channels[0]).data, [i as u8; 1000]);
+        assert_eq!(next(&pair.a.channels[0]).data, [i as u8; 2000]);
+    }
+    // Closing one leaves the others alone; once all are closed, so is the port.
+    let survivor = pairs.split_off(49);
+    drop(pairs);
+    survivor[0].a.channels[0].put(b"still here", false).expect("room");
+    assert_eq!(next(&survivor[0].b.channels[0]).data, b"still here");
+    drop(survivor);
+    until("the port is free", || UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok());
+}
+
+#[test]
+fn a_shared_port_that_somebody_else_has_is_told() {
+    let taken = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
+    let port = taken.local_addr().expect("bound").port();
+    let options = [with(sharing(port)), with_defaults()];
+    let mut pair = Pair::with_options(&loopback(), &[reliable(1)], options);
+    pair.until("failed", |pair| pair.a.peer.connection_state() == ConnectionState::Failed);
+    assert_eq!(pair.a.failed_addresses.len(), 1);
+}
+
+#[test]
+fn who_comes_back_from_the_same_port_takes_the_place_of_who_was_there() {
+    let ports = [free_port(), free_port()];
+    let transport = loopback();
+    let pair = || {
+        let options = ports.map(|port| with(sharing(port)));
+        Pair::with_options(&transport, &[reliable(1)], options)
+    };
+    let mut before = pair();
+    before.until_open();
+    let mut after = pair();
+    after.until_open();
+    after.a.channels[0].put(b"again", false).expect("room");
+    assert_eq!(next(&after.b.channels[0]).data, b"again");
+    before.until("silent", |before| {
+        before.a.peer.connection_state() == ConnectionState::Disconnected
+    });
+    after.b.channels[0].put(b"and again", false).expect("room");
+    assert_eq!(next(&after.a.channels[0]).data, b"and again");
+}
+
+fn sharing(port: u16) -> SocketOptions {
+    SocketOptions { ports: Ports::Shared(port), ..SocketOptions::default() }
+}
+
 /// A pair whose first end has these sockets.
 fn open_with(sockets: SocketOptions) -> Pair {
     let options = [with(sockets), with_defaults()];
@@ -121,10 +187,17 @@ fn with_defaults() -> PeerOptions {
     PeerOptions::default()
 }
 
-/// A port that was free a moment ago.
+/// A free port that the system gives to nobody who does not ask for it, and that no other test
+/// takes.
 fn free_port() -> u16 {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
-    socket.local_addr().expect("bound").port()
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    loop {
+        let process = (std::process::id() % 100) as u16;
+        let port = 20_000 + process * 100 + TAKEN.fetch_add(1, Ordering::Relaxed) % 100;
+        if UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 fn addresses(end: &End) -> Vec<&str> {
