@@ -1,8 +1,8 @@
 //! Where the other side may be reached, and what it is told of where we are.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use is::Candidate;
+use is::{Candidate, CandidateKind, Protocol};
 
 /// A candidate of the other side, parsed (RFC 8839, section 5.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,9 +35,9 @@ impl Advertised {
 pub(crate) enum Content {
     /// An address to try.
     Address(Candidate),
-    /// Something well-formed that cannot be used here: TCP, another component, a name (browsers
-    /// hide their address behind one in `.local`, and still show up as peer-reflexive), or an
-    /// address that is no single host's.
+    /// Something well-formed that cannot be used here: TCP, another component, an unknown type, a
+    /// name (browsers hide their address behind one in `.local`, and still show up as
+    /// peer-reflexive), or an address that is no single host's.
     Unusable,
     /// No more candidates will come.
     End,
@@ -74,12 +74,17 @@ impl Content {
             return Err(CandidateError("too long"));
         }
         let fields = line.strip_prefix("candidate:").ok_or(CandidateError("no prefix"))?;
-        let mut fields = fields.split_ascii_whitespace().skip(1);
+        let mut fields = fields.split_ascii_whitespace();
+        let foundation = fields.next().ok_or(CandidateError("no foundation"))?;
         let component: u16 = number(fields.next()).ok_or(CandidateError("bad component"))?;
         let transport = fields.next().ok_or(CandidateError("no transport"))?;
-        let _priority: u32 = number(fields.next()).ok_or(CandidateError("bad priority"))?;
+        let priority: u32 = number(fields.next()).ok_or(CandidateError("bad priority"))?;
         let host = fields.next().ok_or(CandidateError("no address"))?;
         let port: u16 = number(fields.next()).ok_or(CandidateError("bad port"))?;
+        if fields.next() != Some("typ") {
+            return Err(CandidateError("no type"));
+        }
+        let kind = fields.next().ok_or(CandidateError("no type"))?;
         let Ok(ip) = host.parse::<IpAddr>() else {
             return if is_name(host) {
                 Ok(Self::Unusable)
@@ -87,16 +92,36 @@ impl Content {
                 Err(CandidateError("bad address"))
             };
         };
-        if component != 1
-            || !transport.eq_ignore_ascii_case("udp")
-            || !is_single_host(ip)
-            || port == 0
-        {
+        let is_udp = transport.eq_ignore_ascii_case("udp");
+        let Some(kind) = kind_of(kind).filter(|_| component == 1 && is_udp) else {
+            return Ok(Self::Unusable);
+        };
+        if !is_single_host(ip) || port == 0 {
             return Ok(Self::Unusable);
         }
-        Candidate::from_sdp_string(line)
-            .map(Self::Address)
-            .map_err(|_| CandidateError("bad type or extension"))
+        Ok(Self::Address(Candidate::from_parts(
+            foundation.to_owned(),
+            component,
+            Protocol::Udp,
+            priority,
+            SocketAddr::new(ip, port),
+            kind,
+            // What it is related to is for people to read.
+            None,
+            None,
+            fields.skip_while(|name| *name != "ufrag").nth(1).map(str::to_owned),
+        )))
+    }
+}
+
+/// `None` for one that was not known when this was written.
+fn kind_of(name: &str) -> Option<CandidateKind> {
+    match name {
+        "host" => Some(CandidateKind::Host),
+        "srflx" => Some(CandidateKind::ServerReflexive),
+        "prflx" => Some(CandidateKind::PeerReflexive),
+        "relay" => Some(CandidateKind::Relayed),
+        _ => None,
     }
 }
 
@@ -134,10 +159,31 @@ mod tests {
             ("a=candidate:1 1 udp 1 ::1 9 typ host generation 0 network-cost 999", "[::1]:9"),
             (" candidate:a/+ 1 udp 7 10.0.0.1 1 typ srflx raddr 0.0.0.0 rport 0\r\n", "10.0.0.1:1"),
             ("candidate:1 1 udp 1 2001:db8::1 9 typ relay raddr ::1 rport 1", "[2001:db8::1]:9"),
+            ("candidate:1 1 udp 0 10.0.0.1 1 typ host", "10.0.0.1:1"),
+            ("candidate:1 1 udp 1 10.0.0.1 1 typ srflx raddr x.local rport 9", "10.0.0.1:1"),
+            ("candidate:1 1 udp 1 10.0.0.1 1 typ host tcptype", "10.0.0.1:1"),
+            (
+                "candidate:über-\u{1F4A9}-0123456789012345678901234567890123456789 1 udp 1 10.0.0.1 1 typ host",
+                "10.0.0.1:1",
+            ),
         ];
         for (line, address) in cases {
             let Ok(Content::Address(candidate)) = content(line) else { panic!("{line}") };
             assert_eq!(candidate.addr().to_string(), address);
+        }
+    }
+
+    #[test]
+    fn the_generation_is_read() {
+        for (rest, ufrag) in [
+            ("", None),
+            (" ufrag abcd", Some("abcd")),
+            (" raddr 0.0.0.0 rport 0 generation 0 ufrag abcd network-id 1", Some("abcd")),
+            (" ufrag", None),
+        ] {
+            let line = format!("candidate:1 1 udp 1 192.0.2.1 5000 typ srflx{rest}");
+            let Ok(Content::Address(candidate)) = content(&line) else { panic!("{line}") };
+            assert_eq!(candidate.ufrag(), ufrag, "{line}");
         }
     }
 
@@ -160,6 +206,9 @@ mod tests {
             "candidate:1 1 udp 1 255.255.255.255 5000 typ host",
             "candidate:1 1 udp 1 ff02::1 5000 typ host",
             "candidate:1 1 udp 1 fe80::1 5000 typ host",
+            "candidate:1 0 udp 1 192.0.2.1 5000 typ host",
+            "candidate:1 1 ssltcp 1 192.0.2.1 443 typ relay raddr 0.0.0.0 rport 0",
+            "candidate:1 1 udp 1 192.0.2.1 5000 typ rumour",
         ] {
             assert_eq!(content(line), Ok(Content::Unusable), "{line}");
         }
@@ -180,7 +229,6 @@ mod tests {
             "candidate:1 1 udp 1 192.0.2.1 70000 typ host",
             "candidate:1 1 udp 1 192.0.2.1 1",
             "candidate:1 1 udp 1 192.0.2.1 1 typ",
-            "candidate:1 1 udp 1 192.0.2.1 1 typ rumour",
             "candidate:1 1 udp 1 192.0.2.1 1 host typ",
             &long,
         ] {

@@ -25,7 +25,7 @@ use generation::Generation;
 /// How long we may send without a fresh answer to a check (RFC 7675, section 5.1).
 const CONSENT_EXPIRY: Duration = Duration::from_secs(30);
 
-/// Candidates of each side, and addresses that turn up in checks; what comes beyond is ignored.
+/// Candidates of ours, and addresses that turn up in checks; what comes beyond is ignored.
 const MAX_ADDRESSES: usize = 64;
 
 /// The search for a path, and the path.

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use is::stun::{StunMessage, StunPacket};
-use is::{Candidate, IceAgent, IceAgentEvent, IceConnectionState, IceCreds, Protocol};
+use is::{
+    Candidate, CandidateKind, IceAgent, IceAgentEvent, IceConnectionState, IceCreds, Protocol,
+};
 
 use super::checks::Checks;
 use super::{MAX_ADDRESSES, Path, Timers};
@@ -13,6 +15,12 @@ use super::{MAX_ADDRESSES, Path, Timers};
 const CHECK_INTERVAL: Duration = Duration::from_millis(10);
 /// How long an unanswered check waits before the next; doubled up to [`Timers::keepalive`].
 const CHECK_RETRY: Duration = Duration::from_millis(100);
+
+/// Candidates of the other side that are its own addresses, and as many that are not; what comes
+/// beyond is ignored. Nobody shall have us check the addresses of others often.
+const MAX_REMOTES: usize = 12;
+/// Of these, how many may have the same IP address.
+const MAX_REMOTES_OF_ADDRESS: usize = 4;
 
 /// An agent of the `is` crate, and what there is to know of it.
 pub(crate) struct Generation {
@@ -105,7 +113,11 @@ impl Generation {
     /// Adds a candidate of the other side; descriptions repeat those that came before.
     pub(super) fn add_remote(&mut self, candidate: Candidate) {
         let known = &mut self.remote_candidates;
-        if known.len() < MAX_ADDRESSES && !known.contains(&candidate) {
+        let is_host = |candidate: &Candidate| candidate.kind() == CandidateKind::Host;
+        let alike = known.iter().filter(|other| is_host(other) == is_host(&candidate));
+        let nearby = known.iter().filter(|other| other.addr().ip() == candidate.addr().ip());
+        let has_room = alike.count() < MAX_REMOTES && nearby.count() < MAX_REMOTES_OF_ADDRESS;
+        if has_room && !known.contains(&candidate) {
             known.push(candidate.clone());
             self.agent.add_remote_candidate(candidate);
             self.has_news = true;

@@ -1,5 +1,6 @@
 //! Whole connections against each other, over a simulated network.
 
+mod candidates;
 mod closing;
 mod garbage;
 mod messages;

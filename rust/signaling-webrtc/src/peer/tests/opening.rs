@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use super::sim::{A, B, End, Link, Sim, in_band, ms, negotiated};
-use crate::candidate::RemoteCandidate;
 use crate::dtls::Role;
 use crate::peer::{
     ConnectionState, DescriptionError, Event, GatheringState, Input, SignalingState,
@@ -13,7 +12,7 @@ use crate::seeds::for_each_seed;
 use crate::signaling_state::WrongState;
 
 /// Connects with a negotiated channel after `prepare`.
-fn connect(seed: u64, prepare: impl FnOnce(&mut Sim)) -> Sim {
+pub(super) fn connect(seed: u64, prepare: impl FnOnce(&mut Sim)) -> Sim {
     let mut sim = Sim::new(seed);
     prepare(&mut sim);
     let key = sim.create_channel(A, negotiated(0));
@@ -104,49 +103,6 @@ fn an_answer_keeps_the_media_id_and_rejects_what_is_not_data() {
         _ => None,
     });
     assert_eq!(candidates.collect::<Vec<_>>(), [("numbers", 1)]);
-}
-
-#[test]
-fn candidates_may_come_before_the_description() {
-    connect(1, |sim| {
-        sim.relays_candidates = false;
-        for (to, line) in [
-            (A, "candidate:1 1 udp 2130706431 10.0.0.2 5000 typ host"),
-            (B, "candidate:1 1 udp 2130706431 10.0.0.1 5000 typ host"),
-        ] {
-            let candidate = RemoteCandidate::parse("0", 0, line).unwrap();
-            sim.with(to, |machine, now| machine.add_remote_candidate(now, candidate));
-        }
-    });
-}
-
-#[test]
-fn one_side_may_know_no_candidates_at_all() {
-    let sim = connect(1, |sim| {
-        sim.relays_candidates = false;
-        sim.signal_candidate(A, "candidate:1 1 udp 1 10.0.0.2 5000 typ host");
-    });
-    assert_eq!(sim.state(B), ConnectionState::Connected, "it met the other as peer-reflexive");
-}
-
-#[test]
-fn candidates_that_cannot_be_used_do_no_harm() {
-    connect(1, |sim| {
-        for to in [A, B] {
-            for line in [
-                "",
-                "candidate:1 1 tcp 1518280447 10.0.0.9 9 typ host tcptype active",
-                "candidate:1 1 udp 1 9b36eaac-bb2e-49bb-bb78-21c41c499900.local 5000 typ host",
-                "candidate:1 1 udp 2130706431 10.9.9.9 5000 typ host",
-                "candidate:1 1 udp 4294967295 ::1 5000 typ host",
-            ] {
-                sim.signal_candidate(to, line);
-                for n in 0..100 {
-                    sim.signal_candidate(to, &format!("candidate:1 1 udp 1 10.8.0.{n} 1 typ host"));
-                }
-            }
-        }
-    });
 }
 
 #[test]
