@@ -58,5 +58,5 @@ pub const MAX_WAITING_BYTES: usize = 16 * 1024 * 1024;
 pub const MAX_EVENTS: usize = 1024;
 /// Names of STUN servers that wait to be resolved, of all connections.
 pub const MAX_NAMES: usize = 64;
-/// Names that are resolved at the same time.
+/// Names that are resolved at the same time; three times as many lookups may hang beside them.
 pub const MAX_RESOLVERS: usize = 4;

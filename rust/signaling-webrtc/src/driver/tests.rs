@@ -4,6 +4,7 @@ mod paths;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
@@ -313,6 +314,21 @@ fn names_are_resolved_beside_the_thread() {
     until("complete", || lucky.gathering_state() == GatheringState::Complete);
     assert_eq!(unlucky.gathering_state(), GatheringState::Gathering);
     assert_eq!(transport.shut_down(Duration::from_millis(500)), Ok(()));
+}
+
+#[test]
+fn a_name_is_looked_up_once_for_many() {
+    static LOOKUPS: AtomicUsize = AtomicUsize::new(0);
+    fn lookup(_: &Name) -> io::Result<Vec<SocketAddr>> {
+        LOOKUPS.fetch_add(1, Ordering::Relaxed);
+        Err(io::Error::other("no such host"))
+    }
+    let transport = Transport::with_world(World { local_addresses: localhost, lookup });
+    for _ in 0..10 {
+        let peer = gather(&transport, "stun:unknown.example.com");
+        until("complete", || peer.gathering_state() == GatheringState::Complete);
+    }
+    assert_eq!(LOOKUPS.load(Ordering::Relaxed), 1);
 }
 
 #[test]
