@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::report::Echo;
 use crate::tally::Tally;
 use crate::workspace::Workspace;
-use crate::{demo, export, interop, run, test};
+use crate::{demo, export, interop, lab, run, test};
 
 /// How long cargo may take for one step on a slow machine.
 const CARGO_LIMIT: Duration = Duration::from_secs(1800);
@@ -26,6 +26,7 @@ pub(crate) fn all(workspace: &Workspace) -> Tally {
     });
     tally += step("tests", || Ok(test::all(workspace)));
     tally += step("interop", || interop::test(workspace, ""));
+    tally += step("lab", || lab::all(workspace, ""));
     tally += step("demo without a window", || demo::headless(workspace).map(|()| Tally::PASS));
     tally += step("exported server", || export::server(workspace).map(|()| Tally::PASS));
     tally

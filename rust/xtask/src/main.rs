@@ -4,8 +4,8 @@
 //! In reading order: `workspace` (where things are), `run` with `report` and `groups` (processes,
 //! and the judgement of what they said), `tools` (programs of others), `godot` with `provision`,
 //! `sources` and `relocate` (an engine), `extension`, `project` and `files` (something to run in
-//! it), and then one file per command: `test`, `interop`, `demo`, `export`, `screenshot`, `bench`,
-//! `ci`.
+//! it), and then one file per command: `test`, `interop`, `lab`, `demo`, `export`, `screenshot`,
+//! `bench`, `ci`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 
@@ -18,6 +18,7 @@ mod files;
 mod godot;
 mod groups;
 mod interop;
+mod lab;
 mod project;
 mod provision;
 mod relocate;
@@ -49,11 +50,14 @@ usage: cargo xtask <command>
   test                 runs all tests: Rust's, then those in the engine
   godot-test [filter]  runs the tests in the engine, of the files that have the filter in their name
   interop [filter]     tests connections with Chromium and other stacks, where the filter matches
+  lab [filter]         lets peers meet in lossy and translated networks (Linux, as root), in the
+                       cases that have the filter in their name
   export-server        exports the dedicated server, and lets two bots play on it
   screenshot           saves pictures of the demo under target/screenshots
   bench webrtc [...]   measures connections beside libdatachannel's (--only NAME, --rounds N,
                        --engine ours)
-  ci                   makes every check: format, lints, docs, tests, interop, demo, export
+  ci                   makes every check: format, lints, docs, tests, interop, lab, demo,
+                       export
 
 The engine is $GODOT4_BIN, else godot4 or godot on the PATH, else fetched from Debian's archive.";
 
@@ -67,6 +71,7 @@ enum Task {
     Interop { filter: String },
     ExportServer,
     Screenshot,
+    Lab { filter: String },
     BenchWebRtc(Vec<OsString>),
     Ci,
 }
@@ -94,6 +99,7 @@ fn parse() -> Result<Task> {
         "interop" => Task::Interop { filter: String::new() },
         "export-server" => Task::ExportServer,
         "screenshot" => Task::Screenshot,
+        "lab" => Task::Lab { filter: String::new() },
         "bench" if arguments.value()? == "webrtc" => {
             Task::BenchWebRtc(arguments.raw_args()?.collect())
         }
@@ -106,6 +112,7 @@ fn parse() -> Result<Task> {
             (Task::Demo, Long("headless")) => Task::DemoHeadless,
             (Task::GodotTest { .. }, Value(filter)) => Task::GodotTest { filter: filter.string()? },
             (Task::Interop { .. }, Value(filter)) => Task::Interop { filter: filter.string()? },
+            (Task::Lab { .. }, Value(filter)) => Task::Lab { filter: filter.string()? },
             (_, argument) => return Err(argument.unexpected().into()),
         };
     }
@@ -132,6 +139,7 @@ fn perform(task: Task) -> Result<Tally> {
         Task::Interop { filter } => {
             return Ok(closing_line(interop::test(&workspace, &filter)?));
         }
+        Task::Lab { filter } => return Ok(closing_line(lab::all(&workspace, &filter)?)),
         Task::Ci => return Ok(closing_line(ci::all(&workspace))),
     }
     Ok(Tally::default())

@@ -1,0 +1,233 @@
+//! Lets two peers meet in networks that no test on loopback has: lossy ones, behind routers that
+//! translate addresses, with nothing but a relay between them. Linux only, as root.
+
+mod network;
+mod turn;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use std::{env, io};
+
+use anyhow::{Result, ensure};
+
+use crate::report::{Echo, Report};
+use crate::run::{self, Running};
+use crate::tally::Tally;
+use crate::tools;
+use crate::workspace::Workspace;
+use network::Network;
+use turn::TurnServer;
+
+/// How long building may take on a slow machine.
+const BUILD_LIMIT: Duration = Duration::from_secs(1800);
+/// How long two peers may take; they give up by themselves before.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Two peers in a network, and what is to come of it.
+struct Case {
+    name: &'static str,
+    network: fn() -> Result<Network>,
+    /// What both peers are told besides where to meet.
+    arguments: &'static [&'static str],
+    /// What happens to the network once they are connected.
+    accident: Option<fn(&Network) -> Result<()>>,
+    /// What both say at the end, and on the way there.
+    said: &'static [&'static str],
+}
+
+/// A case in which all goes well without a server.
+const PLAIN: Case =
+    Case { name: "", network: cable, arguments: &[], accident: None, said: &["done"] };
+
+const CASES: [Case; 5] = [
+    Case {
+        name: "one datagram of ten is lost",
+        network: lossy_cable,
+        arguments: &["--messages", "400"],
+        ..PLAIN
+    },
+    Case { name: "there is IPv6 alone", network: cable_v6, ..PLAIN },
+    Case {
+        name: "routers that keep ports, and a STUN server",
+        network: || homes("masquerade"),
+        arguments: &["--server", STUN],
+        ..PLAIN
+    },
+    Case {
+        name: "routers that change ports, and no relay",
+        network: || homes("masquerade fully-random"),
+        arguments: &["--server", STUN],
+        said: &["failed"],
+        ..PLAIN
+    },
+    Case {
+        name: "one of two cables is cut",
+        network: two_cables,
+        arguments: &["--messages", "600"],
+        accident: Some(|network| network.ip("a", &["link", "delete", "eth0"])),
+        ..PLAIN
+    },
+];
+
+const STUN: &str = "stun:198.51.100.1";
+
+/// Plays all cases, or those whose name contains `filter`.
+pub(crate) fn all(workspace: &Workspace, filter: &str) -> Result<Tally> {
+    if let Err(obstacle) = prepare() {
+        // Whoever runs this unattended would not see that nothing was tested.
+        ensure!(env::var_os("CI").is_none(), "the lab cannot be built: {obstacle:#}");
+        println!("SKIPPED: the lab, because {obstacle:#}");
+        return Ok(Tally::default());
+    }
+    let lab = Lab { peer: build(workspace)?, folder: workspace.fresh_folder("lab")? };
+    let mut tally = Tally::default();
+    for case in CASES.iter().filter(|case| case.name.contains(filter)) {
+        let started = Instant::now();
+        let outcome = lab.play(case).map(|()| Tally::PASS);
+        if outcome.is_ok() {
+            println!("ok: {} in {:.1?}", case.name, started.elapsed());
+        }
+        tally += Tally::of(case.name, outcome);
+    }
+    ensure!(tally != Tally::default(), "no case of the lab has \"{filter}\" in its name");
+    Ok(tally)
+}
+
+fn prepare() -> Result<()> {
+    ensure!(cfg!(target_os = "linux"), "namespaces are a matter of Linux");
+    ensure!(tools::is_root(), "only root may make namespaces");
+    tools::debian(&["ip", "nft", "openssl", "sysctl", "turnserver"])?;
+    network::remove_leftovers()
+}
+
+/// Builds the program that is one peer.
+fn build(workspace: &Workspace) -> Result<PathBuf> {
+    let command = workspace.cargo(["build", "--package=signaling-tests", "--example=lab"]);
+    run::run("cargo build", command, BUILD_LIMIT, Echo::Live)?;
+    Ok(workspace.target.join("debug/examples/lab"))
+}
+
+struct Lab {
+    peer: PathBuf,
+    /// Where peers meet, and what the TURN server writes down.
+    folder: PathBuf,
+}
+
+impl Lab {
+    fn play(&self, case: &Case) -> Result<()> {
+        let network = (case.network)()?;
+        let _server = match case.arguments.contains(&"--server") {
+            true => Some(TurnServer::start(&network, &self.folder)?),
+            false => None,
+        };
+        remove(&self.folder.join(MEETING))?;
+        let mut a = self.start(&network, case, "a", &["--offer"])?;
+        a.wait_for("waiting")?;
+        let b = self.start(&network, case, "b", &[])?;
+        if let Some(accident) = case.accident {
+            a.wait_for("open")?;
+            accident(&network)?;
+        }
+        let (a, b) = (a.finish()?, b.finish()?);
+        for report in [a, b] {
+            judge(&report, case.said)?;
+        }
+        Ok(())
+    }
+
+    fn start(&self, network: &Network, case: &Case, space: &str, role: &[&str]) -> Result<Running> {
+        let mut command = network.command(space, &self.peer);
+        // The path of a socket has to be short.
+        command.current_dir(&self.folder).args(["--meeting", MEETING]).args(role);
+        command.args(case.arguments);
+        Running::start(space, command, LIMIT, Echo::OnFailure)
+    }
+}
+
+const MEETING: &str = "meeting";
+
+fn judge(report: &Report, said: &[&str]) -> Result<()> {
+    said.iter().try_for_each(|line| report.judge(Some(line)))
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    if path.exists() { std::fs::remove_file(path) } else { Ok(()) }
+}
+
+/// Two machines on one cable.
+fn cable() -> Result<Network> {
+    let network = Network::new(&["a", "b"])?;
+    network.wire(("a", "eth0", "192.0.2.1/24"), ("b", "eth0", "192.0.2.2/24"))?;
+    Ok(network)
+}
+
+fn cable_v6() -> Result<Network> {
+    let network = Network::new(&["a", "b"])?;
+    network.wire(("a", "eth0", "2001:db8::1/64"), ("b", "eth0", "2001:db8::2/64"))?;
+    Ok(network)
+}
+
+fn two_cables() -> Result<Network> {
+    let network = cable()?;
+    network.wire(("a", "eth1", "198.51.100.1/24"), ("b", "eth1", "198.51.100.2/24"))?;
+    Ok(network)
+}
+
+fn lossy_cable() -> Result<Network> {
+    const LOSSES: &str = "
+        table inet lab {
+            chain losses {
+                type filter hook input priority 0;
+                meta l4proto udp numgen random mod 100 < 10 drop
+            }
+        }";
+    let network = cable()?;
+    network.rules("a", LOSSES)?;
+    network.rules("b", LOSSES)?;
+    Ok(network)
+}
+
+/// Two machines at home, each behind a router of its own, and the internet with a server between
+/// them.
+fn homes(masquerade: &str) -> Result<Network> {
+    let network = Network::new(&["a", "router-a", "net", "router-b", "b"])?;
+    network.ip("net", &["address", "add", turn::ADDRESS, "dev", "lo"])?;
+    network.forward("net")?;
+    for (home, router, number) in [("a", "router-a", 1), ("b", "router-b", 2)] {
+        let inside = |host| format!("10.0.{number}.{host}");
+        let outside = |host| format!("203.0.{number}.{host}");
+        network.wire(
+            (home, "eth0", &format!("{}/24", inside(2))),
+            (router, "home", &format!("{}/24", inside(1))),
+        )?;
+        network.wire(
+            (router, "wan", &format!("{}/24", outside(2))),
+            ("net", router, &format!("{}/24", outside(1))),
+        )?;
+        network.route(home, &inside(1))?;
+        network.route(router, &outside(1))?;
+        network.forward(router)?;
+        network.rules(router, &router_rules(masquerade))?;
+    }
+    Ok(network)
+}
+
+/// Translates addresses, and lets nobody in who was not asked.
+fn router_rules(masquerade: &str) -> String {
+    format!(
+        "table ip lab {{
+            chain outgoing {{
+                type nat hook postrouting priority 100;
+                oifname wan {masquerade}
+            }}
+            chain incoming {{
+                type filter hook input priority 0;
+                iifname wan drop
+            }}
+            chain passing {{
+                type filter hook forward priority 0;
+                iifname wan ct state != {{ established, related }} drop
+            }}
+        }}"
+    )
+}
