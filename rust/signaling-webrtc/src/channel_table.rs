@@ -193,6 +193,8 @@ impl ChannelTable {
     ) {
         let stream = received.stream;
         match Payload::decode(received.ppid, received.bytes) {
+            // Whoever keeps order and accepts losses wants what is newest.
+            Some(Payload::User { .. }) if received.is_late => {}
             Some(Payload::User { data, text }) => self.deliver(stream, data, text, events),
             Some(Payload::Control(bytes)) => match Control::decode(&bytes) {
                 Some(Control::Open(init)) => self.announced(now, stream, init, events),
@@ -248,18 +250,16 @@ impl ChannelTable {
         events.push_back(Event::ChannelAnnounced { key, init, id: stream });
     }
 
-    /// The other side sends nothing more on these streams; none named means all.
-    pub(crate) fn incoming_reset(&mut self, streams: &[u16], events: &mut VecDeque<Event>) {
-        for (&key, channel) in &mut self.table {
-            let is_named = |stream: u16| streams.is_empty() || streams.contains(&stream);
-            if !channel.stream.is_some_and(is_named) || channel.state == State::Connecting {
-                continue;
-            }
-            channel.their_side_ended = true;
-            if channel.state == State::Open {
-                channel.state = State::Closing;
-                events.push_back(Event::ChannelClosing { key });
-            }
+    /// The other side sends nothing more on this stream.
+    pub(crate) fn incoming_reset(&mut self, stream: u16, events: &mut VecDeque<Event>) {
+        let Some((key, channel)) = self.on_stream(stream) else { return };
+        if channel.state == State::Connecting {
+            return;
+        }
+        channel.their_side_ended = true;
+        if channel.state == State::Open {
+            channel.state = State::Closing;
+            events.push_back(Event::ChannelClosing { key });
         }
     }
 
@@ -328,7 +328,7 @@ mod tests {
     }
 
     fn control(stream: u16, bytes: Vec<u8>) -> Received {
-        Received { stream, ppid: 50, bytes }
+        Received { stream, ppid: 50, bytes, is_late: false }
     }
 
     fn open(stream: u16) -> Received {
@@ -375,12 +375,12 @@ mod tests {
             control(3, vec![2]),
             control(3, vec![3, 0, 0]),
             control(3, vec![255; 40]),
-            Received { stream: 3, ppid: 51, bytes: b"nobody's".into() },
-            Received { stream: 3, ppid: 99, bytes: vec![1] },
+            Received { stream: 3, ppid: 51, bytes: b"nobody's".into(), is_late: false },
+            Received { stream: 3, ppid: 99, bytes: vec![1], is_late: false },
         ] {
             table.receive(Instant::now(), message, &mut events);
         }
-        table.incoming_reset(&[3], &mut events);
+        table.incoming_reset(3, &mut events);
         table.outgoing_reset(&[3]);
         assert!(events.is_empty() && table.table.is_empty() && table.refused.is_empty());
     }

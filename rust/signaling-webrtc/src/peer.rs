@@ -32,7 +32,7 @@ use crate::config::{IcePolicy, PeerConfig};
 use crate::demux::Layer;
 use crate::dtls::{self, Dtls, DtlsEvent};
 use crate::ice::{self, Ice, IceState, Path};
-use crate::sctp::{Association, Received, SctpEvent};
+use crate::sctp::{Association, Inbound, SctpEvent};
 use crate::signaling_state::SignalingState;
 use crate::statistics::{Counters, Statistics, Traffic};
 use crate::stun::StunClient;
@@ -46,10 +46,6 @@ const MAX_EARLY_CANDIDATES: usize = 64;
 
 /// Datagrams of the handshake that wait for a path; what comes beyond is sent again anyway.
 const MAX_EARLY_DATAGRAMS: usize = 8;
-
-/// Ends of channels that wait behind a reader that is full. Each lets a whole receive window wait
-/// before it; what comes beyond is taken as lost, so that the other side sends it again.
-const MAX_WAITING_RESETS: usize = 8;
 
 /// A WebRTC peer connection with data channels, as a state machine.
 ///
@@ -74,9 +70,6 @@ pub struct PeerConnection {
     /// Whether the association stands.
     is_open: bool,
     channels: ChannelTable,
-    inbox: VecDeque<Inbound>,
-    /// How many resets are in it.
-    waiting_resets: usize,
     state: ConnectionState,
     /// How it ended, if it has: closed or failed, for good.
     end: Option<ConnectionState>,
@@ -84,6 +77,8 @@ pub struct PeerConnection {
     failure: Option<Failure>,
     /// Whether something happened that the layers have not heard of yet.
     is_stirred: bool,
+    /// Whether something was read that there may be something to say to.
+    has_read: bool,
     timeout: Option<Instant>,
     transmits: VecDeque<(Path, Vec<u8>)>,
     events: VecDeque<Event>,
@@ -101,14 +96,6 @@ struct Gathering {
     candidates: Vec<String>,
     /// Whether the driver has nothing more to add.
     has_all: bool,
-}
-
-/// What came over SCTP and waits for its turn: nothing overtakes a message whose reader is full.
-/// Filled from the association only while that reader is not full, or before the end of a channel
-/// joins the line, so that its window and [`MAX_WAITING_RESETS`] bound it.
-enum Inbound {
-    Message(Received),
-    Reset(Vec<u16>),
 }
 
 impl PeerConnection {
@@ -133,12 +120,11 @@ impl PeerConnection {
             association: None,
             is_open: false,
             channels: ChannelTable::new(config.max_message_bytes),
-            inbox: VecDeque::new(),
-            waiting_resets: 0,
             state: ConnectionState::New,
             end: None,
             failure: None,
             is_stirred: false,
+            has_read: false,
             timeout: None,
             transmits: VecDeque::new(),
             events: VecDeque::new(),
@@ -245,9 +231,9 @@ impl PeerConnection {
         self.channels.max_outgoing()
     }
 
-    /// Stops delivering messages of this channel: its reader is full. A message of it that is
-    /// next in line holds back those behind it, on all channels, and the other side learns of it
-    /// through the receive window; so resume soon.
+    /// Stops delivering messages of this channel: its reader is full. They count towards the
+    /// receive window, which all channels share: when it is full of them the other side can send
+    /// nothing more at all; so resume soon.
     pub fn pause_reading(&mut self, key: ChannelKey) {
         self.channels.set_paused(key, true);
     }
@@ -283,11 +269,7 @@ impl PeerConnection {
     /// What arrived and waits because a reader is full, in bytes.
     #[cfg(test)]
     fn waiting_bytes(&self) -> usize {
-        let bytes = self.inbox.iter().map(|inbound| match inbound {
-            Inbound::Message(message) => message.bytes.len(),
-            Inbound::Reset(_) => 0,
-        });
-        bytes.sum()
+        self.association.as_ref().map_or(0, Association::unread)
     }
 
     /// Closes a channel once what waits on it has been sent; [`Event::ChannelClosing`] and later
@@ -306,7 +288,6 @@ impl PeerConnection {
     /// Closes the connection; the other side is told at once.
     pub fn close(&mut self, now: Instant) {
         self.stir(now);
-        self.inbox.clear();
         self.say_goodbye();
         self.finish(ConnectionState::Closed);
     }
@@ -322,7 +303,7 @@ impl PeerConnection {
             }
         };
         association.close();
-        while let Some(event) = association.poll() {
+        while let Some(event) = association.poll(self.now) {
             if let SctpEvent::Transmit(packet) = event {
                 dtls.send(&packet);
                 transmit(dtls);
@@ -365,7 +346,7 @@ impl PeerConnection {
         match self.dtls.as_mut().filter(|_| self.ice.path().is_some()) {
             Some(dtls) => {
                 dtls.handle(self.now, bytes);
-                self.carry();
+                self.take_from_dtls();
             }
             None if self.early_datagrams.len() < MAX_EARLY_DATAGRAMS => {
                 self.early_datagrams.push_back(bytes.to_vec());
@@ -387,7 +368,11 @@ impl PeerConnection {
             }
             if std::mem::take(&mut self.is_stirred) {
                 self.advance();
-            } else if !self.take_inbound() {
+            } else if self.take_inbound() {
+                self.has_read = true;
+            } else if std::mem::take(&mut self.has_read) {
+                self.carry();
+            } else {
                 self.timeout = self.next_timeout();
                 return None;
             }
@@ -469,25 +454,27 @@ impl PeerConnection {
     /// more to say.
     fn carry(&mut self) {
         loop {
-            if let Some(event) = self.dtls.as_mut().and_then(Dtls::poll) {
-                self.handle_dtls_event(event);
-            } else if let Some(event) = self.poll_association() {
-                self.handle_sctp_event(event);
-            } else {
-                return;
-            }
+            self.take_from_dtls();
+            let Some(event) = self.poll_association() else { return };
+            self.handle_sctp_event(event);
+        }
+    }
+
+    fn take_from_dtls(&mut self) {
+        while let Some(event) = self.dtls.as_mut().and_then(Dtls::poll) {
+            self.handle_dtls_event(event);
         }
     }
 
     /// What happened in the association; the channels have their turn when nothing did.
     fn poll_association(&mut self) -> Option<SctpEvent> {
         let association = self.association.as_mut()?;
-        let event = association.poll();
+        let event = association.poll(self.now);
         if event.is_some() || !self.is_open {
             return event;
         }
         self.channels.flush(self.now, association, &mut self.events);
-        association.poll()
+        association.poll(self.now)
     }
 
     fn handle_dtls_event(&mut self, event: DtlsEvent) {
@@ -497,15 +484,13 @@ impl PeerConnection {
             }
             DtlsEvent::Connected => {
                 let port = self.negotiation.agreed().map_or(0, |agreed| agreed.sctp_port);
-                self.association = Some(Association::new(self.now, &self.config, port));
+                let association = Association::new(self.now, &mut self.rng, &self.config, port);
+                self.association = Some(association);
             }
             DtlsEvent::Data(packet) => {
                 self.ice.heard(self.now);
-                if let Some(association) = &mut self.association
-                    && self.waiting_resets < MAX_WAITING_RESETS
-                {
+                if let Some(association) = &mut self.association {
                     association.handle(self.now, &packet);
-                    self.receive();
                 }
             }
             DtlsEvent::Closed => self.finish(ConnectionState::Closed),
@@ -519,56 +504,20 @@ impl PeerConnection {
                 self.dtls.iter_mut().for_each(|dtls| dtls.send(&packet));
             }
             SctpEvent::Connected => self.is_open = true,
-            SctpEvent::IncomingReset(streams) => {
-                self.receive_all();
-                self.inbox.push_back(Inbound::Reset(streams));
-                self.waiting_resets += 1;
-            }
             SctpEvent::OutgoingReset(streams) => self.channels.outgoing_reset(&streams),
             SctpEvent::Closed => self.finish(ConnectionState::Closed),
-            SctpEvent::Failed => self.fail(Failure::Aborted),
-        }
-    }
-
-    /// Takes what has arrived, unless the reader of what is next in line is full.
-    fn receive(&mut self) {
-        if !self.is_held_back() {
-            self.receive_all();
-        }
-    }
-
-    fn receive_all(&mut self) {
-        while let Some(message) = self.association.as_mut().and_then(Association::receive) {
-            self.inbox.push_back(Inbound::Message(message));
-        }
-    }
-
-    fn is_held_back(&self) -> bool {
-        match self.inbox.front() {
-            Some(Inbound::Message(next)) => self.channels.is_paused(next.stream),
-            Some(Inbound::Reset(_)) | None => false,
         }
     }
 
     /// Delivers what is next in line; false when there is nothing, or its reader is full.
     fn take_inbound(&mut self) -> bool {
-        if self.inbox.is_empty() {
-            self.receive();
-        }
-        if self.is_held_back() {
-            return false;
-        }
-        match self.inbox.pop_front() {
-            Some(Inbound::Message(message)) => {
-                self.channels.receive(self.now, message, &mut self.events);
-            }
-            Some(Inbound::Reset(streams)) => {
-                self.waiting_resets -= 1;
-                self.channels.incoming_reset(&streams, &mut self.events);
-            }
+        let (now, channels) = (self.now, &mut self.channels);
+        let Some(association) = &mut self.association else { return false };
+        match association.receive(now, |stream| channels.is_paused(stream)) {
+            Some(Inbound::Message(message)) => channels.receive(now, message, &mut self.events),
+            Some(Inbound::Reset(stream)) => channels.incoming_reset(stream, &mut self.events),
             None => return false,
         }
-        self.carry();
         true
     }
 
@@ -611,13 +560,15 @@ impl PeerConnection {
             return;
         }
         self.end = Some(end);
-        for inbound in std::mem::take(&mut self.inbox) {
-            if let Inbound::Message(message) = inbound {
-                self.channels.receive(self.now, message, &mut self.events);
-            }
-        }
         self.dtls = None;
-        self.last_counters = self.association.take().map(|old| old.counters()).unwrap_or_default();
+        if let Some(mut association) = self.association.take() {
+            while let Some(inbound) = association.receive(self.now, |_| false) {
+                if let Inbound::Message(message) = inbound {
+                    self.channels.receive(self.now, message, &mut self.events);
+                }
+            }
+            self.last_counters = association.counters();
+        }
         self.channels.close_all(&mut self.events);
         if end == ConnectionState::Closed {
             self.negotiation.close();

@@ -33,18 +33,19 @@ impl Statistics {
         self.pairs.iter().find(|pair| pair.is_selected)
     }
 
-    /// The share of our packets that were lost, from 0 to 1, judged by those that were sent again
-    /// and by checks of the path that nobody answered.
+    /// The share of what we sent that was lost, from 0 to 1, judged by parts of messages that were
+    /// not acknowledged and by checks of the path that nobody answered.
     pub fn loss(&self) -> f64 {
         let pair = self.selected_pair();
         // The latest check may still be answered.
         let checks = pair.map_or(0, |pair| pair.checks_sent.saturating_sub(1));
         let unanswered = checks.saturating_sub(pair.map_or(0, |pair| pair.checks_answered));
-        let sent = self.association.packets_sent + checks;
+        let Counters { chunks_sent, chunks_retransmitted, chunks_lost, .. } = self.association;
+        let sent = chunks_sent + chunks_retransmitted + checks;
         if sent == 0 {
             return 0.0;
         }
-        ((self.association.packets_retransmitted + unanswered) as f64 / sent as f64).min(1.0)
+        ((chunks_lost + unanswered) as f64 / sent as f64).min(1.0)
     }
 }
 
@@ -73,11 +74,18 @@ pub struct Counters {
     pub packets_sent: u64,
     /// SCTP packets received.
     pub packets_received: u64,
-    /// Those of the packets sent that carry something for a second time.
-    pub packets_retransmitted: u64,
-    /// The smoothed round trip, counting how long the other side waits before it confirms; `None`
-    /// before it was measured.
+    /// Parts of messages that were sent, each counted once. A message that fits a packet is one.
+    pub chunks_sent: u64,
+    /// Parts of messages that were sent once more.
+    pub chunks_retransmitted: u64,
+    /// Parts of messages that seemed lost; only some of them are worth sending again.
+    pub chunks_lost: u64,
+    /// The smoothed round trip; `None` before it was measured.
     pub round_trip: Option<Duration>,
+    /// What may be on its way at a time, in bytes: how much the network seems to carry.
+    pub congestion_window: usize,
+    /// What is on its way and not acknowledged, in bytes.
+    pub in_flight: usize,
 }
 
 /// One channel.

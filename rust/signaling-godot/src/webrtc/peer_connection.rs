@@ -294,7 +294,7 @@ impl WebRtcNativePeerConnection {
     /// - [code]packets_sent[/code], [code]packets_received[/code]: datagrams.
     /// - [code]messages_sent[/code], [code]messages_received[/code]: packets of channels, as
     ///   [PacketPeer] puts and gets them.
-    /// - [code]retransmitted_packets[/code]: packets that carried something for a second time.
+    /// - [code]retransmissions[/code]: packets' worth of messages that were sent once more.
     /// - [code]channels[/code]: an [Array] with a dictionary for each channel: [code]label[/code],
     ///   [code]id[/code] (-1 if it has none yet) and [code]buffered_amount[/code], the bytes that
     ///   wait to be sent.

@@ -30,7 +30,7 @@ pub(super) fn dictionary(statistics: &Statistics) -> VarDictionary {
         "round_trip_time" => milliseconds(pair.and_then(|pair| pair.round_trip)),
         "message_round_trip_time" => milliseconds(association.round_trip),
         "loss" => statistics.loss(),
-        "retransmitted_packets" => count(association.packets_retransmitted),
+        "retransmissions" => count(association.chunks_retransmitted),
         "channels" => &channels,
         "selected_pair" => &pair.map(pair_dictionary).unwrap_or_default(),
         "pairs" => &all(&statistics.pairs, pair_dictionary),

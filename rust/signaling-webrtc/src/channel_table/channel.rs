@@ -19,6 +19,8 @@ pub(super) struct Channel {
     /// Whether the other side may not know the channel yet, so that order must be kept.
     pub(super) is_unconfirmed: bool,
     pub(super) is_paused: bool,
+    /// Whether the association knows how to deliver what arrives.
+    is_prepared: bool,
     waiting: VecDeque<Waiting>,
     handed: Handed,
 }
@@ -70,6 +72,7 @@ impl Channel {
             their_side_ended: false,
             is_unconfirmed: false,
             is_paused: false,
+            is_prepared: false,
             waiting: VecDeque::new(),
             handed: Handed::default(),
         }
@@ -117,6 +120,7 @@ impl Channel {
     ) -> Amount {
         let is_connecting = self.state == State::Connecting;
         let Some(stream) = self.stream.filter(|_| !is_connecting) else { return Amount::default() };
+        self.prepare(stream, association);
         let mut left = self.handed.settle(association.buffered(stream));
         if self.our_side == OurSide::Live && !self.their_side_ended {
             left += self.hand_over(now, stream, max_bytes, association);
@@ -124,6 +128,14 @@ impl Channel {
         self.end_our_side(stream, association);
         left += self.handed.settle(association.buffered(stream));
         left
+    }
+
+    /// A message that is never sent again must not delay those after it.
+    fn prepare(&mut self, stream: u16, association: &mut Association) {
+        let is_unrepeated = self.init.reliability == Reliability::MaxRetransmits(0);
+        if !std::mem::replace(&mut self.is_prepared, true) && self.init.ordered && is_unrepeated {
+            association.deliver_at_once(stream);
+        }
     }
 
     /// Fills the association's buffer for this channel. Returns what was given up.
@@ -152,14 +164,14 @@ impl Channel {
             if let Some(previous) = batch_delivery.replace(delivery)
                 && previous != delivery
             {
-                association.send(stream, previous, std::mem::take(&mut batch));
+                association.send(now, stream, previous, std::mem::take(&mut batch));
             }
             let message = payload.encode();
             self.handed.push(Size { on_wire: message.1.len(), counted });
             batch.push(message);
         }
         if let Some(delivery) = batch_delivery {
-            association.send(stream, delivery, batch);
+            association.send(now, stream, delivery, batch);
         }
         given_up
     }

@@ -178,9 +178,6 @@ pub enum Failure {
     /// The DTLS handshake, or what followed it, broke the protocol or took too long.
     #[error("encryption failed")]
     Encryption,
-    /// The other side broke the protocol of SCTP.
-    #[error("the association was aborted")]
-    Aborted,
 }
 
 impl From<IceFailure> for Failure {

@@ -43,7 +43,7 @@ fn loss_is_estimated() {
     }
     let estimate = statistics(&sim, A).loss();
     assert!((0.04..0.25).contains(&estimate), "{estimate}");
-    assert!(statistics(&sim, A).association.packets_retransmitted > 50);
+    assert!(statistics(&sim, A).association.chunks_retransmitted > 50);
 }
 
 #[test]
