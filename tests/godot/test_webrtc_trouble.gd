@@ -159,7 +159,7 @@ func test_timeouts_that_make_no_sense_are_refused() -> void:
 ## Connects the two over the line, with one channel.
 func _connect(config: Dictionary) -> void:
 	_pair = Pair.new()
-	_pair.change_candidate = _line.candidate_of
+	_pair.line = _line
 	for connection: WebRTCPeerConnection in [_pair.offerer, _pair.answerer]:
 		check_equal(connection.initialize(config), OK, "the configuration")
 	for side in 2:

@@ -29,6 +29,17 @@ func candidate_of(side: int, candidate: String) -> String:
 	return " ".join(fields)
 
 
+## The description of one side as the other should get it.
+func description_of(side: int, sdp: String) -> String:
+	var lines: PackedStringArray = []
+	for line in sdp.split("\r\n"):
+		if line.begins_with("a=candidate:"):
+			line = candidate_of(side, line.substr(2)).insert(0, "a=")
+		if line != "a=":
+			lines.append(line)
+	return "\r\n".join(lines)
+
+
 ## Passes on what has arrived. Call it each frame.
 func poll() -> void:
 	for side in 2:

@@ -1,6 +1,8 @@
 extends RefCounted
 ## Two connections that are told of each other, as a signaling server would.
 
+const Line := preload("res://tests/webrtc_line.gd")
+
 var offerer := WebRTCPeerConnection.new()
 var answerer := WebRTCPeerConnection.new()
 ## Channels that each side received, in order.
@@ -10,9 +12,8 @@ var received_by_answerer: Array[WebRTCDataChannel] = []
 var log: Array[Array] = []
 ## Refusals of what the other side said; there should be none.
 var errors: Array[int] = []
-## What the other side gets in place of a candidate; nothing if it is empty. It is called with the
-## number of the side (0 is the offerer) and the candidate.
-var change_candidate := func(_side: int, candidate: String) -> String: return candidate
+## What all datagrams between the two go through, if anything.
+var line: Line
 
 
 func _init() -> void:
@@ -59,11 +60,14 @@ func _introduce(side: String, from: WebRTCPeerConnection, to: WebRTCPeerConnecti
 		func(kind: String, sdp: String) -> void:
 			log.append([side, kind])
 			_note(from.set_local_description(kind, sdp))
-			_note(to.set_remote_description(kind, _changed(side, sdp))))
+			if line != null:
+				sdp = line.description_of(int(side == "answerer"), sdp)
+			_note(to.set_remote_description(kind, sdp)))
 	from.ice_candidate_created.connect(
 		func(mid: String, index: int, candidate: String) -> void:
 			log.append([side, "candidate", mid])
-			candidate = change_candidate.call(0 if side == "offerer" else 1, candidate)
+			if line != null:
+				candidate = line.candidate_of(int(side == "answerer"), candidate)
 			if candidate != "":
 				_note(to.add_ice_candidate(mid, index, candidate)))
 
@@ -71,16 +75,3 @@ func _introduce(side: String, from: WebRTCPeerConnection, to: WebRTCPeerConnecti
 func _note(error: int) -> void:
 	if error != OK:
 		errors.append(error)
-
-
-## A description with the candidates in it changed.
-func _changed(side: String, sdp: String) -> String:
-	var lines: PackedStringArray = []
-	for line in sdp.split("\r\n"):
-		if not line.begins_with("a=candidate:"):
-			lines.append(line)
-			continue
-		var changed: String = change_candidate.call(0 if side == "offerer" else 1, line.substr(2))
-		if changed != "":
-			lines.append("a=" + changed)
-	return "\r\n".join(lines)

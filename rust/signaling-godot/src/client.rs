@@ -1,5 +1,6 @@
 //! The node `SignalingClient`.
 
+mod links;
 mod mesh;
 mod session;
 
@@ -17,6 +18,7 @@ use signaling_protocols::godot::{ClientEvent, ClientRequest, Join, RelayKind, To
 
 use crate::frame::each_frame;
 use crate::server::SignalingServer;
+use links::LinkEvent;
 use mesh::Mesh;
 use session::Session;
 
@@ -191,6 +193,26 @@ impl SignalingClient {
     #[signal]
     fn peer_disconnected(id: i64);
 
+    /// Emitted when nothing is heard from a connected peer at the moment: show a warning, or wait.
+    /// While it is in the lobby and the connection to the server stands, the client looks for
+    /// another path on its own, for example when a player walked from Wi-Fi to mobile data. What
+    /// follows is [signal link_recovered], or [signal peer_failed] together with
+    /// `multiplayer.peer_disconnected`.
+    ///
+    /// Only with the WebRTC transport of this addon, as is [signal link_recovered].
+    #[signal]
+    fn link_unstable(id: i64);
+
+    /// Emitted when a peer is heard again after [signal link_unstable].
+    #[signal]
+    fn link_recovered(id: i64);
+
+    /// Emitted when a connection to a peer could not be made, or was lost without either side
+    /// closing it, with the reason in words: for example "no pair of candidates answered", which
+    /// mostly means that a TURN server is needed.
+    #[signal]
+    fn peer_failed(id: i64, reason: GString);
+
     /// Emitted when a peer has sent a session description of the type "offer".
     #[signal]
     fn offer_received(id: i64, offer: GString);
@@ -363,6 +385,16 @@ impl SignalingClient {
     fn get_multiplayer_peer(&self) -> Option<Gd<WebRtcMultiplayerPeer>> {
         self.connections.as_ref().map(|mesh| mesh.peer())
     }
+
+    /// Returns how the connection to a peer is doing, in the form of [method
+    /// WebRTCNativePeerConnection.get_statistics]. Empty if there is no connection, or another
+    /// WebRTC library made it.
+    #[func]
+    fn get_peer_statistics(&self, id: i64) -> VarDictionary {
+        let id = u64::try_from(id).ok().and_then(PeerId::new);
+        let mesh = self.connections.as_ref();
+        id.zip(mesh).map(|(id, mesh)| mesh.statistics(id)).unwrap_or_default()
+    }
 }
 
 #[godot_api]
@@ -422,15 +454,43 @@ impl SignalingClient {
     /// One frame. Handlers may call back, remove or free the node: nothing is borrowed while a
     /// signal is emitted.
     fn turn(mut this: Gd<Self>) {
+        Self::turn_session(&mut this);
+        if this.is_instance_valid() {
+            Self::turn_links(&this);
+        }
+    }
+
+    /// Tells what has become of the connections to others.
+    fn turn_links(this: &Gd<Self>) {
+        let Some(mesh) = this.bind().connections.clone() else { return };
+        let is_current = || {
+            let is = |current: &Rc<Mesh>| Rc::ptr_eq(current, &mesh);
+            this.is_instance_valid() && this.bind().connections.as_ref().is_some_and(is)
+        };
+        for event in mesh.turn() {
+            if !is_current() {
+                return;
+            }
+            let int = |id: PeerId| i64::from(id.get());
+            let mut signals = this.signals();
+            match event {
+                LinkEvent::Unstable(id) => signals.link_unstable().emit(int(id)),
+                LinkEvent::Recovered(id) => signals.link_recovered().emit(int(id)),
+                LinkEvent::Failed { id, reason } => signals.peer_failed().emit(int(id), &reason),
+            }
+        }
+    }
+
+    fn turn_session(this: &mut Gd<Self>) {
         let Some((epoch, events)) = this.bind_mut().take_events() else { return };
         for event in events {
             this.bind_mut().note(&event);
-            Self::connect_peers(&mut this, &event);
-            if !is_current(&this, epoch) {
+            Self::connect_peers(this, &event);
+            if !is_current(this, epoch) {
                 return;
             }
-            tell(&this, event);
-            if !is_current(&this, epoch) {
+            tell(this, event);
+            if !is_current(this, epoch) {
                 return;
             }
         }

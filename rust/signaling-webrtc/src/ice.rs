@@ -46,6 +46,8 @@ pub(crate) struct Ice {
     /// When there first was a path, counting from the latest beginning.
     connected: Option<Instant>,
     last_heard: Instant,
+    /// When the other side's credentials came last: a restart that it agreed to deserves time.
+    last_agreement: Instant,
     /// When a check of the path was answered last.
     last_consent: Instant,
     failure: Option<IceFailure>,
@@ -140,6 +142,7 @@ impl Ice {
             path: None,
             connected: None,
             last_heard: now,
+            last_agreement: now,
             last_consent: now,
             failure: None,
         }
@@ -270,6 +273,7 @@ impl Ice {
         let is_first = self.current.started().is_none();
         let controlling = if is_first { is_offerer } else { self.current.is_controlling() };
         self.latest_mut().start(now, remote, controlling);
+        self.last_agreement = now;
         if self.connected.is_none() || self.failure.is_some() {
             self.switch();
             self.path = None;
@@ -400,10 +404,7 @@ impl Ice {
             let started = self.current.started()?;
             return Some((started + self.timers.connect_timeout, self.no_path()));
         }
-        // A restart that the other side agreed to deserves its own time.
-        let restarted = self.next.as_ref().and_then(Generation::started);
-        let heard = restarted.map_or(self.last_heard, |at| at.max(self.last_heard));
-        let silence = heard + self.timers.failed_after;
+        let silence = self.last_agreement.max(self.last_heard) + self.timers.failed_after;
         let consent = self.path.map(|_| self.last_consent + CONSENT_EXPIRY);
         Some(match consent.filter(|consent| *consent < silence) {
             Some(consent) => (consent, IceFailure::ConsentExpired),

@@ -20,6 +20,8 @@ use signaling_net::ClientHandle;
 use signaling_protocols::godot::client::candidate_payload;
 use signaling_protocols::godot::{ClientEvent, ClientRequest, GodotSession, RelayKind, Topology};
 
+use super::links::{LinkEvent, Links};
+
 /// Peers that are told of at most; a server that announces more means no good.
 const MAX_PEERS: usize = 4096;
 
@@ -39,6 +41,7 @@ pub(super) struct Mesh {
     /// Who is in the lobby with us, each with the candidates that came before its description;
     /// `None` once that is set.
     members: RefCell<HashMap<PeerId, Option<Vec<Candidate>>>>,
+    links: Links,
     /// Set when no connection can be made at all, so that it is said once.
     given_up: Cell<bool>,
 }
@@ -72,6 +75,7 @@ impl Mesh {
             configuration: vdict! { "iceServers" => ice_servers },
             signaling,
             members: RefCell::default(),
+            links: Links::default(),
             given_up: Cell::new(error != Error::OK),
         }
     }
@@ -85,6 +89,18 @@ impl Mesh {
         self.api.clone().set_multiplayer_peer(&self.peer);
     }
 
+    /// What has become of the connections since the last frame. Looks for new paths where needed.
+    pub(super) fn turn(&self) -> Vec<LinkEvent> {
+        let events = self.links.turn(|id| self.peer.has_peer(number(id)));
+        self.links.restart(|id| self.can_tell(id));
+        events
+    }
+
+    /// How the connection to a peer is doing; empty when there is none.
+    pub(super) fn statistics(&self, id: PeerId) -> VarDictionary {
+        self.links.statistics(id)
+    }
+
     /// Closes all connections and leaves the branch as if there had never been any.
     pub(super) fn close(&self) {
         let mut api = self.api.clone();
@@ -93,6 +109,7 @@ impl Mesh {
             api.set_multiplayer_peer(&OfflineMultiplayerPeer::new_gd());
         }
         self.peer.clone().close();
+        self.links.clear();
     }
 
     /// What the server or another member told.
@@ -146,7 +163,9 @@ impl Mesh {
         if self.peer.clone().add_peer(&connection, number(other)) != Error::OK {
             return Err("the multiplayer peer refuses the connection");
         }
-        if other < self.id {
+        let is_offerer = other < self.id;
+        self.links.add(other, &connection, is_offerer);
+        if is_offerer {
             connection.create_offer();
         }
         Ok(())
@@ -172,7 +191,9 @@ impl Mesh {
                 let (Some(mesh), Ok(index)) = (mesh.upgrade(), i32::try_from(index)) else {
                     return;
                 };
-                if !mesh.is_connected(other) {
+                // Once connected a candidate is of little use, and the server ends the connection
+                // of who writes to somebody that has just left.
+                if !mesh.is_connected(other) || mesh.links.is_unstable(other) {
                     let payload = candidate_payload(&mid.to_string(), index, &sdp.to_string());
                     mesh.send(other, RelayKind::Candidate, payload);
                 }
@@ -180,9 +201,14 @@ impl Mesh {
         );
     }
 
+    /// Whether the server passes on what we send to this peer.
+    fn can_tell(&self, id: PeerId) -> bool {
+        self.members.borrow().contains_key(&id) && self.signaling.strong_count() > 0
+    }
+
     /// Sends to a member, and never to one that has left: the server closes whoever does.
     fn send(&self, to: PeerId, kind: RelayKind, data: String) {
-        if !self.members.borrow().contains_key(&to) {
+        if !self.can_tell(to) {
             return;
         }
         let Some(signaling) = self.signaling.upgrade() else { return };
@@ -203,6 +229,9 @@ impl Mesh {
         let Some(mut connection) = self.connection(other) else { return };
         if connection.set_remote_description(kind, sdp) != Error::OK {
             return;
+        }
+        if kind == "offer" {
+            self.links.postpone(other);
         }
         let early = self.members.borrow_mut().get_mut(&other).and_then(Option::take);
         for candidate in early.into_iter().flatten() {

@@ -273,11 +273,11 @@ impl WebRtcNativePeerConnection {
     /// a good moment to show a warning. Packets that are put meanwhile wait. What follows is [signal
     /// link_recovered], or the end: [constant WebRTCPeerConnection.STATE_FAILED].
     #[signal]
-    fn link_unstable();
+    pub(crate) fn link_unstable();
 
     /// Emitted when the other side is heard again after [signal link_unstable].
     #[signal]
-    fn link_recovered();
+    pub(crate) fn link_recovered();
 
     /// Returns how the connection is doing. The numbers are about a second old at most; what is
     /// counted is counted since the connection began. The dictionary is empty while the connection
@@ -314,7 +314,7 @@ impl WebRtcNativePeerConnection {
     ///   dictionary for each address that either side has told of: [code]address[/code] and
     ///   [code]type[/code].
     #[func]
-    fn get_statistics(&self) -> VarDictionary {
+    pub(crate) fn get_statistics(&self) -> VarDictionary {
         match &self.link {
             Link::Used(peer) => statistics::dictionary(&peer.statistics()),
             Link::Unused(_) | Link::Closed => VarDictionary::new(),

@@ -152,9 +152,18 @@ fn a_restart_that_is_agreed_to_buys_time() {
     let (mut sim, key) = Sim::connected(1);
     sim.filter = Some(Box::new(|_| false));
     sim.run_for(ms(5500));
-    restart(&mut sim, A);
-    sim.run_for(ms(5000));
-    assert_eq!(sim.state(A), ConnectionState::Disconnected);
+    for side in [A, B, A] {
+        restart(&mut sim, side);
+        sim.run_for(ms(5000));
+        assert_eq!(sim.state(A), ConnectionState::Disconnected);
+    }
+    // One that is not agreed to changes nothing about that.
+    sim.relays_signaling = false;
+    sim.offer(B);
+    let offer = created(&sim.ends[B], |sdp| sdp);
+    sim.with(B, |machine, now| machine.set_local_description(now, offer)).unwrap();
+    sim.run_for(ms(500));
+    assert_eq!(sim.state(B), ConnectionState::Disconnected);
     sim.filter = None;
     sim.send(A, key, b"back", true);
     sim.run_until(ms(3000), "it heals", |sim| !sim.messages(B, key).is_empty());
