@@ -203,6 +203,13 @@ impl Ice {
         self.add_local(candidate, found.base)
     }
 
+    /// Adds an address that a TURN server granted, likewise. How that is reached is nobody's
+    /// business: it stands for a socket of its own.
+    pub(crate) fn add_relayed(&mut self, relayed: SocketAddr) -> Option<String> {
+        let candidate = Candidate::relayed(relayed, relayed, Protocol::Udp).ok()?;
+        self.add_local(candidate, relayed)
+    }
+
     fn add_local(&mut self, candidate: Candidate, base: SocketAddr) -> Option<String> {
         if self.locals.len() == MAX_ADDRESSES {
             return None;
@@ -227,6 +234,12 @@ impl Ice {
             }
         }
         self.path.take_if(|path| path.local == socket);
+    }
+
+    /// Whether this is the address of a socket of ours.
+    pub(crate) fn has_host(&self, address: SocketAddr) -> bool {
+        let is_host = |local: &Local| local.candidate.kind() == is::CandidateKind::Host;
+        self.locals.iter().any(|local| local.base == address && is_host(local))
     }
 
     pub(crate) fn end_of_local_candidates(&mut self) {

@@ -2,6 +2,13 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
+
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use crate::config::IcePolicy;
 
 /// A server that helps to find a path: STUN tells our public address, TURN passes messages on
 /// where no direct path leads to the other side.
@@ -17,6 +24,8 @@ pub struct IceServer {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) credentials: Option<Credentials>,
+    /// Whom to trust beside the authorities of the web.
+    pub(crate) authorities: Arc<[CertificateDer<'static>]>,
 }
 
 /// What a server does for us.
@@ -52,6 +61,27 @@ impl fmt::Debug for Credentials {
     }
 }
 
+/// A server is of no use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ServerFailure {
+    pub(crate) url: String,
+    pub(crate) code: u16,
+    pub(crate) reason: String,
+}
+
+impl ServerFailure {
+    /// The code when nothing was heard of the server (W3C WebRTC, section 4.8.1.3).
+    pub(crate) const SILENT: u16 = 701;
+
+    pub(crate) fn unresolved(url: &str) -> Self {
+        Self::new(url, Self::SILENT, "its name cannot be resolved")
+    }
+
+    pub(crate) fn new(url: &str, code: u16, reason: &str) -> Self {
+        Self { url: url.to_owned(), code, reason: reason.to_owned() }
+    }
+}
+
 /// Why a text is not the URL of a STUN or TURN server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IceServerError {
@@ -68,8 +98,15 @@ pub enum IceServerError {
     /// with the scheme: TLS runs over TCP.
     #[error("unknown transport")]
     Transport,
+    /// The username is longer than 508 bytes (RFC 8489, section 14.3).
+    #[error("the username is too long")]
+    Username,
+    /// The text holds no certificate in PEM form, or one that cannot be read.
+    #[error("no usable certificate")]
+    Certificate,
 }
 
+const MAX_USERNAME_BYTES: usize = 508;
 const DEFAULT_PORT: u16 = 3478;
 const DEFAULT_TLS_PORT: u16 = 5349;
 
@@ -98,15 +135,58 @@ impl IceServer {
             host: host.to_owned(),
             port: port.unwrap_or(default_port),
             credentials: None,
+            authorities: Arc::default(),
         })
     }
 
     /// Adds what a TURN server asks for; others do not look at it.
-    #[must_use]
-    pub fn with_credentials(mut self, username: &str, password: &str) -> Self {
+    ///
+    /// # Errors
+    /// [`IceServerError::Username`].
+    pub fn with_credentials(
+        mut self,
+        username: &str,
+        password: &str,
+    ) -> Result<Self, IceServerError> {
+        if username.len() > MAX_USERNAME_BYTES {
+            return Err(IceServerError::Username);
+        }
         let (username, password) = (username.to_owned(), password.to_owned());
         self.credentials = Some(Credentials { username, password });
-        self
+        Ok(self)
+    }
+
+    /// Adds certificates in PEM form that vouch for a `turns:` server, beside those that browsers
+    /// trust: an authority's, or the server's own.
+    ///
+    /// # Errors
+    /// [`IceServerError::Certificate`].
+    pub fn with_authorities(mut self, pem: &str) -> Result<Self, IceServerError> {
+        let certificates = CertificateDer::pem_slice_iter(pem.as_bytes());
+        let certificates = certificates.collect::<Result<Vec<_>, _>>();
+        let certificates = certificates.map_err(|_| IceServerError::Certificate)?;
+        let mut roots = RootCertStore::empty();
+        let is_sound = certificates.iter().all(|one| roots.add(one.clone()).is_ok());
+        if certificates.is_empty() || !is_sound {
+            return Err(IceServerError::Certificate);
+        }
+        self.authorities = certificates.into();
+        Ok(self)
+    }
+
+    /// Whether it can help to find a path of those that may be taken.
+    pub(crate) fn is_useful(&self, policy: IcePolicy) -> bool {
+        match self.service {
+            Service::Stun => policy == IcePolicy::All,
+            Service::Stuns => false,
+            Service::Turn(_) => true,
+        }
+    }
+
+    /// Whether it is reached over TCP, TLS or not.
+    #[cfg(test)]
+    pub(crate) fn is_stream(&self) -> bool {
+        matches!(self.service, Service::Turn(Transport::Tcp | Transport::Tls))
     }
 
     /// Whether it is a TURN server that was given no credentials: it will refuse us.
@@ -192,13 +272,15 @@ mod tests {
         for (url, needs) in [("turn:a", true), ("turns:a", true), ("stun:a", false)] {
             let server = IceServer::parse(url).expect(url);
             assert_eq!(server.lacks_credentials(), needs, "{url}");
-            assert!(!server.with_credentials("", "").lacks_credentials(), "{url}");
+            let server = server.with_credentials("", "").expect("a username");
+            assert!(!server.lacks_credentials(), "{url}");
         }
     }
 
     #[test]
     fn a_password_is_not_printed() {
-        let server = IceServer::parse("turn:a").expect("a URL").with_credentials("me", "secret");
+        let server = IceServer::parse("turn:a").expect("a URL");
+        let server = server.with_credentials("me", "secret").expect("a username");
         assert!(!format!("{server:?}").contains("secret"));
     }
 

@@ -10,8 +10,9 @@
 //! - `ice_server`: who helps to find a path.
 //! - [`certificate`]: the identity that a connection proves.
 //! - [`channels`]: what a data channel is.
-//! - `demux`, `stun`, `ice`, `dtls`, `sctp`: the layers below, none of which knows another. The
-//!   last three are seats for the crates that do the work.
+//! - `stun_message`, `stun`, `turn`: what is said to servers, and `relays`: those that relay.
+//! - `demux`, `ice`, `dtls`, `sctp`: the layers below, none of which knows another. The last three
+//!   are seats for the crates that do the work.
 //! - [`statistics`]: what they tell of themselves.
 //! - `dcep`, `message`, `channel_table`: what makes channels of SCTP streams.
 //! - [`peer`]: one connection, composed of all these.
@@ -30,6 +31,7 @@ mod ice;
 mod ice_server;
 mod message;
 pub mod peer;
+mod relays;
 mod sctp;
 pub mod sdp;
 #[cfg(test)]
@@ -37,6 +39,8 @@ mod seeds;
 pub mod signaling_state;
 pub mod statistics;
 mod stun;
+mod stun_message;
+mod turn;
 
 pub use candidate::{Advertised, CandidateError, RemoteCandidate};
 pub use certificate::{Certificate, Fingerprint};
@@ -48,8 +52,8 @@ pub use driver::{
 };
 pub use ice_server::{IceServer, IceServerError};
 pub use peer::{
-    ConnectionState, DescriptionError, Event, Failure, GatheringState, Input, Output,
-    PeerConnection,
+    ConnectionState, DescriptionError, Event, Failure, GatheringState, Input, LinkEvent, LinkKey,
+    LinkRequest, Output, PeerConnection,
 };
 pub use sdp::{Description, SdpError, SdpKind};
 pub use signaling_state::{Side, SignalingState, WrongState};

@@ -19,6 +19,7 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use rand::rngs::StdRng;
@@ -32,17 +33,23 @@ use crate::config::{IcePolicy, PeerConfig};
 use crate::demux::Layer;
 use crate::dtls::{self, Dtls, DtlsEvent};
 use crate::ice::{self, Ice, IceState, Path};
+use crate::ice_server::{IceServer, ServerFailure, Service, Transport};
+use crate::relays::{Arrived, RelayEvent, Relays};
 use crate::sctp::{Association, Inbound, SctpEvent};
 use crate::signaling_state::SignalingState;
 use crate::statistics::{Counters, Statistics, Traffic};
 use crate::stun::StunClient;
 
+pub use crate::relays::{LinkEvent, LinkKey, LinkRequest};
 pub use event::{ConnectionState, Event, Failure, GatheringState, Input, Output};
 pub use negotiation::DescriptionError;
 use negotiation::Negotiation;
 
 /// Candidates of the other side that wait for its description; what comes beyond is ignored.
 const MAX_EARLY_CANDIDATES: usize = 64;
+
+/// Addresses of one server that are asked; it rarely has more than one of each family.
+const MAX_SERVER_ADDRESSES: usize = 4;
 
 /// Datagrams of the handshake that wait for a path; what comes beyond is sent again anyway.
 const MAX_EARLY_DATAGRAMS: usize = 8;
@@ -62,6 +69,7 @@ pub struct PeerConnection {
     negotiation: Negotiation,
     gathering: Gathering,
     stun: StunClient,
+    relays: Relays,
     ice: Ice,
     early_candidates: Vec<Content>,
     early_datagrams: VecDeque<Vec<u8>>,
@@ -112,7 +120,8 @@ impl PeerConnection {
             now,
             negotiation: Negotiation::new(rng.random::<u64>() >> 1),
             gathering: Gathering::default(),
-            stun: StunClient::new(),
+            stun: StunClient::default(),
+            relays: Relays::new(StdRng::from_rng(&mut rng)),
             ice: Ice::new(now, &mut rng, &config),
             early_candidates: Vec::new(),
             early_datagrams: VecDeque::new(),
@@ -188,15 +197,39 @@ impl PeerConnection {
         self.ice.path() == Some(Path { local, remote })
     }
 
-    /// Adds a STUN server, which every host socket of its address family asks for its public
-    /// address.
-    pub fn add_stun_server(&mut self, now: Instant, server: SocketAddr) {
+    /// Adds a server with the addresses that its name stands for; none when it has no meaning.
+    /// Every host socket of its address family asks a STUN server for its public address. A TURN
+    /// server is reached through links of its own, see [`Output::Link`].
+    pub fn add_server(&mut self, now: Instant, server: &Arc<IceServer>, addresses: &[SocketAddr]) {
         self.stir(now);
-        self.stun.add_server(now, &mut self.rng, server);
+        if self.end.is_some() {
+            return;
+        }
+        if addresses.is_empty() {
+            self.server_failed(ServerFailure::unresolved(&server.url));
+        }
+        for &address in addresses.iter().take(MAX_SERVER_ADDRESSES) {
+            match server.service {
+                Service::Stun => self.ask_for_public_address(address, Some(&server.url)),
+                Service::Stuns => {}
+                Service::Turn(transport) => {
+                    self.relays.add(now, server, transport, address);
+                    if transport == Transport::Udp {
+                        self.ask_for_public_address(address, None);
+                    }
+                }
+            }
+        }
     }
 
-    /// No more sockets or STUN servers will be added. Gathering is complete once the servers
-    /// have answered or have been given up.
+    fn ask_for_public_address(&mut self, server: SocketAddr, url: Option<&str>) {
+        if self.config.ice_policy == IcePolicy::All {
+            self.stun.add_server(self.now, &mut self.rng, server, url);
+        }
+    }
+
+    /// No more sockets or servers will be added. Gathering is complete once the servers have
+    /// answered or have been given up, which takes 10 s at most.
     pub fn end_of_local_candidates(&mut self, now: Instant) {
         self.stir(now);
         self.gathering.has_all = true;
@@ -316,15 +349,27 @@ impl PeerConnection {
     /// Takes one input.
     pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
         self.stir(now);
-        if let Input::Datagram { local, from, bytes } = input
-            && self.end.is_none()
-        {
-            self.received.count(bytes);
-            match Layer::of(bytes) {
-                Some(Layer::Stun) => self.handle_stun(local, from, bytes),
-                Some(Layer::Dtls) => self.handle_dtls(from, bytes),
-                None => {}
+        if self.end.is_some() {
+            return;
+        }
+        match input {
+            Input::Datagram { local, from, bytes } => self.handle_datagram(local, from, bytes),
+            Input::Link { link, event } => {
+                self.relays.handle(now, link, event);
+                while let Some(Arrived { local, from, bytes }) = self.relays.poll_arrived() {
+                    self.handle_datagram(local, from, &bytes);
+                }
             }
+            Input::Timeout => {}
+        }
+    }
+
+    fn handle_datagram(&mut self, local: SocketAddr, from: SocketAddr, bytes: &[u8]) {
+        self.received.count(bytes);
+        match Layer::of(bytes) {
+            Some(Layer::Stun) => self.handle_stun(local, from, bytes),
+            Some(Layer::Dtls) => self.handle_dtls(from, bytes),
+            None => {}
         }
     }
 
@@ -358,9 +403,15 @@ impl PeerConnection {
     /// The next thing to do, in order; `None` when there is nothing left.
     pub fn poll_output(&mut self) -> Option<Output> {
         loop {
-            if let Some((Path { local, remote }, bytes)) = self.transmits.pop_front() {
+            if let Some((path, bytes)) = self.transmits.pop_front()
+                && !self.relay(path, &bytes)
+            {
                 self.sent.count(&bytes);
-                return Some(Output::Transmit { from: local, to: remote, bytes });
+                let Path { local: from, remote: to } = path;
+                return Some(Output::Transmit { from, to, bytes });
+            }
+            if let Some((link, request)) = self.relays.poll_request() {
+                return Some(Output::Link { link, request });
             }
             if let Some(event) = self.events.pop_front() {
                 self.received.messages += u64::from(matches!(event, Event::Message { .. }));
@@ -379,6 +430,17 @@ impl PeerConnection {
         }
     }
 
+    /// Sends through a TURN server if the path begins there.
+    fn relay(&mut self, path: Path, bytes: &[u8]) -> bool {
+        let Path { local, remote } = path;
+        let is_relayed =
+            !self.ice.has_host(local) && self.relays.send(self.now, local, remote, bytes);
+        if is_relayed {
+            self.sent.count(bytes);
+        }
+        is_relayed
+    }
+
     /// When to hand in [`Input::Timeout`] at the latest; `None` means idle.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.timeout
@@ -393,7 +455,8 @@ impl PeerConnection {
         let sctp = self.association.as_ref().filter(|_| has_path);
         let sctp = sctp.and_then(Association::poll_timeout);
         let ice = self.ice.poll_timeout(self.now);
-        [self.stun.poll_timeout(), ice, dtls, sctp].into_iter().flatten().min()
+        let relays = self.relays.poll_timeout();
+        [self.stun.poll_timeout(), relays, ice, dtls, sctp].into_iter().flatten().min()
     }
 
     fn stir(&mut self, now: Instant) {
@@ -411,7 +474,8 @@ impl PeerConnection {
         while let Some(transmit) = self.ice.poll_transmit(self.now) {
             self.transmits.push_back(transmit);
         }
-        if self.ice.path().is_some() {
+        if let Some(Path { local, remote }) = self.ice.path() {
+            self.relays.prefer(self.now, local, remote);
             self.advance_transport();
         }
         self.update_state();
@@ -422,11 +486,35 @@ impl PeerConnection {
             let path = Path { local: request.from, remote: request.to };
             self.transmits.push_back((path, request.bytes));
         }
-        let is_complete = self.gathering.has_all && self.stun.is_idle();
+        while let Some(failure) = self.stun.poll_failure() {
+            self.server_failed(failure);
+        }
+        self.relays.advance(self.now);
+        while let Some(event) = self.relays.poll_event() {
+            self.handle_relay_event(event);
+        }
+        let is_idle = self.stun.is_idle() && !self.relays.is_asking();
+        let is_complete = self.gathering.has_all && is_idle;
         if is_complete && self.gathering.state == GatheringState::Gathering {
             self.ice.end_of_local_candidates();
             self.set_gathering(GatheringState::Complete);
         }
+    }
+
+    fn handle_relay_event(&mut self, event: RelayEvent) {
+        match event {
+            RelayEvent::Granted(relayed) => {
+                let line = self.ice.add_relayed(relayed);
+                line.into_iter().for_each(|line| self.candidate_created(line));
+            }
+            RelayEvent::Lost(relayed) => self.ice.remove_socket(relayed),
+            RelayEvent::Failed(failure) => self.server_failed(failure),
+        }
+    }
+
+    fn server_failed(&mut self, failure: ServerFailure) {
+        let ServerFailure { url, code, reason } = failure;
+        self.events.push_back(Event::IceServerFailed { url, code, reason });
     }
 
     fn set_gathering(&mut self, state: GatheringState) {
@@ -554,12 +642,23 @@ impl PeerConnection {
         self.finish(ConnectionState::Failed);
     }
 
+    /// Gives the relays back, once what is to go through them has gone.
+    fn release_relays(&mut self) {
+        for (path, bytes) in std::mem::take(&mut self.transmits) {
+            if !self.relay(path, &bytes) {
+                self.transmits.push_back((path, bytes));
+            }
+        }
+        self.relays.release();
+    }
+
     /// The connection is over. What arrived before is still delivered.
     fn finish(&mut self, end: ConnectionState) {
         if self.end.is_some() {
             return;
         }
         self.end = Some(end);
+        self.release_relays();
         self.dtls = None;
         if let Some(mut association) = self.association.take() {
             while let Some(inbound) = association.receive(self.now, |_| false) {

@@ -49,7 +49,8 @@ fn ice_server(url: &str, options: &AnyDictionary) -> Result<IceServer, Malformed
     let credential: Option<GString> = optional(options, "credential")?;
     let mut server = IceServer::parse(url).map_err(|_| Malformed)?;
     if let (Some(username), Some(credential)) = (username, credential) {
-        server = server.with_credentials(&username.to_string(), &credential.to_string());
+        let (username, credential) = (username.to_string(), credential.to_string());
+        server = server.with_credentials(&username, &credential).map_err(|_| Malformed)?;
     }
     if server.lacks_credentials() { Err(Malformed) } else { Ok(server) }
 }

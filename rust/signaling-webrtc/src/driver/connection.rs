@@ -13,14 +13,21 @@ use super::channel_handle::{ChannelHandle, ChannelShared, ChannelState, Message}
 use super::io_thread::MAX_SOCKETS;
 use super::mux::Mux;
 use super::peer_handle::{Command, PeerEvent, PeerOptions, PeerShared};
+use super::relay_link::{Progress, RelayLink};
 use super::resolver::{Name, Resolved, Resolver};
 use super::socket::{Received, Socket};
 use super::socket_options::{Ports, SocketOptions};
+use super::tls::Tls;
 use crate::candidate::Advertised;
 use crate::certificate::Certificate;
 use crate::channels::{ChannelInit, ChannelKey};
-use crate::ice_server::{IceServer, Service};
-use crate::peer::{ConnectionState, Event, GatheringState, Input, Output, PeerConnection};
+use crate::config::IcePolicy;
+use crate::ice_server::IceServer;
+use crate::peer::{
+    ConnectionState, Event, GatheringState, Input, LinkEvent, LinkKey, LinkRequest, Output,
+    PeerConnection,
+};
+use crate::relays::MAX_LINKS;
 use crate::statistics::{ChannelStatistics, Statistics};
 
 /// How long the names of servers may take to resolve before gathering goes on without them.
@@ -38,9 +45,12 @@ pub(super) struct Connection {
     /// Those of its own have the tokens that follow [`Surroundings::first_token`], in this order.
     sockets: Vec<Rc<Socket>>,
     socket_options: SocketOptions,
+    /// To TURN servers, by their place among the tokens.
+    links: [Option<(LinkKey, RelayLink)>; MAX_LINKS],
     ice_servers: Vec<IceServer>,
-    /// Names that are being looked up, and until when they are waited for.
-    unresolved: Vec<Name>,
+    ice_policy: IcePolicy,
+    /// Servers whose names are being looked up, and until when they are waited for.
+    unresolved: Vec<(Name, Arc<IceServer>)>,
     resolve_deadline: Option<Instant>,
     /// When the handle gets fresh statistics, with the next thing that happens.
     statistics_due: Instant,
@@ -61,6 +71,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) mux: &'a RefCell<Mux>,
     /// Who looks names up.
     pub(super) resolver: &'a Resolver,
+    /// How to reach servers over TLS.
+    pub(super) tls: &'a Tls,
 }
 
 impl Connection {
@@ -69,6 +81,7 @@ impl Connection {
         certificate: &Certificate,
         options: PeerOptions,
     ) -> Self {
+        let ice_policy = options.config.ice_policy;
         let machine =
             PeerConnection::new(Instant::now(), rand::random(), certificate, options.config);
         Self {
@@ -77,7 +90,9 @@ impl Connection {
             channels: HashMap::new(),
             sockets: Vec::new(),
             socket_options: options.sockets,
+            links: Default::default(),
             ice_servers: options.ice_servers,
+            ice_policy,
             unresolved: Vec::new(),
             resolve_deadline: None,
             statistics_due: Instant::now(),
@@ -115,8 +130,20 @@ impl Connection {
         self.drain(now, around);
     }
 
-    /// Receives what waits on a socket, up to a fair share. True when more may wait.
+    /// Receives what waits on a socket or a link, up to a fair share. True when more may wait.
     pub(super) fn receive(
+        &mut self,
+        source: usize,
+        buffer: &mut [u8],
+        around: &Surroundings<'_>,
+    ) -> bool {
+        match source.checked_sub(MAX_SOCKETS) {
+            None => self.receive_on_socket(source, buffer, around),
+            Some(place) => self.receive_on_link(place, buffer, around),
+        }
+    }
+
+    fn receive_on_socket(
         &mut self,
         socket: usize,
         buffer: &mut [u8],
@@ -149,10 +176,34 @@ impl Connection {
         self.drain(now, around);
     }
 
+    fn receive_on_link(
+        &mut self,
+        place: usize,
+        buffer: &mut [u8],
+        around: &Surroundings<'_>,
+    ) -> bool {
+        for _ in 0..BATCH {
+            let Some(Some((key, link))) = self.links.get_mut(place) else { return false };
+            let (key, progress) = (*key, link.advance(buffer));
+            let event = match &progress {
+                Progress::Opened => LinkEvent::Opened,
+                Progress::Received(size) => LinkEvent::Received(&buffer[..*size]),
+                Progress::Closed(reason) => LinkEvent::Closed(reason),
+                Progress::Nothing => return false,
+            };
+            let now = Instant::now();
+            self.machine.handle_input(now, Input::Link { link: key, event });
+            self.drain(now, around);
+        }
+        true
+    }
+
     /// Does what was due.
     pub(super) fn handle_timeout(&mut self, now: Instant, around: &Surroundings<'_>) {
         if self.resolve_deadline.is_some_and(|deadline| deadline <= now) {
-            self.unresolved.clear();
+            for (_, server) in std::mem::take(&mut self.unresolved) {
+                self.machine.add_server(now, &server, &[]);
+            }
             self.check_resolved(now);
         }
         self.machine.handle_input(now, Input::Timeout);
@@ -161,14 +212,14 @@ impl Connection {
 
     /// Takes what came of a lookup, in case this connection waits for it.
     pub(super) fn handle_resolved(&mut self, resolved: &Resolved, around: &Surroundings<'_>) {
-        let before = self.unresolved.len();
-        self.unresolved.retain(|name| *name != resolved.name);
-        if self.unresolved.len() == before {
+        let is_meant = |(name, _): &mut (Name, _)| *name == resolved.name;
+        let servers: Vec<_> = self.unresolved.extract_if(.., is_meant).collect();
+        if servers.is_empty() {
             return;
         }
         let now = Instant::now();
-        for &address in &resolved.addresses {
-            self.machine.add_stun_server(now, address);
+        for (_, server) in servers {
+            self.machine.add_server(now, &server, &resolved.addresses);
         }
         self.check_resolved(now);
         self.drain(now, around);
@@ -248,6 +299,9 @@ impl Connection {
         while let Some(output) = self.machine.poll_output() {
             match output {
                 Output::Transmit { from, to, bytes } => self.transmit(from, to, &bytes, around),
+                Output::Link { link, request } => {
+                    self.handle_link_request(now, link, request, around);
+                }
                 Output::Event(event) => self.handle_event(now, event, around),
             }
         }
@@ -287,6 +341,52 @@ impl Connection {
         if self.is_sharing() && !self.sockets.is_empty() {
             let names = self.machine.username_fragments();
             around.mux.borrow_mut().set_names(self.shared.key(), names);
+        }
+    }
+
+    fn handle_link_request(
+        &mut self,
+        now: Instant,
+        key: LinkKey,
+        request: LinkRequest,
+        around: &Surroundings<'_>,
+    ) {
+        match request {
+            LinkRequest::Open { to, server } => {
+                if let Err(reason) = self.open_link(key, to, &server, around) {
+                    let event = LinkEvent::Closed(&reason);
+                    self.machine.handle_input(now, Input::Link { link: key, event });
+                }
+            }
+            LinkRequest::Relay(bytes) => self.with_link(key, |link| link.send(&bytes, true)),
+            LinkRequest::Ask(bytes) => self.with_link(key, |link| link.send(&bytes, false)),
+            LinkRequest::Close => {
+                for link in &mut self.links {
+                    link.take_if(|(other, _)| *other == key);
+                }
+            }
+        }
+    }
+
+    /// The poll reports a link as soon as it is registered, so that it gets looked at.
+    fn open_link(
+        &mut self,
+        key: LinkKey,
+        to: SocketAddr,
+        server: &IceServer,
+        around: &Surroundings<'_>,
+    ) -> Result<(), String> {
+        let place = self.links.iter().position(Option::is_none).ok_or("too many links")?;
+        let mut link = RelayLink::open(to, server, around.tls)?;
+        let token = mio::Token(around.first_token + MAX_SOCKETS + place);
+        link.register(around.registry, token).map_err(|error| error.to_string())?;
+        self.links[place] = Some((key, link));
+        Ok(())
+    }
+
+    fn with_link(&mut self, key: LinkKey, then: impl FnOnce(&mut RelayLink)) {
+        if let Some((_, link)) = self.links.iter_mut().flatten().find(|(other, _)| *other == key) {
+            then(link);
         }
     }
 
@@ -383,12 +483,14 @@ impl Connection {
         }
     }
 
-    /// Finds our own addresses, and asks for those of the STUN servers.
+    /// Finds our own addresses, unless only relays may be used, and asks for those of the servers.
     fn gather(&mut self, now: Instant, around: &Surroundings<'_>) {
-        self.open_sockets(now, around);
+        if self.ice_policy == IcePolicy::All {
+            self.open_sockets(now, around);
+        }
         for server in std::mem::take(&mut self.ice_servers) {
-            if server.service == Service::Stun {
-                self.add_stun_server(now, server, around.resolver);
+            if server.is_useful(self.ice_policy) {
+                self.add_server(now, server, around.resolver);
             }
         }
         self.resolve_deadline = Some(now + RESOLVE_TIMEOUT);
@@ -445,14 +547,17 @@ impl Connection {
         Ok(local)
     }
 
-    fn add_stun_server(&mut self, now: Instant, server: IceServer, resolver: &Resolver) {
+    fn add_server(&mut self, now: Instant, server: IceServer, resolver: &Resolver) {
+        let server = Arc::new(server);
         if let Ok(address) = server.host.parse() {
-            self.machine.add_stun_server(now, SocketAddr::new(address, server.port));
-            return;
+            let address = SocketAddr::new(address, server.port);
+            return self.machine.add_server(now, &server, &[address]);
         }
-        let name = Name { host: server.host, port: server.port };
+        let name = Name { host: server.host.clone(), port: server.port };
         if resolver.request(&name) {
-            self.unresolved.push(name);
+            self.unresolved.push((name, server));
+        } else {
+            self.machine.add_server(now, &server, &[]);
         }
     }
 

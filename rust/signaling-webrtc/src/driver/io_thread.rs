@@ -18,8 +18,10 @@ use super::mux::Mux;
 use super::peer_handle::{Command, PeerOptions, PeerShared};
 use super::resolver::{Name, Resolved, Resolver};
 use super::socket::Received;
+use super::tls::Tls;
 use crate::certificate::Certificate;
 use crate::peer::ConnectionState;
+use crate::relays::MAX_LINKS;
 
 /// Names a connection for the life of the I/O thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,6 +29,9 @@ pub(super) struct PeerKey(pub(super) u64);
 
 /// Sockets of one connection, at most.
 pub(super) const MAX_SOCKETS: usize = 16;
+/// Sockets and links to TURN servers of one connection: the latter have the tokens after
+/// [`MAX_SOCKETS`].
+const MAX_SOURCES: usize = MAX_SOCKETS + MAX_LINKS;
 
 const WAKE: Token = Token(usize::MAX);
 /// The tokens from this one on are those of shared sockets; those below belong to connections.
@@ -68,6 +73,7 @@ pub(super) struct IoThread {
     world: World,
     resolver: Resolver,
     mux: RefCell<Mux>,
+    tls: Tls,
     certificate: Certificate,
     connections: HashMap<PeerKey, Connection>,
     /// When each connection wants to be called, earliest first.
@@ -133,6 +139,7 @@ impl IoThread {
             shared,
             world,
             mux: RefCell::new(Mux::new(SHARED)),
+            tls: Tls::default(),
             certificate: Certificate::generate(rand::random()),
             connections: HashMap::new(),
             timers: BTreeSet::new(),
@@ -233,10 +240,10 @@ impl IoThread {
     }
 
     fn receive_own(&mut self, token: Token) -> bool {
-        let (key, socket) = owner(token);
+        let (key, source) = owner(token);
         let mut has_more = false;
         self.with_connection(key, |connection, around, buffer| {
-            has_more = connection.receive(socket, buffer, around);
+            has_more = connection.receive(source, buffer, around);
         });
         has_more
     }
@@ -287,6 +294,7 @@ impl IoThread {
             local_addresses: self.world.local_addresses,
             mux: &self.mux,
             resolver: &self.resolver,
+            tls: &self.tls,
         };
         let buffer = &mut self.buffer;
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| act(connection, &around, buffer)));
@@ -339,9 +347,9 @@ impl IoThread {
 
 fn first_token(key: PeerKey) -> usize {
     // Wraps on 32-bit systems after 2^27 connections, which none of them lives to see.
-    (key.0 as usize).wrapping_mul(MAX_SOCKETS) % SHARED
+    (key.0 as usize).wrapping_mul(MAX_SOURCES) % SHARED
 }
 
 fn owner(token: Token) -> (PeerKey, usize) {
-    (PeerKey((token.0 / MAX_SOCKETS) as u64), token.0 % MAX_SOCKETS)
+    (PeerKey((token.0 / MAX_SOURCES) as u64), token.0 % MAX_SOURCES)
 }

@@ -19,6 +19,7 @@
 //! | incoming messages of a channel | [`MAX_WAITING_BYTES`] | I/O thread | [`ChannelHandle::take`] | reliable: the other side is slowed down; unreliable: the oldest is lost |
 //! | events of a connection | [`MAX_EVENTS`] | I/O thread | [`PeerHandle::take_events`] | the new one is lost, an announced channel is closed |
 //! | who sent the latest STUN requests of shared sockets | 4096 | I/O thread | – | the oldest is forgotten, its answer lost |
+//! | what goes to a TURN server over TCP or TLS | [`MAX_LINK_BACKLOG`] | I/O thread | the system | datagrams are lost, as on any network; requests still fit, which are few and small |
 //! | connections with commands | each connection once | handles | I/O thread | – |
 //! | names to resolve | [`MAX_NAMES`] | I/O thread | resolver threads, at most [`MAX_RESOLVERS`] | the server is given up |
 //!
@@ -26,7 +27,8 @@
 //! - `transport`: start and stop.
 //! - `peer_handle` and `channel_handle`: what callers hold.
 //! - `io_thread`: the loop, `connection`: one peer on it, and `mux`: sockets that peers share.
-//! - `socket_options`, `socket`, `interfaces` and `resolver`: the outside world.
+//! - `socket_options`, `socket`, `relay_link`, `tls`, `interfaces` and `resolver`: the outside
+//!   world.
 
 mod channel_handle;
 mod connection;
@@ -34,11 +36,13 @@ mod interfaces;
 mod io_thread;
 mod mux;
 mod peer_handle;
+mod relay_link;
 mod resolver;
 mod socket;
 mod socket_options;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod transport;
 
 pub use channel_handle::{ChannelHandle, ChannelState, Message, PutError};
@@ -56,7 +60,9 @@ pub const MAX_BUFFERED: Amount = Amount { bytes: 16 * 1024 * 1024, messages: 65_
 pub const MAX_WAITING_BYTES: usize = 16 * 1024 * 1024;
 /// Events of one connection that wait to be taken.
 pub const MAX_EVENTS: usize = 1024;
-/// Names of STUN servers that wait to be resolved, of all connections.
+/// Bytes that wait for the way to a TURN server over TCP or TLS.
+pub const MAX_LINK_BACKLOG: usize = 256 * 1024;
+/// Names of servers that wait to be resolved, of all connections.
 pub const MAX_NAMES: usize = 64;
 /// Names that are resolved at the same time; three times as many lookups may hang beside them.
 pub const MAX_RESOLVERS: usize = 4;

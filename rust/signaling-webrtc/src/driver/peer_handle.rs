@@ -70,7 +70,7 @@ pub enum PeerEvent {
     LinkUnstable,
     /// It is heard again.
     LinkRecovered,
-    /// An ICE server is of no use. The search goes on without it.
+    /// An ICE server is of no use, or what it granted is lost. The search goes on without it.
     IceServerFailed {
         /// Which, as it was given.
         url: String,

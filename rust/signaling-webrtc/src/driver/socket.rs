@@ -38,10 +38,8 @@ impl Socket {
         }
         socket.set_nonblocking(true)?;
         bind_one_of(&socket, address, ports)?;
-        // Smaller buffers work as well, only with more losses under load.
-        let _ = socket.set_recv_buffer_size(BUFFER_BYTES);
-        let _ = socket.set_send_buffer_size(BUFFER_BYTES);
         let inner = mio::net::UdpSocket::from_std(socket.into());
+        set_buffers(&inner);
         let local = inner.local_addr()?;
         Ok(Self { inner, local })
     }
@@ -103,6 +101,13 @@ fn bind_one_of(socket: &socket2::Socket, address: IpAddr, ports: Ports) -> io::R
     Err(io::Error::new(ErrorKind::AddrInUse, format!("no free port from {first} to {last}")))
 }
 
+/// Smaller buffers work as well, only with more losses under load.
+pub(super) fn set_buffers(socket: &mio::net::UdpSocket) {
+    let socket = socket2::SockRef::from(socket);
+    let _ = socket.set_recv_buffer_size(BUFFER_BYTES);
+    let _ = socket.set_send_buffer_size(BUFFER_BYTES);
+}
+
 fn domain_of(address: IpAddr) -> Domain {
     match address {
         IpAddr::V4(_) => Domain::IPV4,
@@ -111,7 +116,7 @@ fn domain_of(address: IpAddr) -> Domain {
 }
 
 /// Systems report an ICMP answer to what was sent earlier as a failure to receive.
-fn is_rejection(error: &io::Error) -> bool {
+pub(super) fn is_rejection(error: &io::Error) -> bool {
     use io::ErrorKind::{
         ConnectionRefused, ConnectionReset, HostUnreachable, Interrupted, NetworkUnreachable,
     };

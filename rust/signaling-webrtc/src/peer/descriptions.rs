@@ -145,7 +145,10 @@ impl PeerConnection {
             return;
         }
         match content {
-            Content::Address(candidate) => self.ice.add_remote(candidate),
+            Content::Address(candidate) => {
+                self.relays.permit(self.now, candidate.addr().ip());
+                self.ice.add_remote(candidate);
+            }
             Content::End => self.ice.end_of_remote_candidates(),
             Content::Unusable => {}
         }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use crate::channels::{Amount, ChannelInit, ChannelKey};
 use crate::dtls::DtlsFailure;
 use crate::ice::IceFailure;
+use crate::relays::{LinkEvent, LinkKey, LinkRequest};
 use crate::sdp::SdpKind;
 use crate::signaling_state::SignalingState;
 
@@ -21,6 +22,13 @@ pub enum Input<'a> {
         /// What is in it.
         bytes: &'a [u8],
     },
+    /// Something happened on a link to a TURN server.
+    Link {
+        /// Which.
+        link: LinkKey,
+        /// What.
+        event: LinkEvent<'a>,
+    },
     /// Time has passed.
     Timeout,
 }
@@ -36,6 +44,13 @@ pub enum Output {
         to: SocketAddr,
         /// What to send.
         bytes: Vec<u8>,
+    },
+    /// Do something about a link to a TURN server.
+    Link {
+        /// Which; its key is new in [`LinkRequest::Open`] only.
+        link: LinkKey,
+        /// What.
+        request: LinkRequest,
     },
     /// Tell the owner.
     Event(Event),
@@ -60,7 +75,7 @@ pub enum Event {
         /// The candidate line, without `a=`.
         candidate: String,
     },
-    /// An ICE server is of no use. The search goes on without it.
+    /// An ICE server is of no use, or what it granted is lost. The search goes on without it.
     IceServerFailed {
         /// Which, as it was given.
         url: String,

@@ -1,9 +1,11 @@
 //! How channels and connections end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::sim::{A, B, Link, Sim, in_band, ms, negotiated};
 use crate::channels::{Amount, ChannelError, ChannelKey};
+use crate::ice_server::IceServer;
 use crate::peer::{ConnectionState, DescriptionError, Event, SignalingState};
 use crate::sdp::{Description, SdpKind};
 use crate::seeds::for_each_seed;
@@ -161,7 +163,9 @@ fn nothing_happens_after_the_end() {
         machine.close_channel(now, key);
         machine.resume_reading(now, key);
         machine.add_host_candidate(now, "10.0.0.9:1".parse().unwrap());
-        machine.add_stun_server(now, "10.0.0.9:2".parse().unwrap());
+        let server = Arc::new(IceServer::parse("turn:relay").unwrap());
+        machine.add_server(now, &server, &["10.0.0.9:2".parse().unwrap()]);
+        machine.add_server(now, &server, &[]);
         machine.end_of_local_candidates(now);
         machine.close(now);
     });

@@ -126,7 +126,7 @@ fn two_private_networks_meet_at_their_public_addresses() {
         for side in [A, B] {
             let public = SocketAddr::from(([192, 0, 2, side as u8 + 1], 7000));
             sim.nat.insert(sim.ends[side].sockets[0], public);
-            sim.ends[side].stun_servers.push(server);
+            sim.ends[side].add_server("stun:server", Some(&server.to_string()));
         }
     });
     for (side, public) in [(A, "192.0.2.1 7000"), (B, "192.0.2.2 7000")] {
@@ -141,12 +141,13 @@ fn two_private_networks_meet_at_their_public_addresses() {
 #[test]
 fn gathering_waits_for_silent_servers_and_no_longer() {
     let mut sim = Sim::new(1);
-    sim.ends[A].stun_servers.push("192.0.2.99:3478".parse().unwrap());
+    sim.ends[A].add_server("stun:silent", Some("192.0.2.99:3478"));
     sim.offer(A);
     let took = sim.run_until(ms(10_000), "gathering is complete", |sim| {
         sim.ends[A].events.contains(&Event::GatheringState(GatheringState::Complete))
     });
     assert_eq!(took, ms(5000));
+    assert_eq!(sim.ends[A].failures(), [("stun:silent", 701)]);
 }
 
 #[test]

@@ -7,19 +7,23 @@ use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use super::turn_world::{self, TurnWorld};
 use crate::candidate::RemoteCandidate;
 use crate::certificate::Certificate;
 use crate::channels::{ChannelInit, ChannelKey, Reliability};
 use crate::config::PeerConfig;
+use crate::ice_server::IceServer;
 use crate::peer::{
     ConnectionState, Event, GatheringState, Input, Output, PeerConnection, SignalingState,
 };
 use crate::sdp::{Description, SdpKind};
+use crate::turn::test_server::{PASSWORD, USERNAME};
 
 /// The two ends. By default `A` makes the offer.
 pub(super) const A: usize = 0;
@@ -55,17 +59,19 @@ pub(super) struct Datagram {
 }
 
 /// Something that arrives later.
-enum Arrival {
+pub(super) enum Arrival {
     Datagram(Datagram),
     Description { to: usize, kind: SdpKind, sdp: String },
     Candidate { to: usize, mid: String, index: u32, line: String },
+    Turn(turn_world::Arrival),
 }
 
 /// One end: the machine, its sockets, and all it ever said.
 pub(super) struct End {
     pub(super) machine: PeerConnection,
     pub(super) sockets: Vec<SocketAddr>,
-    pub(super) stun_servers: Vec<SocketAddr>,
+    /// Who helps to find a path, and the addresses that their names stand for.
+    pub(super) servers: Vec<(Arc<IceServer>, Vec<SocketAddr>)>,
     pub(super) events: Vec<Event>,
     pub(super) is_alive: bool,
     next_key: u64,
@@ -91,6 +97,7 @@ pub(super) struct Sim {
     /// Public addresses by private ones, and the other way round.
     pub(super) nat: HashMap<SocketAddr, SocketAddr>,
     pub(super) stun_server: Option<SocketAddr>,
+    pub(super) turn: TurnWorld,
     /// How many datagrams each end has sent.
     pub(super) sent: [usize; 2],
     rng: StdRng,
@@ -117,13 +124,22 @@ impl Sim {
     }
 
     pub(super) fn with_config(seed: u64, config: &PeerConfig) -> Self {
+        Self::with_configs(seed, [config, config])
+    }
+
+    pub(super) fn with_configs(seed: u64, configs: [&PeerConfig; 2]) -> Self {
         fastrand::seed(seed);
         let mut rng = StdRng::seed_from_u64(seed);
         let start = Instant::now();
         let mut end = |side: usize| End {
-            machine: PeerConnection::new(start, rng.random(), &certificate(side), config.clone()),
+            machine: PeerConnection::new(
+                start,
+                rng.random(),
+                &certificate(side),
+                configs[side].clone(),
+            ),
             sockets: vec![SocketAddr::from(([10, 0, 0, side as u8 + 1], 5000))],
-            stun_servers: Vec::new(),
+            servers: Vec::new(),
             events: Vec::new(),
             is_alive: true,
             next_key: 0,
@@ -140,6 +156,7 @@ impl Sim {
             train: None,
             nat: HashMap::new(),
             stun_server: None,
+            turn: TurnWorld::default(),
             sent: [0; 2],
             rng,
             arrivals: BTreeMap::new(),
@@ -300,6 +317,7 @@ impl Sim {
                 let candidate = RemoteCandidate::parse(&mid, index, &line).unwrap();
                 self.with(to, |machine, now| machine.add_remote_candidate(now, candidate));
             }
+            Arrival::Turn(arrival) => self.arrive_at_turn(arrival),
         }
     }
 
@@ -314,7 +332,7 @@ impl Sim {
         }
     }
 
-    fn schedule(&mut self, delay: Duration, arrival: Arrival) {
+    pub(super) fn schedule(&mut self, delay: Duration, arrival: Arrival) {
         self.order.push(Reverse((self.now + delay, self.next_arrival)));
         self.arrivals.insert(self.next_arrival, arrival);
         self.next_arrival += 1;
@@ -328,6 +346,7 @@ impl Sim {
                     assert!(bytes.len() <= 1280 - 48, "fits the smallest IPv6 path");
                     self.transmit(Datagram { side, from, to, bytes });
                 }
+                Output::Link { link, request } => self.handle_link_request((side, link), request),
                 Output::Event(event) => {
                     self.handle_event(side, &event);
                     self.ends[side].events.push(event);
@@ -336,14 +355,29 @@ impl Sim {
         }
     }
 
-    fn transmit(&mut self, mut datagram: Datagram) {
-        let has_socket = self.ends[datagram.side].sockets.contains(&datagram.from);
-        if !has_socket || self.filter.as_mut().is_some_and(|filter| !filter(&datagram)) {
+    /// Whether what is sent now gets lost.
+    pub(super) fn loses(&mut self) -> bool {
+        self.rng.random_bool(self.link.loss)
+    }
+
+    fn transmit(&mut self, datagram: Datagram) {
+        if self.ends[datagram.side].sockets.contains(&datagram.from) {
+            self.forward(datagram);
+        }
+    }
+
+    /// Has the network carry a datagram, whoever sent it.
+    pub(super) fn forward(&mut self, mut datagram: Datagram) {
+        if self.filter.as_mut().is_some_and(|filter| !filter(&datagram)) {
             return;
         }
         datagram.from = *self.nat.get(&datagram.from).unwrap_or(&datagram.from);
         if Some(datagram.to) == self.stun_server {
             datagram = answer_binding(&datagram);
+        }
+        if self.turn.grants(datagram.to) {
+            let arrival = turn_world::Arrival::FromPeer(datagram);
+            return self.schedule(self.link.delay, Arrival::Turn(arrival));
         }
         let inside = self.nat.iter().find(|(_, public)| **public == datagram.to);
         if let Some((private, _)) = inside {
@@ -353,7 +387,7 @@ impl Sim {
         }
         let copies = 1 + usize::from(self.rng.random_bool(self.link.duplication));
         for _ in 0..copies {
-            if !self.rng.random_bool(self.link.loss) {
+            if !self.loses() {
                 let jitter = self.link.jitter.mul_f64(self.rng.random());
                 let train = match &mut self.train {
                     Some(train) => train(datagram.clone()),
@@ -380,9 +414,11 @@ impl Sim {
                 self.schedule(self.signaling_delay, arrival);
             }
             Event::GatheringState(GatheringState::Gathering) => {
-                let End { machine, sockets, stun_servers, .. } = &mut self.ends[side];
+                let End { machine, sockets, servers, .. } = &mut self.ends[side];
                 sockets.iter().for_each(|socket| machine.add_host_candidate(self.now, *socket));
-                stun_servers.iter().for_each(|server| machine.add_stun_server(self.now, *server));
+                for (server, addresses) in servers {
+                    machine.add_server(self.now, server, addresses);
+                }
                 machine.end_of_local_candidates(self.now);
             }
             _ => {}
@@ -456,6 +492,44 @@ impl End {
             _ => None,
         });
         states.collect()
+    }
+
+    /// Candidate lines it told.
+    pub(super) fn candidates(&self) -> Vec<&str> {
+        let lines = self.events.iter().filter_map(|event| match event {
+            Event::CandidateCreated { candidate, .. } => Some(candidate.as_str()),
+            _ => None,
+        });
+        lines.collect()
+    }
+
+    /// Servers that were of no use, with the code.
+    pub(super) fn failures(&self) -> Vec<(&str, u16)> {
+        let failures = self.events.iter().filter_map(|event| match event {
+            Event::IceServerFailed { url, code, .. } => Some((url.as_str(), *code)),
+            _ => None,
+        });
+        failures.collect()
+    }
+
+    /// Gives it a server, at this address if it has one.
+    pub(super) fn add_server(&mut self, url: &str, address: Option<&str>) {
+        let server = IceServer::parse(url).unwrap();
+        let server = server.with_credentials(USERNAME, PASSWORD).unwrap();
+        let addresses = address.into_iter().map(|address| address.parse().unwrap());
+        self.servers.push((Arc::new(server), addresses.collect()));
+    }
+
+    /// Gives it a TURN server to which it is somebody else than usual.
+    pub(super) fn add_server_as(
+        &mut self,
+        url: &str,
+        address: &str,
+        username: &str,
+        password: &str,
+    ) {
+        let server = IceServer::parse(url).unwrap().with_credentials(username, password).unwrap();
+        self.servers.push((Arc::new(server), vec![address.parse().unwrap()]));
     }
 
     pub(super) fn created(&self) -> Option<(SdpKind, String)> {
