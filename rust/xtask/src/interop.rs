@@ -1,5 +1,5 @@
 //! Tests our WebRTC with the stacks of others: provides these stacks in the target folder, and
-//! runs the cases of `tests/interop` with them.
+//! runs the cases of `tests/interop` with them; `mesh` follows.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::files;
+use crate::mesh;
 use crate::report::Echo;
 use crate::run;
 use crate::tally::Tally;
@@ -19,8 +20,9 @@ use crate::workspace::Workspace;
 
 /// How long an installation may take on a slow line.
 const INSTALL_LIMIT: Duration = Duration::from_secs(600);
-/// The folders that are installed, beside what is copied from the checkout.
-const INSTALLED: [&str; 2] = ["node_modules", "python"];
+/// What is installed or left there by browsers, beside what is copied from the checkout.
+const APART: [&str; 5] =
+    ["node_modules", "python", "profile", "profile_without_mdns", "profile_in_mesh"];
 /// The variable that tells the cases where the counterparts are.
 const HOME: &str = "INTEROP_HOME";
 
@@ -28,16 +30,17 @@ const HOME: &str = "INTEROP_HOME";
 pub(crate) fn test(workspace: &Workspace, filter: &str) -> Result<Tally> {
     let home = counterparts(workspace)?;
     let mut command = workspace.cargo(["test", "--package", "interop", "--", filter]);
-    command.env(HOME, home);
-    test::cargo_test(command)
+    command.env(HOME, &home);
+    let mut tally = test::cargo_test(command)?;
+    tally += mesh::test(workspace, &home, filter)?;
+    Ok(tally)
 }
 
 /// The folder of the counterparts, with all that they need.
 fn counterparts(workspace: &Workspace) -> Result<PathBuf> {
     tools::debian(&["chromium", "node", "npm", "python3"])?;
     let home = workspace.target.join("interop");
-    let apart = [&INSTALLED[..], &["profile", "profile_without_mdns"]].concat();
-    files::mirror(&workspace.root.join("tests/interop/counterparts"), &home, &apart)?;
+    files::mirror(&workspace.root.join("tests/interop/counterparts"), &home, &APART)?;
     install(&home, "package-lock.json", "node_modules", node_modules)?;
     install(&home, "requirements.txt", "python", python)?;
     Ok(home)

@@ -13,6 +13,7 @@ const FLAGS = [
   "--disable-component-update",
   "--disable-sync",
   "--disable-dev-shm-usage",
+  "--log-level=3",
   "--remote-debugging-pipe",
 ];
 
