@@ -39,6 +39,7 @@ func test_initialize_reads_what_is_documented() -> void:
 			{publicAddress = "203.0.113.7"},
 			{udpMux = 5000, publicAddress = "203.0.113.7"},
 			{publicAddress = PackedStringArray(["203.0.113.7", "2001:db8::7"])},
+			{hideLocalAddresses = true},
 			{mtu = 1200},
 			{mtu = 9000},
 	]:
@@ -75,6 +76,7 @@ func test_initialize_refuses_what_is_malformed() -> void:
 			{bindAddress = ["127.0.0.1", 7]},
 			{publicAddress = "game.example.com"},
 			{publicAddress = ["ff02::1"]},
+			{hideLocalAddresses = "yes"},
 			{mtu = 1199},
 			{mtu = 9001},
 			{mtu = "1280"},

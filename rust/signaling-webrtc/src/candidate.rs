@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use is::{Candidate, CandidateKind, Protocol};
 
+use crate::mdns;
+
 /// A candidate of the other side, parsed (RFC 8839, section 5.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteCandidate {
@@ -19,6 +21,8 @@ pub enum Advertised {
     Itself,
     /// These addresses of the same family, which lead to it from outside, with the same port.
     Publicly(Vec<IpAddr>),
+    /// This name in `.local`, which stands for the address it is bound to.
+    Name(String),
 }
 
 impl Advertised {
@@ -35,12 +39,23 @@ impl Advertised {
 pub(crate) enum Content {
     /// An address to try.
     Address(Candidate),
+    /// What to try at the address behind this name in `.local`, in lower case.
+    Name(String, Endpoint),
     /// Something well-formed that cannot be used here: TCP, another component, an unknown type, a
-    /// name (browsers hide their address behind one in `.local`, and still show up as
-    /// peer-reflexive), or an address that is no single host's.
+    /// name of the world, or an address that is no single host's.
     Unusable,
     /// No more candidates will come.
     End,
+}
+
+/// A candidate without its address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    foundation: String,
+    priority: u32,
+    port: u16,
+    kind: CandidateKind,
+    ufrag: Option<String>,
 }
 
 /// Why a text is not a candidate.
@@ -54,7 +69,7 @@ impl RemoteCandidate {
 
     /// Reads a candidate line, with or without `a=`, as the signaling brought it with the media
     /// id and line index it belongs to. An empty line means that no more will come.
-    /// One that can never be used here (TCP, a name in `.local`) is read too, and ignored later.
+    /// One that can never be used here, such as TCP, is read too, and ignored later.
     ///
     /// # Errors
     /// [`CandidateError`] when the line does not follow RFC 8839, section 5.1.
@@ -85,32 +100,47 @@ impl Content {
             return Err(CandidateError("no type"));
         }
         let kind = fields.next().ok_or(CandidateError("no type"))?;
-        let Ok(ip) = host.parse::<IpAddr>() else {
-            return if is_name(host) {
-                Ok(Self::Unusable)
-            } else {
-                Err(CandidateError("bad address"))
-            };
-        };
-        let is_udp = transport.eq_ignore_ascii_case("udp");
-        let Some(kind) = kind_of(kind).filter(|_| component == 1 && is_udp) else {
-            return Ok(Self::Unusable);
-        };
-        if !is_single_host(ip) || port == 0 {
-            return Ok(Self::Unusable);
+        let ufrag = fields.skip_while(|name| *name != "ufrag").nth(1);
+        let address = host.parse::<IpAddr>();
+        if address.is_err() && !is_host_name(host) {
+            return Err(CandidateError("bad address"));
         }
-        Ok(Self::Address(Candidate::from_parts(
-            foundation.to_owned(),
-            component,
-            Protocol::Udp,
+        let is_udp = transport.eq_ignore_ascii_case("udp");
+        let Some(kind) = kind_of(kind).filter(|_| component == 1 && is_udp && port != 0) else {
+            return Ok(Self::Unusable);
+        };
+        let end = Endpoint {
+            foundation: foundation.to_owned(),
             priority,
-            SocketAddr::new(ip, port),
+            port,
             kind,
-            // What it is related to is for people to read.
-            None,
-            None,
-            fields.skip_while(|name| *name != "ufrag").nth(1).map(str::to_owned),
-        )))
+            ufrag: ufrag.map(str::to_owned),
+        };
+        Ok(match address {
+            Ok(address) => end.at(address).map_or(Self::Unusable, Self::Address),
+            Err(_) if mdns::is_name(host) => Self::Name(host.to_ascii_lowercase(), end),
+            Err(_) => Self::Unusable,
+        })
+    }
+}
+
+impl Endpoint {
+    /// `None` when that is no address of a single host.
+    pub(crate) fn at(&self, address: IpAddr) -> Option<Candidate> {
+        is_single_host(address).then(|| {
+            Candidate::from_parts(
+                self.foundation.clone(),
+                1,
+                Protocol::Udp,
+                self.priority,
+                SocketAddr::new(address, self.port),
+                self.kind,
+                // What it is related to is for people to read.
+                None,
+                None,
+                self.ufrag.clone(),
+            )
+        })
     }
 }
 
@@ -129,7 +159,7 @@ fn number<T: std::str::FromStr>(field: Option<&str>) -> Option<T> {
     field?.parse().ok()
 }
 
-fn is_name(host: &str) -> bool {
+fn is_host_name(host: &str) -> bool {
     host.contains('.')
         && host.bytes().any(|byte| byte.is_ascii_alphabetic())
         && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
@@ -188,6 +218,17 @@ mod tests {
     }
 
     #[test]
+    fn a_name_stands_for_an_address() {
+        let line = "candidate:7 1 udp 77 9B36EAAC-bb2e.local 5000 typ host generation 0 ufrag abcd";
+        let Ok(Content::Name(name, end)) = content(line) else { panic!("{line}") };
+        assert_eq!(name, "9b36eaac-bb2e.local");
+        let line = line.replace("9B36EAAC-bb2e.local", "192.0.2.1");
+        let address = IpAddr::from([192, 0, 2, 1]);
+        assert_eq!(end.at(address).map(Content::Address), content(&line).ok());
+        assert_eq!(end.at(IpAddr::from([0; 4])), None);
+    }
+
+    #[test]
     fn the_end_is_read() {
         for line in ["", "  ", "end-of-candidates", "a=end-of-candidates", "a="] {
             assert_eq!(content(line), Ok(Content::End), "{line}");
@@ -199,7 +240,8 @@ mod tests {
         for line in [
             "candidate:1 1 tcp 1518280447 192.0.2.1 9 typ host tcptype active",
             "candidate:1 2 udp 2122252542 192.0.2.1 5001 typ host",
-            "candidate:1 1 udp 1 9b36eaac-bb2e-49bb-bb78-21c41c499900.local 5000 typ host",
+            "candidate:1 1 tcp 1 9b36eaac-bb2e-49bb-bb78-21c41c499900.local 9 typ host",
+            "candidate:1 1 udp 1 www.example.local 5000 typ host",
             "candidate:1 1 udp 1 stun.example.org 5000 typ host",
             "candidate:1 1 udp 1 192.0.2.1 0 typ host",
             "candidate:1 1 udp 1 0.0.0.0 5000 typ host",

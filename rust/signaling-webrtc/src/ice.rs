@@ -193,6 +193,7 @@ impl Ice {
                 found.filter_map(|found| self.add_reflexive(&found)).collect()
             }
             Advertised::Itself | Advertised::Publicly(_) => line.into_iter().collect(),
+            Advertised::Name(name) => line.map(|line| with_name(&line, name)).into_iter().collect(),
         }
     }
 
@@ -219,7 +220,7 @@ impl Ice {
             self.current.add_local(candidate.clone());
         }
         self.locals.push(Local { candidate, base });
-        Some(without_ufrag(&line))
+        Some(with_foundation(&without_ufrag(&line), self.locals.len()))
     }
 
     /// A socket is gone, and every candidate with it.
@@ -493,6 +494,20 @@ fn token(rng: &mut StdRng, len: usize) -> String {
 /// A candidate line as the other side is told it: it says to which generation it belongs.
 pub(crate) fn with_ufrag(line: &str, credentials: &IceCreds) -> String {
     format!("{line} ufrag {}", credentials.ufrag)
+}
+
+/// The line with another foundation: the agent's would tell the address to whoever tries them all.
+fn with_foundation(line: &str, foundation: usize) -> String {
+    let rest = line.split_once(' ').map_or("", |(_, rest)| rest);
+    format!("candidate:{foundation} {rest}")
+}
+
+/// The line with this name in place of the address.
+fn with_name(line: &str, name: &str) -> String {
+    const ADDRESS: usize = 4;
+    let fields = line.split(' ').enumerate();
+    let fields = fields.map(|(place, field)| if place == ADDRESS { name } else { field });
+    fields.collect::<Vec<_>>().join(" ")
 }
 
 fn without_ufrag(line: &str) -> String {

@@ -14,6 +14,7 @@
 //! - `demux`, `ice`, `dtls`, `sctp`: the layers below, none of which knows another. The last three
 //!   are seats for the crates that do the work.
 //! - [`statistics`]: what they tell of themselves.
+//! - `mdns`: names in `.local` that addresses hide behind.
 //! - `dcep`, `message`, `channel_table`: what makes channels of SCTP streams.
 //! - [`peer`]: one connection, composed of all these.
 //! - [`driver`]: the thread that gives connections sockets and time, and the handles to them.
@@ -29,6 +30,7 @@ pub mod driver;
 mod dtls;
 mod ice;
 mod ice_server;
+mod mdns;
 mod message;
 pub mod peer;
 mod relays;

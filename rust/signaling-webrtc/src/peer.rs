@@ -25,7 +25,7 @@ use std::time::Instant;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::candidate::{Advertised, Content};
+use crate::candidate::{Advertised, Content, Endpoint};
 use crate::certificate::Certificate;
 use crate::channel_table::ChannelTable;
 use crate::channels::{ChannelError, ChannelInit, ChannelKey};
@@ -51,6 +51,9 @@ const MAX_EARLY_CANDIDATES: usize = 64;
 /// Addresses of one server that are asked; it rarely has more than one of each family.
 const MAX_SERVER_ADDRESSES: usize = 4;
 
+/// Candidates of the other side whose names are looked up; what comes beyond is ignored.
+const MAX_NAMED: usize = 8;
+
 /// Datagrams of the handshake that wait for a path; what comes beyond is sent again anyway.
 const MAX_EARLY_DATAGRAMS: usize = 8;
 
@@ -72,6 +75,7 @@ pub struct PeerConnection {
     relays: Relays,
     ice: Ice,
     early_candidates: Vec<Content>,
+    named: Named,
     early_datagrams: VecDeque<Vec<u8>>,
     dtls: Option<Dtls>,
     association: Option<Association>,
@@ -106,6 +110,14 @@ struct Gathering {
     has_all: bool,
 }
 
+/// Candidates of the other side whose names are being looked up.
+#[derive(Default)]
+struct Named {
+    ends: Vec<(String, Endpoint)>,
+    /// Whether no more candidates will come after them.
+    is_last: bool,
+}
+
 impl PeerConnection {
     /// A connection in state New. `seed` must be unpredictable: credentials are drawn from it.
     pub fn new(
@@ -124,6 +136,7 @@ impl PeerConnection {
             relays: Relays::new(StdRng::from_rng(&mut rng)),
             ice: Ice::new(now, &mut rng, &config),
             early_candidates: Vec::new(),
+            named: Named::default(),
             early_datagrams: VecDeque::new(),
             dtls: None,
             association: None,

@@ -74,6 +74,7 @@ fn socket_options(config: &AnyDictionary) -> Result<SocketOptions, Malformed> {
         bind_addresses: addresses(config, "bindAddress")?,
         ports: ports(config)?,
         public_addresses: addresses(config, "publicAddress")?,
+        hide_addresses: optional(config, "hideLocalAddresses")?.unwrap_or(false),
     };
     options.check().map_err(|_| Malformed)?;
     Ok(options)

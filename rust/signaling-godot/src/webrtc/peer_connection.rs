@@ -46,6 +46,9 @@ use super::statistics;
 ///   [br][code]publicAddress[/code]: the IP address under which others reach this machine, or an
 ///   array of them, told to them in place of its own of the same family. The port stays as it is:
 ///   for a one-to-one NAT, or a container whose ports are published unchanged.
+///   [br][code]hideLocalAddresses[/code]: [code]true[/code] has others be told a random name in
+///   [code].local[/code] in place of each address of this machine, as browsers do; it can be looked
+///   up (mDNS) on the local network only. By default [code]false[/code]: local addresses are told.
 ///   [br][code]mtu[/code]: the largest IP packet in bytes that every path to the other side carries,
 ///   from 1200 to 9000, by default 1280. Larger ones carry bulk data with less effort, and nothing
 ///   at all where a path is narrower.

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::channel_handle::{ChannelHandle, ChannelShared, ChannelState, Message};
 use super::io_thread::MAX_SOCKETS;
+use super::multicast::Multicast;
 use super::mux::Mux;
 use super::peer_handle::{Command, PeerEvent, PeerOptions, PeerShared};
 use super::relay_link::{Progress, RelayLink};
@@ -23,6 +24,7 @@ use crate::certificate::Certificate;
 use crate::channels::{ChannelInit, ChannelKey};
 use crate::config::IcePolicy;
 use crate::ice_server::IceServer;
+use crate::mdns::{self, Found};
 use crate::peer::{
     ConnectionState, Event, GatheringState, Input, LinkEvent, LinkKey, LinkRequest, Output,
     PeerConnection,
@@ -47,6 +49,8 @@ pub(super) struct Connection {
     socket_options: SocketOptions,
     /// To TURN servers, by their place among the tokens.
     links: [Option<(LinkKey, RelayLink)>; MAX_LINKS],
+    /// Those that stand for its addresses.
+    names: Vec<String>,
     ice_servers: Vec<IceServer>,
     ice_policy: IcePolicy,
     /// Servers whose names are being looked up, and until when they are waited for.
@@ -67,6 +71,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) first_token: usize,
     /// Which addresses to bind.
     pub(super) local_addresses: fn() -> Vec<IpAddr>,
+    /// Who looks names in `.local` up, and answers for ours.
+    pub(super) multicast: &'a RefCell<Multicast>,
     /// The sockets that connections share.
     pub(super) mux: &'a RefCell<Mux>,
     /// Who looks names up.
@@ -91,6 +97,7 @@ impl Connection {
             sockets: Vec::new(),
             socket_options: options.sockets,
             links: Default::default(),
+            names: Vec::new(),
             ice_servers: options.ice_servers,
             ice_policy,
             unresolved: Vec::new(),
@@ -225,9 +232,21 @@ impl Connection {
         self.drain(now, around);
     }
 
+    /// Takes what a name in `.local` stands for, in case this connection asked.
+    pub(super) fn handle_found(&mut self, found: &Found, around: &Surroundings<'_>) {
+        let now = Instant::now();
+        self.machine.add_name(now, &found.name, &found.addresses);
+        self.drain(now, around);
+    }
+
     /// Says goodbye; only for a connection that has not closed yet.
     pub(super) fn shut_down(&mut self, around: &Surroundings<'_>) {
         self.handle_commands([Command::Close], around);
+    }
+
+    /// The names in `.local` that stand for its addresses, and that nobody needs after its end.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
     }
 
     /// Lets go of the handles: whatever they ask for from now on, nothing happens.
@@ -401,6 +420,9 @@ impl Connection {
             Event::IceServerFailed { url, code, reason } => {
                 self.notify(PeerEvent::IceServerFailed { url, code, reason });
             }
+            Event::NameReceived { name } => {
+                around.multicast.borrow_mut().mdns().resolve(now, &name);
+            }
             Event::ConnectionState(state) => {
                 self.is_over |= state == ConnectionState::Closed;
                 self.tell_of_link(state);
@@ -525,9 +547,20 @@ impl Connection {
         around: &Surroundings<'_>,
     ) -> io::Result<()> {
         let local = self.bind(address, around)?;
-        let advertised = Advertised::publicly(address, &self.socket_options.public_addresses);
+        let advertised = match &*self.socket_options.public_addresses {
+            [] if self.socket_options.hide_addresses => self.hide(address, around),
+            public => Advertised::publicly(address, public),
+        };
         self.machine.add_host_candidate_as(now, local, &advertised);
         Ok(())
+    }
+
+    /// Has a name stand for this address while the connection lives.
+    fn hide(&mut self, address: IpAddr, around: &Surroundings<'_>) -> Advertised {
+        let name = mdns::random_name(rand::random());
+        around.multicast.borrow_mut().mdns().publish(&name, address);
+        self.names.push(name.clone());
+        Advertised::Name(name)
     }
 
     fn bind(&mut self, address: IpAddr, around: &Surroundings<'_>) -> io::Result<SocketAddr> {

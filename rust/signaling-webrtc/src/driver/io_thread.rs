@@ -14,11 +14,13 @@ use mio::{Events, Poll, Token, Waker};
 use parking_lot::Mutex;
 
 use super::connection::{BATCH, Connection, Surroundings};
+use super::multicast::Multicast;
 use super::mux::Mux;
 use super::peer_handle::{Command, PeerOptions, PeerShared};
 use super::resolver::{Name, Resolved, Resolver};
 use super::socket::Received;
 use super::tls::Tls;
+use super::{interfaces, multicast, resolver};
 use crate::certificate::Certificate;
 use crate::peer::ConnectionState;
 use crate::relays::MAX_LINKS;
@@ -34,6 +36,7 @@ pub(super) const MAX_SOCKETS: usize = 16;
 const MAX_SOURCES: usize = MAX_SOCKETS + MAX_LINKS;
 
 const WAKE: Token = Token(usize::MAX);
+const MULTICAST: Token = Token(usize::MAX - 1);
 /// The tokens from this one on are those of shared sockets; those below belong to connections.
 const SHARED: usize = 1 << (usize::BITS - 1);
 const MAX_READY_EVENTS: usize = 256;
@@ -64,6 +67,17 @@ pub(super) struct World {
     pub(super) local_addresses: fn() -> Vec<IpAddr>,
     /// How to look a name up; may take its time.
     pub(super) lookup: fn(&Name) -> io::Result<Vec<SocketAddr>>,
+    /// Where names in `.local` are asked for.
+    pub(super) mdns_port: u16,
+}
+
+impl World {
+    /// The one that the system knows.
+    pub(super) const SYSTEM: Self = Self {
+        local_addresses: interfaces::usable_addresses,
+        lookup: resolver::ask_system,
+        mdns_port: multicast::PORT,
+    };
 }
 
 /// The loop and what it owns.
@@ -74,6 +88,7 @@ pub(super) struct IoThread {
     resolver: Resolver,
     mux: RefCell<Mux>,
     tls: Tls,
+    multicast: RefCell<Multicast>,
     certificate: Certificate,
     connections: HashMap<PeerKey, Connection>,
     /// When each connection wants to be called, earliest first.
@@ -140,6 +155,7 @@ impl IoThread {
             world,
             mux: RefCell::new(Mux::new(SHARED)),
             tls: Tls::default(),
+            multicast: RefCell::new(Multicast::new(MULTICAST, world.mdns_port)),
             certificate: Certificate::generate(rand::random()),
             connections: HashMap::new(),
             timers: BTreeSet::new(),
@@ -166,14 +182,16 @@ impl IoThread {
             }
             self.receive();
             self.handle_timeouts();
+            self.serve_multicast();
         }
     }
 
     /// Waits for something to do, and notes which sockets are ready.
     fn wait(&mut self, events: &mut Events) {
         let timeout = if self.ready.is_empty() {
-            let next = self.timers.first();
-            next.map(|(at, _)| at.saturating_duration_since(Instant::now()))
+            let next = self.timers.first().map(|(at, _)| *at);
+            let next = next.into_iter().chain(self.multicast.borrow().poll_timeout()).min();
+            next.map(|at| at.saturating_duration_since(Instant::now()))
         } else {
             Some(Duration::ZERO)
         };
@@ -231,8 +249,11 @@ impl IoThread {
     /// Gives each socket that was ready one turn.
     fn receive(&mut self) {
         for token in std::mem::take(&mut self.ready) {
-            let has_more =
-                if token.0 < SHARED { self.receive_own(token) } else { self.receive_shared(token) };
+            let has_more = match token {
+                MULTICAST => self.multicast.borrow_mut().receive(&mut self.buffer),
+                Token(..SHARED) => self.receive_own(token),
+                _ => self.receive_shared(token),
+            };
             if has_more {
                 self.ready.insert(token);
             }
@@ -280,6 +301,24 @@ impl IoThread {
         }
     }
 
+    /// Lets the connections know what was found, which may have them ask for more.
+    fn serve_multicast(&mut self) {
+        loop {
+            let mut multicast = self.multicast.borrow_mut();
+            let found = multicast.serve(self.poll.registry(), self.world.local_addresses);
+            drop(multicast);
+            if found.is_empty() {
+                return;
+            }
+            let keys: Vec<_> = self.connections.keys().copied().collect();
+            for (key, found) in keys.iter().flat_map(|key| found.iter().map(move |f| (*key, f))) {
+                self.with_connection(key, |connection, around, _| {
+                    connection.handle_found(found, around);
+                });
+            }
+        }
+    }
+
     /// Does something with a connection, if it is still there. A panic fails this connection and
     /// leaves the others alone.
     fn with_connection(
@@ -293,6 +332,7 @@ impl IoThread {
             first_token: first_token(key),
             local_addresses: self.world.local_addresses,
             mux: &self.mux,
+            multicast: &self.multicast,
             resolver: &self.resolver,
             tls: &self.tls,
         };
@@ -329,6 +369,9 @@ impl IoThread {
     fn remove(&mut self, key: PeerKey, state: ConnectionState) {
         if let Some(mut connection) = self.connections.remove(&key) {
             connection.detach(state);
+            for name in connection.names() {
+                self.multicast.borrow_mut().mdns().withdraw(name);
+            }
             // What panicked once may do so again while it is taken apart.
             let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(connection)));
             self.mux.borrow_mut().forget(key);

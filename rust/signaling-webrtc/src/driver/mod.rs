@@ -27,13 +27,14 @@
 //! - `transport`: start and stop.
 //! - `peer_handle` and `channel_handle`: what callers hold.
 //! - `io_thread`: the loop, `connection`: one peer on it, and `mux`: sockets that peers share.
-//! - `socket_options`, `socket`, `relay_link`, `tls`, `interfaces` and `resolver`: the outside
-//!   world.
+//! - `socket_options`, `socket`, `multicast`, `relay_link`, `tls`, `interfaces` and `resolver`: the
+//!   outside world.
 
 mod channel_handle;
 mod connection;
 mod interfaces;
 mod io_thread;
+mod multicast;
 mod mux;
 mod peer_handle;
 mod relay_link;

@@ -14,6 +14,10 @@ pub struct SocketOptions {
     /// Addresses under which the world reaches us, told in place of the bound ones of the same
     /// family; the port is the bound one. For a one-to-one NAT or a container. Default none.
     pub public_addresses: Vec<IpAddr>,
+    /// Whether others are told a name in `.local` in place of each of our addresses, as browsers
+    /// do (draft-ietf-mmusic-mdns-ice-candidates). Only the local network can tell what it stands
+    /// for. Public addresses are told as they are. Default false.
+    pub hide_addresses: bool,
 }
 
 /// The ports of a connection's sockets.

@@ -289,6 +289,7 @@ fn servers_are_asked_by_name_and_by_address() {
     let transport = Transport::with_world(World {
         local_addresses: localhost,
         lookup: |_| Ok(SERVER.get().copied().into_iter().collect()),
+        ..World::SYSTEM
     });
     for url in ["stun:stun.example.com".to_owned(), format!("stun:{address}")] {
         let _peer = gather(&transport, &url);
@@ -310,7 +311,8 @@ fn names_are_resolved_beside_the_thread() {
             },
         }
     }
-    let transport = Transport::with_world(World { local_addresses: localhost, lookup });
+    let transport =
+        Transport::with_world(World { local_addresses: localhost, lookup, ..World::SYSTEM });
     let unlucky = gather(&transport, "stun:slow.example.com");
     let lucky = gather(&transport, "stun:unknown.example.com");
     until("complete", || lucky.gathering_state() == GatheringState::Complete);
@@ -325,7 +327,8 @@ fn a_name_is_looked_up_once_for_many() {
         LOOKUPS.fetch_add(1, Ordering::Relaxed);
         Err(io::Error::other("no such host"))
     }
-    let transport = Transport::with_world(World { local_addresses: localhost, lookup });
+    let transport =
+        Transport::with_world(World { local_addresses: localhost, lookup, ..World::SYSTEM });
     for _ in 0..10 {
         let peer = gather(&transport, "stun:unknown.example.com");
         until("complete", || peer.gathering_state() == GatheringState::Complete);
@@ -375,12 +378,20 @@ impl Pair {
     fn with_options(
         transport: &Arc<Transport>,
         inits: &[ChannelInit],
+        options: [PeerOptions; 2],
+    ) -> Self {
+        Self::between([transport, transport], inits, options)
+    }
+
+    fn between(
+        transports: [&Arc<Transport>; 2],
+        inits: &[ChannelInit],
         [a, b]: [PeerOptions; 2],
     ) -> Self {
         let pair = Self {
-            transport: Arc::clone(transport),
-            a: End::new(transport, inits, a),
-            b: End::new(transport, inits, b),
+            transport: Arc::clone(transports[0]),
+            a: End::new(transports[0], inits, a),
+            b: End::new(transports[1], inits, b),
         };
         pair.a.peer.create_offer().expect("stable");
         pair

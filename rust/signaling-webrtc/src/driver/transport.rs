@@ -9,10 +9,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::interfaces;
 use super::io_thread::{IoShared, IoThread, World};
 use super::peer_handle::{PeerHandle, PeerOptions};
-use super::resolver;
 
 /// Every connection of the process, on one thread that starts with the first of them.
 pub struct Transport {
@@ -36,16 +34,13 @@ impl Transport {
     /// Starts nothing yet. Connections will be reached through every usable address of this
     /// machine.
     pub const fn new() -> Self {
-        Self::with_world(World {
-            local_addresses: interfaces::usable_addresses,
-            lookup: resolver::ask_system,
-        })
+        Self::with_world(World::SYSTEM)
     }
 
     /// As [`Transport::new`], with the addresses to bind given by a function that is asked anew
     /// for each connection; at most 16 of them are used.
     pub const fn with_local_addresses(local_addresses: fn() -> Vec<IpAddr>) -> Self {
-        Self::with_world(World { local_addresses, lookup: resolver::ask_system })
+        Self::with_world(World { local_addresses, ..World::SYSTEM })
     }
 
     pub(super) const fn with_world(world: World) -> Self {

@@ -1,11 +1,12 @@
 //! What descriptions and candidates do to a connection.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
-use is::IceCreds;
+use is::{Candidate, IceCreds};
 
-use super::{Event, MAX_EARLY_CANDIDATES, PeerConnection};
-use crate::candidate::{Content, RemoteCandidate};
+use super::{Event, MAX_EARLY_CANDIDATES, MAX_NAMED, PeerConnection};
+use crate::candidate::{Content, Endpoint, RemoteCandidate};
 use crate::dtls::Dtls;
 use crate::ice;
 use crate::peer::negotiation::{DescriptionError, Ours};
@@ -145,12 +146,40 @@ impl PeerConnection {
             return;
         }
         match content {
-            Content::Address(candidate) => {
-                self.relays.permit(self.now, candidate.addr().ip());
-                self.ice.add_remote(candidate);
-            }
+            Content::Address(candidate) => self.add_remote_address(candidate),
+            Content::Name(name, end) => self.wait_for_name(name, end),
+            Content::End if !self.named.ends.is_empty() => self.named.is_last = true,
             Content::End => self.ice.end_of_remote_candidates(),
             Content::Unusable => {}
+        }
+    }
+
+    fn add_remote_address(&mut self, candidate: Candidate) {
+        self.relays.permit(self.now, candidate.addr().ip());
+        self.ice.add_remote(candidate);
+    }
+
+    fn wait_for_name(&mut self, name: String, end: Endpoint) {
+        let named = (name, end);
+        let is_known = self.named.ends.contains(&named);
+        if !is_known && self.named.ends.len() < MAX_NAMED {
+            self.events.push_back(Event::NameReceived { name: named.0.clone() });
+            self.named.ends.push(named);
+        }
+    }
+
+    /// Adds what a name stands for that [`Event::NameReceived`] told of; no addresses when nobody
+    /// knows.
+    pub fn add_name(&mut self, now: Instant, name: &str, addresses: &[IpAddr]) {
+        self.stir(now);
+        let ends: Vec<_> = self.named.ends.extract_if(.., |named| named.0 == name).collect();
+        for (_, end) in ends {
+            for candidate in addresses.iter().filter_map(|&address| end.at(address)) {
+                self.add_remote_address(candidate);
+            }
+        }
+        if self.named.ends.is_empty() && std::mem::take(&mut self.named.is_last) {
+            self.ice.end_of_remote_candidates();
         }
     }
 

@@ -87,6 +87,12 @@ pub enum Event {
     },
     /// Why the connection has failed; [`ConnectionState::Failed`] follows.
     Failed(Failure),
+    /// The other side hides an address behind this name in `.local` (RFC 6762): hand in what it
+    /// stands for with [`add_name`](super::PeerConnection::add_name).
+    NameReceived {
+        /// Which, in lower case.
+        name: String,
+    },
     /// The state of the connection has changed.
     ConnectionState(ConnectionState),
     /// The state of gathering has changed. At [`GatheringState::Gathering`] it is time to bind

@@ -3,8 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
 
-use super::{End, Pair, loopback, next, reliable, until};
+use super::super::io_thread::World;
+use super::{End, Pair, localhost, loopback, next, reliable, until};
 use crate::driver::{PeerOptions, Ports, SocketOptions, Transport};
 use crate::peer::ConnectionState;
 
@@ -165,6 +167,41 @@ fn who_comes_back_from_the_same_port_takes_the_place_of_who_was_there() {
     });
     after.b.channels[0].put(b"and again", false).expect("room");
     assert_eq!(next(&after.a.channels[0]).data, b"and again");
+}
+
+/// Two processes, as far as names are concerned.
+fn neighbours() -> [Arc<Transport>; 2] {
+    let mdns_port = free_port();
+    [(); 2].map(|()| {
+        let world = World { local_addresses: localhost, mdns_port, ..World::SYSTEM };
+        Arc::new(Transport::with_world(world))
+    })
+}
+
+#[test]
+fn hidden_addresses_are_found_on_the_local_network() {
+    let [here, there] = neighbours();
+    let hidden = SocketOptions { hide_addresses: true, ..SocketOptions::default() };
+    let options = [with(hidden.clone()), with(hidden)];
+    let mut pair = Pair::between([&here, &there], &[reliable(1)], options);
+    pair.until_open();
+    // Neither could begin before it knew what the other's name stands for.
+    for end in [&pair.a, &pair.b] {
+        assert!(!end.candidates.is_empty());
+        assert!(addresses(end).iter().all(|address| address.ends_with(".local")));
+    }
+}
+
+#[test]
+fn hidden_addresses_that_nobody_finds_are_met_as_peer_reflexive() {
+    // They cannot hear each other.
+    let ([here, _], [there, _]) = (neighbours(), neighbours());
+    let hidden = SocketOptions { hide_addresses: true, ..SocketOptions::default() };
+    let options = [with_defaults(), with(hidden)];
+    let begun = Instant::now();
+    let mut pair = Pair::between([&here, &there], &[reliable(1)], options);
+    pair.until_open();
+    assert!(begun.elapsed() < Duration::from_secs(4), "nothing waits for the name");
 }
 
 fn sharing(port: u16) -> SocketOptions {

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::opening::connect;
 use super::sim::{A, B, Sim, ms};
 use crate::candidate::RemoteCandidate;
-use crate::peer::ConnectionState;
+use crate::peer::{ConnectionState, Event};
 
 #[test]
 fn candidates_may_come_before_the_description() {
@@ -51,6 +51,49 @@ fn candidates_that_cannot_be_used_do_no_harm() {
             }
         }
     });
+}
+
+fn names(sim: &Sim) -> Vec<&str> {
+    let names = sim.ends[A].events.iter().filter_map(|event| match event {
+        Event::NameReceived { name } => Some(name.as_str()),
+        _ => None,
+    });
+    names.collect()
+}
+
+#[test]
+fn a_name_is_a_way_once_it_is_known_what_it_stands_for() {
+    let mut sim = Sim::new(1);
+    sim.relays_candidates = false;
+    sim.offer(A);
+    for line in ["candidate:1 1 udp 2130706431 Ours.local 5000 typ host", ""] {
+        sim.signal_candidate(A, line);
+    }
+    sim.run_for(ms(10_000));
+    assert_eq!(names(&sim), ["ours.local"]);
+    assert_eq!(sim.state(A), ConnectionState::Connecting, "more may come than the end told");
+    let address = sim.ends[B].sockets[0].ip();
+    sim.with(A, |machine, now| machine.add_name(now, "ours.local", &[address]));
+    sim.run_until(ms(1000), "connected", |sim| sim.state(A) == ConnectionState::Connected);
+}
+
+#[test]
+fn names_that_nobody_knows_hold_nothing_back() {
+    let mut sim = Sim::new(1);
+    sim.relays_candidates = false;
+    sim.offer(A);
+    for n in 0..40 {
+        sim.signal_candidate(A, &format!("candidate:1 1 udp 1 {n}.local 5000 typ host"));
+    }
+    sim.signal_candidate(A, "candidate:1 1 udp 1 10.9.9.9 5000 typ host");
+    sim.signal_candidate(A, "");
+    sim.run_for(ms(100));
+    let names: Vec<_> = names(&sim).into_iter().map(str::to_owned).collect();
+    assert_eq!(names.len(), 8);
+    for name in names {
+        sim.with(A, |machine, now| machine.add_name(now, &name, &[]));
+    }
+    sim.run_until(ms(15_000), "failed early", |sim| sim.state(A) == ConnectionState::Failed);
 }
 
 /// How often each address is sent something while A looks for a way to B, who never answers.
