@@ -84,7 +84,11 @@ impl<E: Engine> End<E> {
                 println!("signal {index} {}", signal.to_line());
             }
         }
-        thread::sleep(moment);
+        if moment.is_zero() {
+            thread::yield_now();
+        } else {
+            thread::sleep(moment);
+        }
         Ok(())
     }
 

@@ -70,12 +70,15 @@ pub fn play<E: Engine>(end: &mut End<E>, scenario: Scenario) -> Result<()> {
         },
         Scenario::Echo { size, duration } => match end.side {
             Side::A => echo(end, size, duration),
-            Side::B => answer(end),
+            Side::B => answer(end, BULK_PAUSE),
         },
-        Scenario::Ping { count, interval } => match end.side {
-            Side::A => ping(end, count, interval),
-            Side::B => answer(end),
-        },
+        Scenario::Ping { count, interval } => {
+            let pause = if interval.is_zero() { NO_PAUSE } else { SHORT_PAUSE };
+            match end.side {
+                Side::A => ping(end, count, interval, pause),
+                Side::B => answer(end, pause),
+            }
+        }
         Scenario::Flood { duration } => match end.side {
             Side::A => flood(end, duration),
             Side::B => absorb(end, Unreliable),
@@ -88,8 +91,10 @@ pub fn play<E: Engine>(end: &mut End<E>, scenario: Scenario) -> Result<()> {
 
 /// How long to look away from a connection that is busy with bulk.
 const BULK_PAUSE: Duration = Duration::from_micros(200);
-/// How long to look away where each microsecond counts.
-const SHORT_PAUSE: Duration = Duration::from_micros(10);
+/// How long to look away between two round trips: not at all, but others may have the core.
+const NO_PAUSE: Duration = Duration::ZERO;
+/// How long to look away where there are pauses, which others would not get the core back in.
+const SHORT_PAUSE: Duration = Duration::from_micros(20);
 /// How long to look away while connections open.
 const OPENING_PAUSE: Duration = Duration::from_micros(100);
 /// How long to look away in a game, which would look once in a frame.
@@ -182,6 +187,7 @@ fn absorb<E: Engine>(end: &mut End<E>, channel: Channel) -> Result<()> {
             messages += 1;
         }
         is_over |= channel != Reliable && connection.receive(Reliable).is_some();
+        ensure!(is_over || end.connections[0].is_open(), "the connection was lost");
         if !is_over {
             end.wait(BULK_PAUSE)?;
         }
@@ -218,9 +224,9 @@ fn echo<E: Engine>(end: &mut End<E>, size: usize, duration: Duration) -> Result<
 }
 
 /// Sends everything back, the last message included.
-fn answer<E: Engine>(end: &mut End<E>) -> Result<()> {
+fn answer<E: Engine>(end: &mut End<E>, pause: Duration) -> Result<()> {
     loop {
-        let message = receive(end, SHORT_PAUSE)?;
+        let message = receive(end, pause)?;
         send(end, Reliable, &message)?;
         if message == LAST {
             return Ok(());
@@ -228,22 +234,27 @@ fn answer<E: Engine>(end: &mut End<E>) -> Result<()> {
     }
 }
 
-fn ping<E: Engine>(end: &mut End<E>, count: usize, interval: Duration) -> Result<()> {
+fn ping<E: Engine>(
+    end: &mut End<E>,
+    count: usize,
+    interval: Duration,
+    pause: Duration,
+) -> Result<()> {
     let mut times = Vec::with_capacity(count);
     let mut next = now();
     for _ in 0..count {
         while now() < next {
-            end.wait(SHORT_PAUSE)?;
+            end.wait(pause)?;
         }
         next += interval;
         let sent = now();
         send(end, Reliable, &[7; 64])?;
-        receive(end, SHORT_PAUSE)?;
+        receive(end, pause)?;
         times.push((now() - sent).as_secs_f64());
     }
     result("times", &times);
     send(end, Reliable, &LAST)?;
-    receive(end, SHORT_PAUSE)?;
+    receive(end, pause)?;
     Ok(())
 }
 
@@ -259,6 +270,7 @@ fn receive<E: Engine>(end: &mut End<E>, pause: Duration) -> Result<Vec<u8>> {
         if let Some(message) = end.connections[0].receive(Reliable) {
             return Ok(message);
         }
+        ensure!(end.connections[0].is_open(), "the connection was lost");
         end.wait(pause)?;
     }
 }
@@ -290,6 +302,7 @@ fn play_game<E: Engine>(end: &mut End<E>, ticks: usize, interval: Duration) -> R
         || heard[Reliable.index()].delays.len() < ticks
         || now() < begun + interval * ticks as u32 + SETTLING
     {
+        ensure!(end.connections[0].is_open(), "the connection was lost after {sent} ticks");
         if sent < ticks && now() >= begun + interval * sent as u32 {
             for channel in [Reliable, Unreliable] {
                 end.connections[0].send(channel, &stamped(sent));
