@@ -3,7 +3,7 @@
 //! separates.
 //!
 //! It says `open` when all channels are, `failed` when there is no way, `server failed` with the
-//! code when an ICE server is of no use, and `done` when everything that both sent was heard as it
+//! code when an ICE server is of no use, `relayed` when the way leads through one, and `done` when everything that both sent was heard as it
 //! should be: reliable messages all and in order, unreliable ones at most once.
 
 #![allow(clippy::print_stdout, reason = "a program that reports to the one that started it")]
@@ -11,10 +11,12 @@
 mod game;
 mod meeting;
 
+use std::fs;
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use signaling_webrtc::statistics::CandidateKind;
 use signaling_webrtc::{
     ConnectionState, IcePolicy, IceServer, PeerConfig, PeerEvent, PeerHandle, PeerOptions, SdpKind,
     Transport,
@@ -77,10 +79,19 @@ impl Plan {
                 "--meeting" => plan.meeting = value().into(),
                 "--messages" => plan.messages = value().parse().expect("a number"),
                 "--server" => plan.ice_servers.push(server(&value())),
+                "--authority" => plan.trust(&value()),
                 other => panic!("{other} is not known"),
             }
         }
         plan
+    }
+
+    /// Believes in the certificates of a file, for each server so far.
+    fn trust(&mut self, path: &str) {
+        let pem = fs::read_to_string(path).expect("the file is there");
+        let servers = self.ice_servers.drain(..);
+        let trusting = servers.map(|server| server.with_authorities(&pem).expect("certificates"));
+        self.ice_servers = trusting.collect();
     }
 }
 
@@ -89,7 +100,9 @@ fn server(text: &str) -> IceServer {
     let mut words = text.split(' ');
     let server = IceServer::parse(words.next().expect("there is a first")).expect("a server");
     match (words.next(), words.next()) {
-        (Some(username), Some(password)) => server.with_credentials(username, password),
+        (Some(username), Some(password)) => {
+            server.with_credentials(username, password).expect("they are short")
+        }
         _ => server,
     }
 }
@@ -109,6 +122,7 @@ impl Player {
             assert!(Instant::now() < deadline, "not done in time");
             self.signal();
             if self.peer.connection_state() == ConnectionState::Failed {
+                self.report();
                 println!("failed");
                 return;
             }
@@ -124,15 +138,22 @@ impl Player {
                 self.meeting.say(&Word::Done);
             }
             if self.has_heard_all && self.meeting.is_done() {
-                println!(
-                    "heard {} of {} unreliable messages",
-                    self.game.lucky(),
-                    self.game.count()
-                );
+                self.report();
                 println!("done");
                 return;
             }
             thread::sleep(LOOK);
+        }
+    }
+
+    /// Says how it went.
+    fn report(&self) {
+        println!("{} of {} unreliable messages came", self.game.lucky(), self.game.count());
+        let statistics = self.peer.statistics();
+        statistics.pairs.iter().for_each(|pair| println!("{pair:?}"));
+        let ends = statistics.selected_pair().map(|pair| [pair.local, pair.remote]);
+        if ends.is_some_and(|ends| ends.iter().any(|end| end.kind == CandidateKind::Relayed)) {
+            println!("relayed");
         }
     }
 

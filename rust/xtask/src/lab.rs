@@ -39,7 +39,10 @@ struct Case {
 const PLAIN: Case =
     Case { name: "", network: cable, arguments: &[], accident: None, said: &["done"] };
 
-const CASES: [Case; 5] = [
+/// A case in which all goes through a relay.
+const RELAYED: Case = Case { network: || homes("masquerade"), said: &["relayed", "done"], ..PLAIN };
+
+const CASES: [Case; 10] = [
     Case {
         name: "one datagram of ten is lost",
         network: lossy_cable,
@@ -61,6 +64,34 @@ const CASES: [Case; 5] = [
         ..PLAIN
     },
     Case {
+        name: "routers that change ports, and a relay",
+        network: || homes("masquerade fully-random"),
+        arguments: &["--server", STUN, "--server", TURN],
+        said: &["relayed", "done"],
+        ..PLAIN
+    },
+    Case {
+        name: "a relay alone, over UDP",
+        arguments: &["--relay-only", "--server", TURN],
+        ..RELAYED
+    },
+    Case {
+        name: "a relay alone, over TCP",
+        arguments: &["--relay-only", "--server", TURN_TCP],
+        ..RELAYED
+    },
+    Case {
+        name: "a relay alone, over TLS",
+        arguments: &["--relay-only", "--server", TURNS, "--authority", turn::CERTIFICATE],
+        ..RELAYED
+    },
+    Case {
+        name: "a relay alone, and a wrong password",
+        arguments: &["--relay-only", "--server", "turn:198.51.100.1 player wrong"],
+        said: &["server failed: turn:198.51.100.1 401", "failed"],
+        ..RELAYED
+    },
+    Case {
         name: "one of two cables is cut",
         network: two_cables,
         arguments: &["--messages", "600"],
@@ -70,6 +101,9 @@ const CASES: [Case; 5] = [
 ];
 
 const STUN: &str = "stun:198.51.100.1";
+const TURN: &str = "turn:198.51.100.1 player secret";
+const TURN_TCP: &str = "turn:198.51.100.1?transport=tcp player secret";
+const TURNS: &str = "turns:198.51.100.1 player secret";
 
 /// Plays all cases, or those whose name contains `filter`.
 pub(crate) fn all(workspace: &Workspace, filter: &str) -> Result<Tally> {
@@ -190,9 +224,12 @@ fn lossy_cable() -> Result<Network> {
 /// Two machines at home, each behind a router of its own, and the internet with a server between
 /// them.
 fn homes(masquerade: &str) -> Result<Network> {
-    let network = Network::new(&["a", "router-a", "net", "router-b", "b"])?;
+    let network = Network::new(&["a", "router-a", "net", "router-b", "b", "nowhere"])?;
     network.ip("net", &["address", "add", turn::ADDRESS, "dev", "lo"])?;
     network.forward("net")?;
+    // What is for nobody is lost on its way, as in the internet, and is no error where it is sent.
+    network.wire(("net", "rest", "192.0.2.1/24"), ("nowhere", "eth0", "192.0.2.2/24"))?;
+    network.route("net", "192.0.2.2")?;
     for (home, router, number) in [("a", "router-a", 1), ("b", "router-b", 2)] {
         let inside = |host| format!("10.0.{number}.{host}");
         let outside = |host| format!("203.0.{number}.{host}");

@@ -14,6 +14,9 @@ use crate::run::{self, Running};
 /// Where it is, in the namespace `net`.
 pub(super) const ADDRESS: &str = "198.51.100.1";
 
+/// What vouches for it, in its folder.
+pub(super) const CERTIFICATE: &str = "turn.crt";
+
 /// How long it may run, and how long it may take to start.
 const LIMIT: Duration = Duration::from_secs(120);
 const START_LIMIT: Duration = Duration::from_secs(10);
@@ -37,7 +40,8 @@ impl TurnServer {
             "--lt-cred-mech",
             "--user=player:secret",
             "--realm=lab",
-            "--cert=turn.crt",
+            "--cert",
+            CERTIFICATE,
             "--pkey=turn.key",
             "--log-file=stdout",
             "--pidfile=turn.pid",
@@ -63,14 +67,15 @@ fn listens(network: &Network) -> Result<bool> {
 
 /// A certificate that nobody has signed but its owner.
 fn make_certificate(folder: &Path) -> Result<()> {
-    if folder.join("turn.crt").exists() {
+    if folder.join(CERTIFICATE).exists() {
         return Ok(());
     }
     let mut command = Command::new("openssl");
     command.current_dir(folder).args(["req", "-x509", "-nodes", "-days", "2"]);
     command.args(["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]);
-    command.args(["-keyout", "turn.key", "-out", "turn.crt", "-subj", "/CN=turn.lab"]);
+    command.args(["-keyout", "turn.key", "-out", CERTIFICATE, "-subj", "/CN=turn.lab"]);
     command.arg("-addext").arg(format!("subjectAltName=IP:{ADDRESS}"));
+    command.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
     run::run("openssl", command, START_LIMIT, Echo::OnFailure).context("making a certificate")?;
     Ok(())
 }
