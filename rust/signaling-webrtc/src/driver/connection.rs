@@ -44,8 +44,9 @@ pub(super) struct Connection {
     machine: PeerConnection,
     shared: Arc<PeerShared>,
     channels: HashMap<ChannelKey, Arc<ChannelShared>>,
-    /// Those of its own have the tokens that follow [`Surroundings::first_token`], in this order.
-    sockets: Vec<Rc<Socket>>,
+    /// Those of its own have the tokens that follow [`Surroundings::first_token`], in this order;
+    /// nothing is left in the place of one whose address is gone.
+    sockets: Vec<Option<Rc<Socket>>>,
     socket_options: SocketOptions,
     /// To TURN servers, by their place among the tokens.
     links: [Option<(LinkKey, RelayLink)>; MAX_LINKS],
@@ -158,7 +159,7 @@ impl Connection {
     ) -> bool {
         for _ in 0..BATCH {
             // The socket is gone when the connection ended while its readiness was noted.
-            let Some(socket) = self.sockets.get(socket) else { return false };
+            let Some(Some(socket)) = self.sockets.get(socket) else { return false };
             match socket.receive(buffer) {
                 Received::Datagram(size, from) => {
                     self.handle_datagram(socket.local(), from, &buffer[..size], around);
@@ -236,6 +237,41 @@ impl Connection {
     pub(super) fn handle_found(&mut self, found: &Found, around: &Surroundings<'_>) {
         let now = Instant::now();
         self.machine.add_name(now, &found.name, &found.addresses);
+        self.drain(now, around);
+    }
+
+    /// The network may have changed: lets go of addresses that are neither present nor were a
+    /// moment ago, and uses those that are new. The owner's choice of addresses stays as it is.
+    pub(super) fn handle_addresses(
+        &mut self,
+        present: &[IpAddr],
+        before: &[IpAddr],
+        around: &Surroundings<'_>,
+    ) {
+        let has_begun = !self.sockets.is_empty() && self.resolve_deadline.is_none();
+        if !has_begun || !self.socket_options.bind_addresses.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        for place in &mut self.sockets {
+            let is_gone = |socket: &mut Rc<Socket>| {
+                let address = socket.local().ip();
+                !present.contains(&address) && !before.contains(&address)
+            };
+            if let Some(socket) = place.take_if(is_gone) {
+                tracing::debug!(local = %socket.local(), "an address is gone");
+                self.machine.remove_host_candidate(now, socket.local());
+            }
+        }
+        for &address in present {
+            let mut used = self.sockets.iter().flatten();
+            let has_room = self.sockets.iter().flatten().count() < MAX_SOCKETS;
+            if has_room && !used.any(|socket| socket.local().ip() == address) {
+                // Nobody asked for this very address, and the next look comes soon.
+                let outcome = self.open_socket(now, address, around);
+                tracing::debug!(%address, ?outcome, "an address has come");
+            }
+        }
         self.drain(now, around);
     }
 
@@ -341,9 +377,8 @@ impl Connection {
     }
 
     fn transmit(&self, from: SocketAddr, to: SocketAddr, bytes: &[u8], around: &Surroundings<'_>) {
-        let Some(socket) = self.sockets.iter().find(|socket| socket.local() == from) else {
-            return;
-        };
+        let mut sockets = self.sockets.iter().flatten();
+        let Some(socket) = sockets.find(|socket| socket.local() == from) else { return };
         if self.is_sharing() {
             let is_chosen = self.machine.sends_to(from, to);
             around.mux.borrow_mut().sent(self.shared.key(), from, to, bytes, is_chosen);
@@ -564,19 +599,21 @@ impl Connection {
     }
 
     fn bind(&mut self, address: IpAddr, around: &Surroundings<'_>) -> io::Result<SocketAddr> {
+        let free = self.sockets.iter().position(Option::is_none);
+        let place = free.unwrap_or(self.sockets.len());
         let socket = match self.socket_options.ports {
             Ports::Shared(port) => {
                 around.mux.borrow_mut().socket(around.registry, address, port)?
             }
             ports => {
                 let mut socket = Socket::bind(address, ports)?;
-                let token = mio::Token(around.first_token + self.sockets.len());
-                socket.register(around.registry, token)?;
+                socket.register(around.registry, mio::Token(around.first_token + place))?;
                 Rc::new(socket)
             }
         };
         let local = socket.local();
-        self.sockets.push(socket);
+        self.sockets.resize(self.sockets.len().max(place + 1), None);
+        self.sockets[place] = Some(socket);
         Ok(local)
     }
 

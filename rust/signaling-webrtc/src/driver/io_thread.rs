@@ -35,6 +35,10 @@ pub(super) const MAX_SOCKETS: usize = 16;
 /// [`MAX_SOCKETS`].
 const MAX_SOURCES: usize = MAX_SOCKETS + MAX_LINKS;
 
+/// How often it is looked whether the network has changed, once for all connections. It costs
+/// some ten microseconds.
+const ADDRESS_INTERVAL: Duration = Duration::from_secs(1);
+
 const WAKE: Token = Token(usize::MAX);
 const MULTICAST: Token = Token(usize::MAX - 1);
 /// The tokens from this one on are those of shared sockets; those below belong to connections.
@@ -63,7 +67,8 @@ struct Todo {
 /// Where the I/O thread gets to know of the world around it.
 #[derive(Clone, Copy)]
 pub(super) struct World {
-    /// Which addresses to bind; asked anew for each connection.
+    /// Which addresses to bind; asked anew for each connection, and each [`ADDRESS_INTERVAL`]
+    /// while there is one.
     pub(super) local_addresses: fn() -> Vec<IpAddr>,
     /// How to look a name up; may take its time.
     pub(super) lookup: fn(&Name) -> io::Result<Vec<SocketAddr>>,
@@ -97,6 +102,9 @@ pub(super) struct IoThread {
     /// Sockets that may have more to receive.
     ready: BTreeSet<Token>,
     buffer: Vec<u8>,
+    /// The addresses there were when it was looked last, and when to look again.
+    addresses: Vec<IpAddr>,
+    addresses_due: Instant,
 }
 
 impl IoShared {
@@ -162,6 +170,8 @@ impl IoThread {
             deadlines: HashMap::new(),
             ready: BTreeSet::new(),
             buffer: vec![0; MAX_DATAGRAM],
+            addresses: Vec::new(),
+            addresses_due: Instant::now(),
         }
     }
 
@@ -183,14 +193,15 @@ impl IoThread {
             self.receive();
             self.handle_timeouts();
             self.serve_multicast();
+            self.watch_addresses();
         }
     }
 
     /// Waits for something to do, and notes which sockets are ready.
     fn wait(&mut self, events: &mut Events) {
         let timeout = if self.ready.is_empty() {
-            let next = self.timers.first().map(|(at, _)| *at);
-            let next = next.into_iter().chain(self.multicast.borrow().poll_timeout()).min();
+            let timers = self.timers.first().map(|(at, _)| (*at).min(self.addresses_due));
+            let next = timers.into_iter().chain(self.multicast.borrow().poll_timeout()).min();
             next.map(|at| at.saturating_duration_since(Instant::now()))
         } else {
             Some(Duration::ZERO)
@@ -316,6 +327,24 @@ impl IoThread {
                     connection.handle_found(found, around);
                 });
             }
+        }
+    }
+
+    /// Tells the connections which addresses there are. One that was there a moment ago still
+    /// counts: Wi-Fi that roams comes back with the same.
+    fn watch_addresses(&mut self) {
+        let now = Instant::now();
+        if self.connections.is_empty() || now < self.addresses_due {
+            return;
+        }
+        self.addresses_due = now + ADDRESS_INTERVAL;
+        let present = (self.world.local_addresses)();
+        let before = std::mem::replace(&mut self.addresses, present.clone());
+        let keys: Vec<_> = self.connections.keys().copied().collect();
+        for key in keys {
+            self.with_connection(key, |connection, around, _| {
+                connection.handle_addresses(&present, &before, around);
+            });
         }
     }
 

@@ -1,5 +1,6 @@
 //! Two connections over loopback, and what becomes of them.
 
+mod network;
 mod paths;
 mod relays;
 mod turn_host;
