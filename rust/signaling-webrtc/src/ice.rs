@@ -212,7 +212,9 @@ impl Ice {
     }
 
     fn add_local(&mut self, candidate: Candidate, base: SocketAddr) -> Option<String> {
-        if self.locals.len() == MAX_ADDRESSES {
+        let is_same =
+            |known: &Local| known.base == base && known.candidate.addr() == candidate.addr();
+        if self.locals.len() == MAX_ADDRESSES || self.locals.iter().any(is_same) {
             return None;
         }
         let line = self.latest_mut().add_local(candidate.clone()).map(Candidate::to_sdp_string)?;

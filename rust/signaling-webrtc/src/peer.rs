@@ -104,8 +104,9 @@ pub struct PeerConnection {
 #[derive(Default)]
 struct Gathering {
     state: GatheringState,
-    /// Candidate lines, as the other side was told, without the generation they belong to.
-    candidates: Vec<String>,
+    /// Candidate lines with what is behind them, as the other side was told, without the generation
+    /// that they belong to.
+    candidates: Vec<(SocketAddr, String)>,
     /// Whether the driver has nothing more to add.
     has_all: bool,
 }
@@ -196,7 +197,7 @@ impl PeerConnection {
         let lines = self.ice.add_host(address, advertised);
         if !lines.is_empty() && self.end.is_none() {
             self.stun.add_socket(now, &mut self.rng, address);
-            lines.into_iter().for_each(|line| self.candidate_created(line));
+            lines.into_iter().for_each(|line| self.candidate_created(address, line));
         }
     }
 
@@ -251,12 +252,20 @@ impl PeerConnection {
     /// A socket is gone. Another path is looked for among those that are left.
     pub fn remove_host_candidate(&mut self, now: Instant, address: SocketAddr) {
         self.stir(now);
-        self.ice.remove_socket(address);
+        self.stun.remove_socket(address);
+        self.forget_candidates(address);
     }
 
-    fn candidate_created(&mut self, line: String) {
+    /// What is told in descriptions from now on is only what is left.
+    fn forget_candidates(&mut self, base: SocketAddr) {
+        self.ice.remove_socket(base);
+        self.gathering.candidates.retain(|(other, _)| *other != base);
+    }
+
+    /// `base` is the socket behind it, or the relay's address.
+    fn candidate_created(&mut self, base: SocketAddr, line: String) {
         let candidate = ice::with_ufrag(&line, self.ice.credentials());
-        self.gathering.candidates.push(line);
+        self.gathering.candidates.push((base, line));
         let (mid, index) = self.negotiation.media();
         let (mid, index) = (mid.to_owned(), u32::try_from(index).unwrap_or(0));
         self.events.push_back(Event::CandidateCreated { mid, index, candidate });
@@ -390,7 +399,7 @@ impl PeerConnection {
         match self.stun.handle(local, from, bytes) {
             Some(answer) => {
                 let found = answer.and_then(|reflexive| self.ice.add_reflexive(&reflexive));
-                found.into_iter().for_each(|line| self.candidate_created(line));
+                found.into_iter().for_each(|line| self.candidate_created(local, line));
             }
             None => self.ice.handle(self.now, local, from, bytes),
         }
@@ -518,9 +527,9 @@ impl PeerConnection {
         match event {
             RelayEvent::Granted(relayed) => {
                 let line = self.ice.add_relayed(relayed);
-                line.into_iter().for_each(|line| self.candidate_created(line));
+                line.into_iter().for_each(|line| self.candidate_created(relayed, line));
             }
-            RelayEvent::Lost(relayed) => self.ice.remove_socket(relayed),
+            RelayEvent::Lost(relayed) => self.forget_candidates(relayed),
             RelayEvent::Failed(failure) => self.server_failed(failure),
         }
     }

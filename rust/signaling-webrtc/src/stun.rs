@@ -89,6 +89,21 @@ impl StunClient {
         }
     }
 
+    pub(crate) fn remove_socket(&mut self, socket: SocketAddr) {
+        self.sockets.retain(|other| *other != socket);
+        self.queries.retain(|query| query.socket != socket);
+    }
+
+    /// Asks everything once more.
+    pub(crate) fn ask_again(&mut self, now: Instant, rng: &mut StdRng) {
+        self.queries.clear();
+        for socket in self.sockets.clone() {
+            for server in self.servers.clone() {
+                self.ask(now, rng, socket, server);
+            }
+        }
+    }
+
     fn ask(&mut self, now: Instant, rng: &mut StdRng, socket: SocketAddr, server: Server) {
         // A loopback socket reaches loopback servers, and nobody else does.
         let connects = socket.is_ipv4() == server.address.is_ipv4()
@@ -147,13 +162,18 @@ impl StunClient {
         let server = self.queries.swap_remove(place).server;
         let mapped = if is_success { mapped_address(&message) } else { None };
         match mapped {
-            Some(_) => self.helpful.extend(server.url),
+            Some(_) => self.helped(server.url),
             None => {
                 let (code, reason) = message.error().unwrap_or_else(no_address);
                 self.was_useless(server, code, &reason);
             }
         }
         Some(mapped.map(|mapped| Reflexive { base: local, mapped }))
+    }
+
+    fn helped(&mut self, url: Option<Arc<str>>) {
+        let url = url.filter(|url| !self.helpful.contains(url));
+        self.helpful.extend(url);
     }
 
     /// Notes a failure if this was the last question to the server that had hope.

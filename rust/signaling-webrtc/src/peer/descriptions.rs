@@ -50,7 +50,7 @@ impl PeerConnection {
         let credentials = description.data.credentials.clone();
         self.negotiation.set_local(description)?;
         if credentials != *self.ice.credentials() {
-            self.ice.restart(credentials, None);
+            self.restart(now, credentials, None);
         }
         self.described(now);
         if self.gathering.state == GatheringState::New {
@@ -77,7 +77,7 @@ impl PeerConnection {
         self.negotiation.set_remote(description)?;
         self.channels.set_max_outgoing(data.max_message_bytes);
         if is_offer && self.negotiation.agreed().is_some() {
-            self.restart_if_offered(data.credentials);
+            self.restart_if_offered(now, data.credentials);
         }
         self.described(now);
         // A line that is none does not spoil the others.
@@ -98,11 +98,18 @@ impl PeerConnection {
     }
 
     /// New credentials in an offer ask for a restart, the known ones for none.
-    fn restart_if_offered(&mut self, remote: IceCreds) {
+    fn restart_if_offered(&mut self, now: Instant, remote: IceCreds) {
         self.ice.take_back_restart();
         if self.ice.remote_credentials() != Some(&remote) {
-            self.ice.restart(ice::new_credentials(&mut self.rng), Some(remote));
+            let ours = ice::new_credentials(&mut self.rng);
+            self.restart(now, ours, Some(remote));
         }
+    }
+
+    /// Our public addresses may be others by now.
+    fn restart(&mut self, now: Instant, ours: IceCreds, remote: Option<IceCreds>) {
+        self.ice.restart(ours, remote);
+        self.stun.ask_again(now, &mut self.rng);
     }
 
     /// A description was set: the layers begin to work once both sides have theirs.
@@ -196,7 +203,7 @@ impl PeerConnection {
     ) -> R {
         let Gathering { candidates, state, .. } = &self.gathering;
         let candidates: Vec<_> =
-            candidates.iter().map(|line| ice::with_ufrag(line, credentials)).collect();
+            candidates.iter().map(|(_, line)| ice::with_ufrag(line, credentials)).collect();
         let ours = Ours {
             credentials,
             fingerprint: self.certificate.fingerprint(),

@@ -331,3 +331,44 @@ fn many_restarts_leave_nothing_behind() {
     sim.run_for(ms(100));
     assert_eq!(sim.messages(B, key), [b"hello"]);
 }
+
+#[test]
+fn public_addresses_are_asked_for_again() {
+    let mut sim = Sim::new(1);
+    let private = sim.ends[A].sockets[0];
+    let public = |port: u16| ([192, 0, 2, 1], port).into();
+    let server = "192.0.2.9:3478";
+    sim.stun_server = Some(server.parse().unwrap());
+    sim.ends[A].add_server("stun:server", Some(server));
+    sim.nat.insert(private, public(4000));
+    let key = sim.connect(super::sim::negotiated(1));
+    sim.run_for(ms(1000));
+    sim.nat.insert(private, public(4001));
+    restart(&mut sim, A);
+    sim.run_for(ms(1000));
+    let told = |end: &End, what: &str| {
+        end.events.iter().any(|event| match event {
+            Event::CandidateCreated { candidate, .. } => candidate.contains(what),
+            _ => false,
+        })
+    };
+    for port in ["4000", "4001"] {
+        assert!(told(&sim.ends[A], &format!("192.0.2.1 {port} typ srflx")), "{port}");
+    }
+    sim.send(B, key, b"there", true);
+    sim.run_until(ms(3000), "it arrives", |sim| !sim.messages(A, key).is_empty());
+}
+
+#[test]
+fn what_is_gone_is_not_told_again() {
+    let (mut sim, _) = Sim::connected(1);
+    let (old, new) = (sim.ends[A].sockets[0], "10.9.0.1:7000".parse().unwrap());
+    sim.ends[A].sockets = vec![new];
+    sim.with(A, |machine, now| {
+        machine.remove_host_candidate(now, old);
+        machine.add_host_candidate(now, new);
+    });
+    sim.offer(A);
+    let (_, sdp) = sim.ends[A].created().unwrap();
+    assert!(sdp.contains("10.9.0.1 7000") && !sdp.contains("10.0.0.1 5000"), "{sdp}");
+}
