@@ -23,6 +23,8 @@ mod reset;
 mod rtt;
 mod sender;
 mod serial;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::collections::VecDeque;
@@ -176,6 +178,14 @@ impl Association {
             events: VecDeque::new(),
             counters: Counters::default(),
         }
+    }
+
+    /// The same, with numbers that begin elsewhere.
+    #[cfg(test)]
+    fn counting_from(mut self, first_tsn: u32) -> Self {
+        self.ours.first_tsn = first_tsn;
+        self.sender = Sender::new(first_tsn, self.mtu);
+        self
     }
 
     /// How many streams the other side takes; ids are below. Known once connected.
@@ -450,8 +460,10 @@ impl Association {
             return;
         }
         let tsn = open.arrivals.tsn(data.tsn);
-        // What everything waits for is taken all the same, or nothing might ever be complete.
-        let limit = self.capacity * if open.arrivals.is_next(tsn) { 2 } else { 1 };
+        // What others wait for is taken all the same, or nothing might ever be complete.
+        let is_awaited = open.arrivals.is_next(tsn)
+            && (open.arrivals.has_gaps() || self.reassembly.is_waiting());
+        let limit = if is_awaited { 2 * self.capacity } else { self.capacity };
         if held + data.payload.len() > limit {
             open.arrivals.tell(now);
         } else if open.arrivals.add(tsn) {

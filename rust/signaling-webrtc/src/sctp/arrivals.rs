@@ -55,6 +55,11 @@ impl Arrivals {
         tsn == self.cumulative + 1
     }
 
+    /// Whether something is missing before what has arrived.
+    pub(super) fn has_gaps(&self) -> bool {
+        !self.gaps.is_empty()
+    }
+
     /// Notes a chunk; whether it is new and can be taken.
     pub(super) fn add(&mut self, tsn: Tsn) -> bool {
         if tsn > self.cumulative + MAX_AHEAD {

@@ -15,6 +15,8 @@ use super::serial::{Tsn, start, unwrap};
 /// So many packets that have arrived before it are witness enough that a packet is lost, unless
 /// packets were seen to overtake each other.
 const WITNESSES: u64 = 3;
+/// How many parts are looked at for one that is overdue.
+const MAX_LOOK: usize = 64;
 /// Streams that one chunk skips on.
 const MAX_SKIPPED: usize = 100;
 
@@ -155,23 +157,45 @@ impl Flight {
     }
 
     /// The next part that is to be sent again.
-    pub(super) fn next_lost(&mut self) -> Option<&Part> {
-        let tsn = *self.lost.first()?;
-        self.get_mut(tsn).map(|sent| &sent.part)
+    pub(super) fn next_lost(&self) -> Option<Tsn> {
+        self.lost.first().copied()
     }
 
-    /// Notes that the next part that was lost is sent again; its number.
-    pub(super) fn send_again(&mut self, now: Instant) -> Option<(u32, Part)> {
-        let tsn = self.lost.pop_first()?;
+    /// Notes that a part that was lost is sent again.
+    pub(super) fn send_again(&mut self, now: Instant, tsn: Tsn) {
+        if self.lost.remove(&tsn)
+            && let Some(sent) = self.get_mut(tsn)
+        {
+            sent.state = State::InFlight;
+            let len = sent.part.len();
+            self.in_flight += len;
+            self.repeat(now, tsn);
+        }
+    }
+
+    /// The oldest part that should have been acknowledged by now, if it was sent before `since`
+    /// and may be sent once more.
+    pub(super) fn overdue(&self, now: Instant, since: Instant) -> Option<Tsn> {
+        let mut oldest = (self.first..).zip(&self.sent).take(MAX_LOOK);
+        let is_overdue =
+            |sent: &Sent| sent.state == State::InFlight && sent.at <= since && sent.has_hope(now);
+        oldest.find(|(_, sent)| is_overdue(sent)).map(|(tsn, _)| tsn)
+    }
+
+    /// The part of this number.
+    pub(super) fn part(&self, tsn: Tsn) -> Option<&Part> {
+        let index = usize::try_from(tsn.checked_sub(self.first)?).ok()?;
+        self.sent.get(index).map(|sent| &sent.part)
+    }
+
+    /// Notes that a part is sent once more although it may be on its way still.
+    pub(super) fn repeat(&mut self, now: Instant, tsn: Tsn) {
         let packet = self.packet;
-        let sent = self.get_mut(tsn)?;
-        sent.state = State::InFlight;
-        sent.at = now;
-        sent.packet = packet;
-        sent.transmissions = sent.transmissions.saturating_add(1);
-        let part = sent.part.clone();
-        self.in_flight += part.len();
-        Some((tsn as u32, part))
+        if let Some(sent) = self.get_mut(tsn) {
+            sent.at = now;
+            sent.packet = packet;
+            sent.transmissions = sent.transmissions.saturating_add(1);
+        }
     }
 
     /// Takes an acknowledgement; `None` when it is out of date or cannot be meant.
@@ -365,14 +389,15 @@ impl Flight {
         }
         let mut upto = self.first - 1;
         let mut skipped: Vec<Skipped> = Vec::new();
-        for sent in &self.sent {
-            let is_done = matches!(sent.state, State::Abandoned | State::Arrived);
-            if !is_done || skipped.len() == MAX_SKIPPED {
-                break;
-            }
-            upto += 1;
-            if sent.state == State::Abandoned {
-                skip(&mut skipped, &sent.part.message);
+        for (tsn, sent) in (self.first..).zip(&self.sent) {
+            match sent.state {
+                State::Abandoned if skipped.len() < MAX_SKIPPED => {
+                    // What has arrived beyond may be the begin of a message that goes on.
+                    upto = tsn;
+                    skip(&mut skipped, &sent.part.message);
+                }
+                State::Arrived => {}
+                State::Abandoned | State::InFlight | State::Lost => break,
             }
         }
         Some((upto, Forward { cumulative: upto as u32, skipped }))

@@ -71,6 +71,11 @@ impl Reassembly {
         self.held
     }
 
+    /// Whether nothing can be read.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.readable.is_empty()
+    }
+
     /// From now on ordered messages of this stream do not wait for those before them.
     pub(super) fn deliver_at_once(&mut self, stream: u16) {
         let state = self.streams.entry(stream).or_default();
@@ -90,19 +95,19 @@ impl Reassembly {
             Place::Interleaved { message, part } => (unwrap(stream.next, message), part.into()),
         };
         if data.is_unordered {
-            self.held += stream.unordered.entry(key).or_default().add(place, data);
+            stream.unordered.entry(key).or_default().add(place, data, &mut self.held);
             if let Some(run) = take_complete(&mut stream.unordered, key, place) {
                 self.push(id, Inbound::Message(run.into_message(id, false)));
             }
         } else if stream.is_impatient {
-            self.held += stream.ordered.entry(key).or_default().add(place, data);
+            stream.ordered.entry(key).or_default().add(place, data, &mut self.held);
             if let Some(run) = take_complete(&mut stream.ordered, key, place) {
                 let is_late = key < stream.next;
                 stream.next = stream.next.max(key + 1);
                 self.push(id, Inbound::Message(run.into_message(id, is_late)));
             }
         } else if key >= stream.next {
-            self.held += stream.ordered.entry(key).or_default().add(place, data);
+            stream.ordered.entry(key).or_default().add(place, data, &mut self.held);
             self.deliver_in_order(id);
         }
     }
@@ -209,28 +214,31 @@ impl Inbound {
 }
 
 impl Assembly {
-    /// What it costs more by this part.
-    fn add(&mut self, place: u64, data: &Data<'_>) -> usize {
+    /// Adds a part, and to `held` what it costs.
+    fn add(&mut self, place: u64, data: &Data<'_>, held: &mut usize) {
         let before = self.runs.range_mut(..=place).next_back();
-        let ends_before = before.as_ref().is_none_or(|(_, run)| run.end <= place);
-        if !ends_before {
+        if before.as_ref().is_some_and(|(_, run)| run.end > place) {
             // Two parts at one place: the other side does not count well.
-            return 0;
+            return;
         }
+        *held += data.payload.len();
         let is_next = |run: &Run| run.end == place && !run.is_ended && !data.is_first;
-        let (start, cost) = match before {
+        let start = match before {
             Some((start, run)) if is_next(run) => {
                 run.end += 1;
                 run.is_ended = data.is_last;
                 run.bytes.extend_from_slice(data.payload);
-                (*start, data.payload.len())
+                *start
             }
             _ => {
+                *held += OVERHEAD;
                 self.runs.insert(place, Run::new(place, data));
-                (place, data.payload.len() + OVERHEAD)
+                place
             }
         };
-        if self.join(start) { cost - OVERHEAD } else { cost }
+        if self.join(start) {
+            *held -= OVERHEAD;
+        }
     }
 
     /// Joins a run with the one that follows it without a gap, if that is of the same message.

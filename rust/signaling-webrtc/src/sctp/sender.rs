@@ -176,7 +176,7 @@ impl Sender {
         self.misses += 1;
         self.last_sent = Some(now);
         self.is_forward_due = self.flight.is_forward_pending();
-        let is_window_closed = self.window == 0;
+        let is_window_closed = self.window < self.max_payload;
         if self.misses >= 3 {
             self.flight.distrust();
         }
@@ -202,6 +202,7 @@ impl Sender {
         self.forward(now, packet);
         while self.resend(now, packet) {}
         while self.send_new(now, packet) {}
+        while self.repeat(now, packet) {}
         self.is_probing = false;
     }
 
@@ -216,19 +217,34 @@ impl Sender {
     }
 
     fn resend(&mut self, now: Instant, packet: &mut Packet) -> bool {
-        let room = self.room(packet);
-        let Some(part) = self.flight.next_lost() else { return false };
-        let (len, message) = (part.len(), Rc::clone(&part.message));
-        if message.is_expired(now) {
-            self.abandon(now, &message);
+        let Some(tsn) = self.flight.next_lost() else { return false };
+        let Some(part) = self.flight.part(tsn).cloned() else { return false };
+        if part.message.is_expired(now) {
+            self.abandon(now, &part.message);
             return true;
         }
-        if len > room || !self.has_network_for(len) {
+        if part.len() > self.room(packet) || !self.has_network_for(part.len()) {
             return false;
         }
-        let Some((tsn, part)) = self.flight.send_again(now) else { return false };
+        self.flight.send_again(now, tsn);
         self.chunks_retransmitted += 1;
-        self.write(now, tsn, &part, packet);
+        self.write(now, tsn as u32, &part, packet);
+        true
+    }
+
+    /// Uses the room that is left in a packet for what should have been acknowledged by now: it
+    /// costs little, and wins the time that the next acknowledgement takes.
+    fn repeat(&mut self, now: Instant, packet: &mut Packet) -> bool {
+        let since = now.checked_sub(self.trip.patience(0));
+        let overdue = since.and_then(|since| self.flight.overdue(now, since));
+        let Some(tsn) = overdue.filter(|_| !packet.is_empty()) else { return false };
+        let Some(part) = self.flight.part(tsn).cloned() else { return false };
+        if part.len() > self.room(packet) {
+            return false;
+        }
+        self.flight.repeat(now, tsn);
+        self.chunks_retransmitted += 1;
+        self.write(now, tsn as u32, &part, packet);
         true
     }
 

@@ -1,0 +1,6 @@
+//! Whole associations, with each other and with one that was not written here.
+
+mod delivery;
+mod garbage;
+mod net;
+mod timing;
