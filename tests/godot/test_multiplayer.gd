@@ -84,6 +84,32 @@ func test_the_hosting_game_plays_too() -> void:
 	await _check_calls(players)
 
 
+func test_a_host_serves_everybody_on_one_port() -> void:
+	var server := add_server()
+	var free := PacketPeerUDP.new()
+	check_equal(free.bind(0), OK, "a free port")
+	var port := free.get_local_port()
+	free.close()
+	var host := _add_player(server)
+	host.client.mesh = false
+	host.client.rtc_configuration = {udpMux = port}
+	host.client.start()
+	await reach(host.client, SignalingClient.STATE_JOINED)
+	await until(func() -> bool: return server.get_lobbies().size() == 1, 5.0, "a lobby")
+	var players: Array[Player] = [host]
+	for _index in 3:
+		var guest := _add_player(server)
+		guest.client.mesh = false
+		guest.client.start("", server.get_lobbies()[0].name)
+		await reach(guest.client, SignalingClient.STATE_JOINED)
+		players.append(guest)
+	await _check_peers(players)
+	await _check_calls(players)
+	for guest: Player in players.slice(1):
+		var pair: Dictionary = host.client.get_peer_statistics(guest.id()).selected_pair
+		check((pair.local_address as String).ends_with(":%d" % port), pair.local_address)
+
+
 func test_the_multiplayer_peer_is_there_when_connected_is_emitted() -> void:
 	var server := add_server()
 	for mesh: bool in [true, false]:

@@ -100,9 +100,18 @@ pub(crate) struct SignalingClient {
     /// takes, for example `[{"urls": ["stun:stun.example.com:3478"]}]`. None are needed on one
     /// network; across the internet most players need a STUN server.
     ///
-    /// Read for each new connection.
+    /// Read when a lobby is joined.
     #[export]
     ice_servers: Array<VarDictionary>,
+
+    /// More of what [method WebRTCPeerConnection.initialize] takes, to which [member ice_servers]
+    /// is added. For example, for a host in a container that publishes one port:
+    /// `{"udpMux": 5000, "publicAddress": "203.0.113.7"}`. [WebRTCNativePeerConnection] describes
+    /// the keys that the web does not have.
+    ///
+    /// Read when a lobby is joined.
+    #[export]
+    rtc_configuration: VarDictionary,
 
     /// The code that the signaling connection was closed with, as told by [signal disconnected]; 0
     /// before.
@@ -549,7 +558,9 @@ impl SignalingClient {
     fn new_mesh(&self, id: PeerId, topology: Topology) -> Option<Rc<Mesh>> {
         let session = self.session.as_ref().filter(|_| self.assign_multiplayer_peer)?;
         let api = self.base().get_multiplayer()?;
-        let mesh = Mesh::new(id, topology, &self.ice_servers, api, session.handle());
+        let mut configuration = self.rtc_configuration.duplicate_shallow();
+        configuration.set("iceServers", &self.ice_servers);
+        let mesh = Mesh::new(id, topology, configuration, api, session.handle());
         Some(Rc::new(mesh))
     }
 }

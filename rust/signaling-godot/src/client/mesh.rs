@@ -57,7 +57,7 @@ impl Mesh {
     pub(super) fn new(
         id: PeerId,
         topology: Topology,
-        ice_servers: &Array<VarDictionary>,
+        configuration: VarDictionary,
         api: Gd<MultiplayerApi>,
         signaling: Weak<ClientHandle<GodotSession>>,
     ) -> Self {
@@ -72,7 +72,7 @@ impl Mesh {
             topology,
             peer,
             api,
-            configuration: vdict! { "iceServers" => ice_servers },
+            configuration,
             signaling,
             members: RefCell::default(),
             links: Links::default(),
@@ -156,7 +156,7 @@ impl Mesh {
         }
         let configured = connection.initialize_ex().configuration(&self.configuration).done();
         if configured != Error::OK {
-            return Err("`ice_servers` is not understood");
+            return Err("`ice_servers` or `rtc_configuration` is not understood");
         }
         self.listen_to(&connection, other);
         self.members.borrow_mut().insert(other, Some(Vec::new()));
