@@ -240,6 +240,7 @@ impl Duo {
                     }
                     self.events.push(event);
                 }
+                Output::Link { .. } => unreachable!("no TURN server was named"),
             }
         }
         moved
