@@ -5,7 +5,6 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,15 +15,14 @@ use super::mux::Mux;
 use super::peer_handle::{Command, PeerEvent, PeerOptions, PeerShared};
 use super::relay_link::{Progress, RelayLink};
 use super::resolver::{Name, Resolved, Resolver};
-use super::socket::{Received, Socket};
-use super::socket_options::{Ports, SocketOptions};
+use super::socket::Received;
+use super::sockets::Sockets;
 use super::tls::Tls;
-use crate::candidate::Advertised;
 use crate::certificate::Certificate;
 use crate::channels::{ChannelInit, ChannelKey};
 use crate::config::IcePolicy;
 use crate::ice_server::IceServer;
-use crate::mdns::{self, Found};
+use crate::mdns::Found;
 use crate::peer::{
     ConnectionState, Event, GatheringState, Input, LinkEvent, LinkKey, LinkRequest, Output,
     PeerConnection,
@@ -44,14 +42,9 @@ pub(super) struct Connection {
     machine: PeerConnection,
     shared: Arc<PeerShared>,
     channels: HashMap<ChannelKey, Arc<ChannelShared>>,
-    /// Those of its own have the tokens that follow [`Surroundings::first_token`], in this order;
-    /// nothing is left in the place of one whose address is gone.
-    sockets: Vec<Option<Rc<Socket>>>,
-    socket_options: SocketOptions,
+    sockets: Sockets,
     /// To TURN servers, by their place among the tokens.
     links: [Option<(LinkKey, RelayLink)>; MAX_LINKS],
-    /// Those that stand for its addresses.
-    names: Vec<String>,
     ice_servers: Vec<IceServer>,
     ice_policy: IcePolicy,
     /// Servers whose names are being looked up, and until when they are waited for.
@@ -95,10 +88,8 @@ impl Connection {
             machine,
             shared,
             channels: HashMap::new(),
-            sockets: Vec::new(),
-            socket_options: options.sockets,
+            sockets: Sockets::new(options.sockets),
             links: Default::default(),
-            names: Vec::new(),
             ice_servers: options.ice_servers,
             ice_policy,
             unresolved: Vec::new(),
@@ -159,7 +150,7 @@ impl Connection {
     ) -> bool {
         for _ in 0..BATCH {
             // The socket is gone when the connection ended while its readiness was noted.
-            let Some(Some(socket)) = self.sockets.get(socket) else { return false };
+            let Some(socket) = self.sockets.at(socket) else { return false };
             match socket.receive(buffer) {
                 Received::Datagram(size, from) => {
                     self.handle_datagram(socket.local(), from, &buffer[..size], around);
@@ -249,24 +240,17 @@ impl Connection {
         around: &Surroundings<'_>,
     ) {
         let has_begun = !self.sockets.is_empty() && self.resolve_deadline.is_none();
-        if !has_begun || !self.socket_options.bind_addresses.is_empty() {
+        if !has_begun || self.sockets.has_chosen_addresses() {
             return;
         }
         let now = Instant::now();
-        for place in &mut self.sockets {
-            let is_gone = |socket: &mut Rc<Socket>| {
-                let address = socket.local().ip();
-                !present.contains(&address) && !before.contains(&address)
-            };
-            if let Some(socket) = place.take_if(is_gone) {
-                tracing::debug!(local = %socket.local(), "an address is gone");
-                self.machine.remove_host_candidate(now, socket.local());
-            }
+        let is_gone = |address| !present.contains(&address) && !before.contains(&address);
+        for local in self.sockets.close_where(is_gone, around.multicast) {
+            tracing::debug!(%local, "an address is gone");
+            self.machine.remove_host_candidate(now, local);
         }
         for &address in present {
-            let mut used = self.sockets.iter().flatten();
-            let has_room = self.sockets.iter().flatten().count() < MAX_SOCKETS;
-            if has_room && !used.any(|socket| socket.local().ip() == address) {
+            if self.sockets.lacks(address) {
                 // Nobody asked for this very address, and the next look comes soon.
                 let outcome = self.open_socket(now, address, around);
                 tracing::debug!(%address, ?outcome, "an address has come");
@@ -280,9 +264,9 @@ impl Connection {
         self.handle_commands([Command::Close], around);
     }
 
-    /// The names in `.local` that stand for its addresses, and that nobody needs after its end.
-    pub(super) fn names(&self) -> &[String] {
-        &self.names
+    /// Lets go of the names that stand for its addresses.
+    pub(super) fn withdraw(&self, multicast: &RefCell<Multicast>) {
+        self.sockets.withdraw(multicast);
     }
 
     /// Lets go of the handles: whatever they ask for from now on, nothing happens.
@@ -377,22 +361,17 @@ impl Connection {
     }
 
     fn transmit(&self, from: SocketAddr, to: SocketAddr, bytes: &[u8], around: &Surroundings<'_>) {
-        let mut sockets = self.sockets.iter().flatten();
-        let Some(socket) = sockets.find(|socket| socket.local() == from) else { return };
-        if self.is_sharing() {
+        let Some(socket) = self.sockets.bound_to(from) else { return };
+        if self.sockets.are_shared() {
             let is_chosen = self.machine.sends_to(from, to);
             around.mux.borrow_mut().sent(self.shared.key(), from, to, bytes, is_chosen);
         }
         socket.send(to, bytes);
     }
 
-    fn is_sharing(&self) -> bool {
-        matches!(self.socket_options.ports, Ports::Shared(_))
-    }
-
     /// What others call us by may have changed.
     fn tell_names(&self, around: &Surroundings<'_>) {
-        if self.is_sharing() && !self.sockets.is_empty() {
+        if self.sockets.are_shared() && !self.sockets.is_empty() {
             let names = self.machine.username_fragments();
             around.mux.borrow_mut().set_names(self.shared.key(), names);
         }
@@ -557,17 +536,13 @@ impl Connection {
     /// Binds a socket for each address. One that the system took away in this moment is no
     /// trouble; not to have what the owner asked for is, and so is to have none at all.
     fn open_sockets(&mut self, now: Instant, around: &Surroundings<'_>) {
-        let addresses = match &*self.socket_options.bind_addresses {
-            [] => (around.local_addresses)(),
-            chosen => chosen.to_vec(),
-        };
         let mut errors = Vec::new();
-        for address in addresses.into_iter().take(MAX_SOCKETS) {
+        for address in self.sockets.wanted(around.local_addresses) {
             if let Err(error) = self.open_socket(now, address, around) {
                 errors.push(PeerEvent::AddressFailed { address, reason: error.to_string() });
             }
         }
-        if self.sockets.is_empty() || self.socket_options.is_explicit() {
+        if self.sockets.is_empty() || self.sockets.are_chosen() {
             errors.into_iter().for_each(|error| self.notify(error));
         }
         if self.sockets.is_empty() && self.ice_servers.is_empty() {
@@ -581,40 +556,9 @@ impl Connection {
         address: IpAddr,
         around: &Surroundings<'_>,
     ) -> io::Result<()> {
-        let local = self.bind(address, around)?;
-        let advertised = match &*self.socket_options.public_addresses {
-            [] if self.socket_options.hide_addresses => self.hide(address, around),
-            public => Advertised::publicly(address, public),
-        };
+        let (local, advertised) = self.sockets.open(address, around)?;
         self.machine.add_host_candidate_as(now, local, &advertised);
         Ok(())
-    }
-
-    /// Has a name stand for this address while the connection lives.
-    fn hide(&mut self, address: IpAddr, around: &Surroundings<'_>) -> Advertised {
-        let name = mdns::random_name(rand::random());
-        around.multicast.borrow_mut().mdns().publish(&name, address);
-        self.names.push(name.clone());
-        Advertised::Name(name)
-    }
-
-    fn bind(&mut self, address: IpAddr, around: &Surroundings<'_>) -> io::Result<SocketAddr> {
-        let free = self.sockets.iter().position(Option::is_none);
-        let place = free.unwrap_or(self.sockets.len());
-        let socket = match self.socket_options.ports {
-            Ports::Shared(port) => {
-                around.mux.borrow_mut().socket(around.registry, address, port)?
-            }
-            ports => {
-                let mut socket = Socket::bind(address, ports)?;
-                socket.register(around.registry, mio::Token(around.first_token + place))?;
-                Rc::new(socket)
-            }
-        };
-        let local = socket.local();
-        self.sockets.resize(self.sockets.len().max(place + 1), None);
-        self.sockets[place] = Some(socket);
-        Ok(local)
     }
 
     fn add_server(&mut self, now: Instant, server: IceServer, resolver: &Resolver) {

@@ -340,6 +340,7 @@ impl IoThread {
         self.addresses_due = now + ADDRESS_INTERVAL;
         let present = (self.world.local_addresses)();
         let before = std::mem::replace(&mut self.addresses, present.clone());
+        self.multicast.borrow_mut().listen_on(&present);
         let keys: Vec<_> = self.connections.keys().copied().collect();
         for key in keys {
             self.with_connection(key, |connection, around, _| {
@@ -398,9 +399,7 @@ impl IoThread {
     fn remove(&mut self, key: PeerKey, state: ConnectionState) {
         if let Some(mut connection) = self.connections.remove(&key) {
             connection.detach(state);
-            for name in connection.names() {
-                self.multicast.borrow_mut().mdns().withdraw(name);
-            }
+            connection.withdraw(&self.multicast);
             // What panicked once may do so again while it is taken apart.
             let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(connection)));
             self.mux.borrow_mut().forget(key);

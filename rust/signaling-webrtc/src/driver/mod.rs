@@ -27,7 +27,7 @@
 //! - `transport`: start and stop.
 //! - `peer_handle` and `channel_handle`: what callers hold.
 //! - `io_thread`: the loop, `connection`: one peer on it, and `mux`: sockets that peers share.
-//! - `socket_options`, `socket`, `multicast`, `relay_link`, `tls`, `interfaces` and `resolver`: the
+//! - `socket_options`, `sockets`, `socket`, `multicast`, `relay_link`, `tls`, `interfaces` and `resolver`: the
 //!   outside world.
 
 mod channel_handle;
@@ -41,6 +41,7 @@ mod relay_link;
 mod resolver;
 mod socket;
 mod socket_options;
+mod sockets;
 #[cfg(test)]
 mod tests;
 mod tls;

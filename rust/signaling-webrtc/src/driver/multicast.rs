@@ -69,7 +69,8 @@ impl Multicast {
             self.socket = None;
             self.interfaces.clear();
         } else if self.socket.is_none() {
-            self.open(registry, &local_addresses());
+            self.open(registry);
+            self.listen_on(&local_addresses());
         }
         while let Some(datagram) = self.mdns.poll_transmit(Instant::now()) {
             self.send(&datagram);
@@ -82,18 +83,28 @@ impl Multicast {
         self.mdns.poll_timeout()
     }
 
-    fn open(&mut self, registry: &mio::Registry, addresses: &[IpAddr]) {
-        match self.bind(registry, addresses) {
+    fn open(&mut self, registry: &mio::Registry) {
+        match self.bind(registry) {
             Ok(socket) => self.socket = Some(socket),
             Err(error) => tracing::debug!(%error, "no multicast"),
         }
     }
 
-    fn bind(
-        &mut self,
-        registry: &mio::Registry,
-        addresses: &[IpAddr],
-    ) -> io::Result<mio::net::UdpSocket> {
+    /// Listens and speaks on the interfaces of these addresses, if it does at all.
+    pub(super) fn listen_on(&mut self, addresses: &[IpAddr]) {
+        let Some(socket) = self.socket.as_ref().map(SockRef::from) else { return };
+        self.interfaces.retain(|interface| addresses.contains(&IpAddr::V4(*interface)));
+        for address in addresses {
+            if let IpAddr::V4(address) = address
+                && !self.interfaces.contains(address)
+                && join(&socket, address).is_ok()
+            {
+                self.interfaces.push(*address);
+            }
+        }
+    }
+
+    fn bind(&self, registry: &mio::Registry) -> io::Result<mio::net::UdpSocket> {
         let socket = socket2::Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
         // The system's own resolver has the port as well, and other programs have.
         socket.set_reuse_address(true)?;
@@ -102,13 +113,6 @@ impl Multicast {
         socket.set_nonblocking(true)?;
         socket.set_multicast_ttl_v4(HOPS)?;
         socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, self.port)).into())?;
-        for address in addresses {
-            if let IpAddr::V4(address) = address
-                && socket.join_multicast_v4(&GROUP, address).is_ok()
-            {
-                self.interfaces.push(*address);
-            }
-        }
         let mut socket = mio::net::UdpSocket::from_std(socket.into());
         socket.register(registry, self.token, Interest::READABLE)?;
         Ok(socket)
@@ -124,5 +128,13 @@ impl Multicast {
                 tracing::debug!(%interface, %error, "cannot send to the multicast group");
             }
         }
+    }
+}
+
+fn join(socket: &socket2::Socket, interface: &Ipv4Addr) -> io::Result<()> {
+    match socket.join_multicast_v4(&GROUP, interface) {
+        // Its interface is listened to under another address, or was before this one came back.
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(()),
+        outcome => outcome,
     }
 }

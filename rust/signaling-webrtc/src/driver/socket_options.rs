@@ -64,11 +64,6 @@ impl SocketOptions {
             None => Ok(()),
         }
     }
-
-    /// Whether the owner said what to bind, and so should hear when that is not possible.
-    pub(super) fn is_explicit(&self) -> bool {
-        !self.bind_addresses.is_empty() || self.ports != Ports::Any
-    }
 }
 
 #[cfg(test)]
