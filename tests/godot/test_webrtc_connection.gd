@@ -61,6 +61,8 @@ func test_initialize_refuses_what_is_malformed() -> void:
 			{iceServers = [{urls = "turn:example.com", username = 7}]},
 			{iceServers = [{urls = "turn:example.com", credential = []}]},
 			{iceServers = [{urls = "turn:example.com", username = "me"}]},
+			{iceServers = [{urls = "turns:a", username = "", credential = "", caCertificate = "x"}]},
+			{iceServers = [{urls = "turns:a", username = "", credential = "", caCertificate = 7}]},
 			{iceTransportPolicy = "public"},
 			{iceTransportPolicy = 1},
 			{portRangeBegin = 0},
@@ -82,6 +84,15 @@ func test_initialize_refuses_what_is_malformed() -> void:
 			{mtu = "1280"},
 	]:
 		check_equal(connection.initialize(config), ERR_INVALID_PARAMETER, str(config))
+
+
+func test_initialize_takes_a_certificate_of_the_games_own() -> void:
+	var crypto := Crypto.new()
+	var certificate := crypto.generate_self_signed_certificate(crypto.generate_rsa(2048))
+	var server := {
+		urls = "turns:turn.example.com", username = "me", credential = "x",
+		caCertificate = certificate.save_to_string()}
+	check_equal(WebRTCPeerConnection.new().initialize({iceServers = [server]}), OK, "initialize")
 
 
 func test_initialize_begins_anew() -> void:

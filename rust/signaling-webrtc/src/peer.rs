@@ -254,6 +254,8 @@ impl PeerConnection {
         self.stir(now);
         self.stun.remove_socket(address);
         self.forget_candidates(address);
+        // The way to the servers may have begun there.
+        self.relays.probe(now);
     }
 
     /// What is told in descriptions from now on is only what is left.

@@ -16,6 +16,9 @@ pub(crate) const MAX_LINKS: usize = 8;
 /// How long it may take from asking for a link to an address on the server.
 const ALLOCATE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// An address that was granted for at least so long and is lost then is asked for anew.
+const MIN_GRANT: Duration = Duration::from_secs(10);
+
 /// Names a link for the life of its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LinkKey(pub(crate) u32);
@@ -86,6 +89,8 @@ pub(crate) struct Relays {
 struct Link {
     key: LinkKey,
     server: Arc<IceServer>,
+    transport: Transport,
+    to: SocketAddr,
     /// Until when it must have brought an address.
     deadline: Instant,
     /// What came over a stream.
@@ -93,6 +98,8 @@ struct Link {
     /// `None` until it is open.
     allocation: Option<Allocation>,
     relayed: Option<SocketAddr>,
+    /// Since when; until then, since it was asked for.
+    since: Instant,
 }
 
 impl Relays {
@@ -126,10 +133,13 @@ impl Relays {
         self.links.push(Link {
             key,
             server: Arc::clone(server),
+            transport,
+            to,
             deadline: now + ALLOCATE_TIMEOUT,
             framer: (transport != Transport::Udp).then(Framer::default),
             allocation: None,
             relayed: None,
+            since: now,
         });
         self.requests.push_back((key, LinkRequest::Open { to, server: Arc::clone(server) }));
     }
@@ -153,7 +163,7 @@ impl Relays {
         match event {
             LinkEvent::Opened => self.opened(now, key),
             LinkEvent::Received(bytes) => self.received(now, key, bytes),
-            LinkEvent::Closed(reason) => self.fail(key, ServerFailure::SILENT, reason),
+            LinkEvent::Closed(reason) => self.fail(now, key, ServerFailure::SILENT, reason),
         }
     }
 
@@ -182,7 +192,7 @@ impl Relays {
             match framer.pop() {
                 Ok(Some(frame)) => handle(frame),
                 Ok(None) => return,
-                Err(_) => return self.fail(key, ServerFailure::SILENT, "it speaks otherwise"),
+                Err(_) => return self.fail(now, key, ServerFailure::SILENT, "it speaks otherwise"),
             }
         }
     }
@@ -216,6 +226,13 @@ impl Relays {
         }
     }
 
+    /// Makes sure soon that what was granted still is: the way to the servers may have changed.
+    pub(crate) fn probe(&mut self, now: Instant) {
+        for allocation in self.links.iter_mut().filter_map(|link| link.allocation.as_mut()) {
+            allocation.probe(now, &mut self.rng);
+        }
+    }
+
     /// Gives everything back.
     pub(crate) fn release(&mut self) {
         for mut link in std::mem::take(&mut self.links) {
@@ -231,7 +248,7 @@ impl Relays {
         let late: Vec<_> =
             self.links.iter().filter(|link| link.is_late(now)).map(|link| link.key).collect();
         for key in late {
-            self.fail(key, ServerFailure::SILENT, "it does not answer");
+            self.fail(now, key, ServerFailure::SILENT, "it does not answer");
         }
         let mut happened = Vec::new();
         for link in &mut self.links {
@@ -248,17 +265,18 @@ impl Relays {
     fn handle_event(&mut self, now: Instant, key: LinkKey, event: AllocationEvent) {
         match event {
             AllocationEvent::Granted(relayed) => self.granted(now, key, relayed),
-            AllocationEvent::Over { code, reason } => self.fail(key, code, &reason),
+            AllocationEvent::Over { code, reason } => self.fail(now, key, code, &reason),
         }
     }
 
     fn granted(&mut self, now: Instant, key: LinkKey, relayed: SocketAddr) {
         let Self { links, rng, peers, .. } = self;
         if links.iter().any(|link| link.relayed == Some(relayed)) {
-            return self.fail(key, ServerFailure::SILENT, "it grants what is another's");
+            return self.fail(now, key, ServerFailure::SILENT, "it grants what is another's");
         }
         let Some(link) = links.iter_mut().find(|link| link.key == key) else { return };
         link.relayed = Some(relayed);
+        link.since = now;
         peers.iter().for_each(|peer| link.permit(now, rng, *peer));
         self.events.push_back(RelayEvent::Granted(relayed));
     }
@@ -272,7 +290,7 @@ impl Relays {
         }
     }
 
-    fn fail(&mut self, key: LinkKey, code: u16, reason: &str) {
+    fn fail(&mut self, now: Instant, key: LinkKey, code: u16, reason: &str) {
         let Some(place) = self.links.iter().position(|link| link.key == key) else { return };
         let link = self.links.remove(place);
         self.requests.push_back((key, LinkRequest::Close));
@@ -281,6 +299,10 @@ impl Relays {
         let has_more = self.links.iter().any(|other| other.server.url == link.server.url);
         if link.relayed.is_some() || !has_more {
             self.report(&link.server.url, code, reason);
+        }
+        // The server may have been started anew, or our network be another one.
+        if link.relayed.is_some() && link.since + MIN_GRANT <= now {
+            self.add(now, &link.server, link.transport, link.to);
         }
     }
 

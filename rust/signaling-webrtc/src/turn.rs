@@ -31,6 +31,8 @@ const FIRST_RETRY: Duration = Duration::from_millis(250);
 const MAX_RETRY: Duration = Duration::from_secs(8);
 /// How long an answer is waited for: three requests at the longest interval.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(24);
+/// How long an answer is waited for when the way to the server may have changed.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 /// A request is sent anew each time the server says that its nonce is stale, so often at most.
 const MAX_STALE_NONCES: u8 = 3;
 
@@ -195,6 +197,16 @@ impl Allocation {
             bytes.resize(bytes.len().next_multiple_of(4), 0);
         }
         bytes
+    }
+
+    /// Makes sure that the server still knows us, or ends soon.
+    pub(crate) fn probe(&mut self, now: Instant, rng: &mut StdRng) {
+        if self.is_granted() {
+            self.requests.retain(|request| request.purpose != Purpose::Refresh);
+            self.request(now, rng, Purpose::Refresh, 0);
+            let probe = self.requests.last_mut();
+            probe.into_iter().for_each(|probe| probe.give_up = now + PROBE_TIMEOUT);
+        }
     }
 
     /// Gives the allocation back; the message that does so is the last to send.

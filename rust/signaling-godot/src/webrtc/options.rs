@@ -52,6 +52,10 @@ fn ice_server(url: &str, options: &AnyDictionary) -> Result<IceServer, Malformed
         let (username, credential) = (username.to_string(), credential.to_string());
         server = server.with_credentials(&username, &credential).map_err(|_| Malformed)?;
     }
+    let authorities: Option<GString> = optional(options, "caCertificate")?;
+    if let Some(authorities) = authorities {
+        server = server.with_authorities(&authorities.to_string()).map_err(|_| Malformed)?;
+    }
     if server.lacks_credentials() { Err(Malformed) } else { Ok(server) }
 }
 

@@ -31,10 +31,20 @@ use super::statistics;
 /// [method WebRTCPeerConnection.poll] only, so call it each frame; a [WebRTCMultiplayerPeer] does
 /// that for its connections. States and packets are up to date without it.
 ///
-/// - [method WebRTCPeerConnection.initialize] understands [code]iceServers[/code] with
-///   [code]stun:[/code] URLs; [code]turn:[/code] and the encrypted ones are read, but not used yet.
+/// - [method WebRTCPeerConnection.initialize] understands [code]iceServers[/code], with
+///   [code]urls[/code] as text or as an array: [code]stun:[/code] tells the public address of the
+///   player, [code]turn:[/code] (over UDP, or with [code]?transport=tcp[/code] over TCP) and
+///   [code]turns:[/code] (over TLS) relay where no direct path leads to the other side; they need a
+///   [code]username[/code] and a [code]credential[/code]. [code]stuns:[/code] is accepted and not
+///   asked: what it could tell is of no use. At most eight TURN servers are used at once.
+///   [signal ice_server_failed] tells of those that are of no use; none of them holds up the others.
 ///   [constant ERR_INVALID_PARAMETER] tells that the dictionary is malformed.
+/// - With [code]iceTransportPolicy[/code] [code]"relay"[/code] nothing but TURN servers is used, and
+///   the other side learns no address of the player; [code]"all"[/code] is the default.
 /// - Keys of [method WebRTCPeerConnection.initialize] that the web does not have:
+///   [br][code]caCertificate[/code], beside the [code]urls[/code] of a [code]turns:[/code] server: one
+///   or more certificates in PEM form that vouch for it, beside those that browsers trust; an
+///   authority's or the server's own, for local networks and tests.
 ///   [br][code]bindAddress[/code]: the IP address to use, or an array of them, in place of every
 ///   address of this machine.
 ///   [br][code]portRangeBegin[/code], [code]portRangeEnd[/code]: the UDP ports to use, for example to
@@ -258,10 +268,11 @@ impl IWebRtcPeerConnectionExtension for WebRtcNativePeerConnection {
 
 #[godot_api]
 impl WebRtcNativePeerConnection {
-    /// Emitted when a STUN or TURN server is of no use, with the [param url] it was given by.
-    /// [param code] is what the server said, for example 401 for a wrong username or credential
-    /// and 486 for too many users, or 701 when nothing was heard of it; [param reason] tells the
-    /// same in words. The connection goes on with the other servers and without any.
+    /// Emitted when a STUN or TURN server is of no use, or has lost what it granted, with the
+    /// [param url] it was given by. [param code] is what the server said, for example 401 for a
+    /// wrong username or credential and 486 for too many users, or 701 when nothing was heard of
+    /// it: its name is unknown, it does not answer, its certificate is not trusted; [param reason]
+    /// tells it in words. The connection goes on with the other servers and without any.
     #[signal]
     fn ice_server_failed(url: GString, code: i32, reason: GString);
 

@@ -13,7 +13,7 @@ use super::io_thread::MAX_SOCKETS;
 use super::multicast::Multicast;
 use super::mux::Mux;
 use super::peer_handle::{Command, PeerEvent, PeerOptions, PeerShared};
-use super::relay_link::{Progress, RelayLink};
+use super::relay_link::{Progress, RelayLinks};
 use super::resolver::{Name, Resolved, Resolver};
 use super::socket::Received;
 use super::sockets::Sockets;
@@ -27,7 +27,6 @@ use crate::peer::{
     ConnectionState, Event, GatheringState, Input, LinkEvent, LinkKey, LinkRequest, Output,
     PeerConnection,
 };
-use crate::relays::MAX_LINKS;
 use crate::statistics::{ChannelStatistics, Statistics};
 
 /// How long the names of servers may take to resolve before gathering goes on without them.
@@ -43,8 +42,8 @@ pub(super) struct Connection {
     shared: Arc<PeerShared>,
     channels: HashMap<ChannelKey, Arc<ChannelShared>>,
     sockets: Sockets,
-    /// To TURN servers, by their place among the tokens.
-    links: [Option<(LinkKey, RelayLink)>; MAX_LINKS],
+    /// To TURN servers. Their tokens follow those of the sockets.
+    links: RelayLinks,
     ice_servers: Vec<IceServer>,
     ice_policy: IcePolicy,
     /// Servers whose names are being looked up, and until when they are waited for.
@@ -89,7 +88,7 @@ impl Connection {
             shared,
             channels: HashMap::new(),
             sockets: Sockets::new(options.sockets),
-            links: Default::default(),
+            links: RelayLinks::default(),
             ice_servers: options.ice_servers,
             ice_policy,
             unresolved: Vec::new(),
@@ -182,8 +181,7 @@ impl Connection {
         around: &Surroundings<'_>,
     ) -> bool {
         for _ in 0..BATCH {
-            let Some(Some((key, link))) = self.links.get_mut(place) else { return false };
-            let (key, progress) = (*key, link.advance(buffer));
+            let Some((link, progress)) = self.links.advance(place, buffer) else { return false };
             let event = match &progress {
                 Progress::Opened => LinkEvent::Opened,
                 Progress::Received(size) => LinkEvent::Received(&buffer[..*size]),
@@ -191,7 +189,7 @@ impl Connection {
                 Progress::Nothing => return false,
             };
             let now = Instant::now();
-            self.machine.handle_input(now, Input::Link { link: key, event });
+            self.machine.handle_input(now, Input::Link { link, event });
             self.drain(now, around);
         }
         true
@@ -380,46 +378,15 @@ impl Connection {
     fn handle_link_request(
         &mut self,
         now: Instant,
-        key: LinkKey,
+        link: LinkKey,
         request: LinkRequest,
         around: &Surroundings<'_>,
     ) {
-        match request {
-            LinkRequest::Open { to, server } => {
-                if let Err(reason) = self.open_link(key, to, &server, around) {
-                    let event = LinkEvent::Closed(&reason);
-                    self.machine.handle_input(now, Input::Link { link: key, event });
-                }
-            }
-            LinkRequest::Relay(bytes) => self.with_link(key, |link| link.send(&bytes, true)),
-            LinkRequest::Ask(bytes) => self.with_link(key, |link| link.send(&bytes, false)),
-            LinkRequest::Close => {
-                for link in &mut self.links {
-                    link.take_if(|(other, _)| *other == key);
-                }
-            }
-        }
-    }
-
-    /// The poll reports a link as soon as it is registered, so that it gets looked at.
-    fn open_link(
-        &mut self,
-        key: LinkKey,
-        to: SocketAddr,
-        server: &IceServer,
-        around: &Surroundings<'_>,
-    ) -> Result<(), String> {
-        let place = self.links.iter().position(Option::is_none).ok_or("too many links")?;
-        let mut link = RelayLink::open(to, server, around.tls)?;
-        let token = mio::Token(around.first_token + MAX_SOCKETS + place);
-        link.register(around.registry, token).map_err(|error| error.to_string())?;
-        self.links[place] = Some((key, link));
-        Ok(())
-    }
-
-    fn with_link(&mut self, key: LinkKey, then: impl FnOnce(&mut RelayLink)) {
-        if let Some((_, link)) = self.links.iter_mut().flatten().find(|(other, _)| *other == key) {
-            then(link);
+        let first_token = around.first_token + MAX_SOCKETS;
+        let outcome = self.links.handle(link, request, around.tls, around.registry, first_token);
+        if let Err(reason) = outcome {
+            let event = LinkEvent::Closed(&reason);
+            self.machine.handle_input(now, Input::Link { link, event });
         }
     }
 

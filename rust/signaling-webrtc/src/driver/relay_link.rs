@@ -1,4 +1,4 @@
-//! A link to a TURN server: a UDP socket of its own, or a TCP or TLS connection.
+//! Links to TURN servers: each is a UDP socket of its own, or a TCP or TLS connection.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -13,9 +13,64 @@ use super::MAX_LINK_BACKLOG;
 use super::socket::{is_rejection, set_buffers};
 use super::tls::Tls;
 use crate::ice_server::{IceServer, Service, Transport};
+use crate::peer::{LinkKey, LinkRequest};
+use crate::relays::MAX_LINKS;
+
+/// The links of one connection, by their place among its tokens.
+#[derive(Default)]
+pub(super) struct RelayLinks {
+    links: [Option<RelayLink>; MAX_LINKS],
+}
+
+impl RelayLinks {
+    /// Does what is asked; an error is the reason why there will be no link.
+    pub(super) fn handle(
+        &mut self,
+        key: LinkKey,
+        request: LinkRequest,
+        tls: &Tls,
+        registry: &mio::Registry,
+        first_token: usize,
+    ) -> Result<(), String> {
+        match request {
+            LinkRequest::Open { to, server } => {
+                let place = self.links.iter().position(Option::is_none).ok_or("too many links")?;
+                let mut link = RelayLink::open(key, to, &server, tls)?;
+                let registered = link.register(registry, mio::Token(first_token + place));
+                registered.map_err(|error| describe(&error))?;
+                self.links[place] = Some(link);
+            }
+            LinkRequest::Relay(bytes) => self.send(key, &bytes, true),
+            LinkRequest::Ask(bytes) => self.send(key, &bytes, false),
+            LinkRequest::Close => {
+                for link in &mut self.links {
+                    link.take_if(|link| link.key == key);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with one of them; `None` when it is gone.
+    pub(super) fn advance(
+        &mut self,
+        place: usize,
+        buffer: &mut [u8],
+    ) -> Option<(LinkKey, Progress)> {
+        let link = self.links.get_mut(place)?.as_mut()?;
+        Some((link.key, link.advance(buffer)))
+    }
+
+    fn send(&mut self, key: LinkKey, bytes: &[u8], may_be_lost: bool) {
+        if let Some(link) = self.links.iter_mut().flatten().find(|link| link.key == key) {
+            link.send(bytes, may_be_lost);
+        }
+    }
+}
 
 /// A link that never blocks.
-pub(super) struct RelayLink {
+struct RelayLink {
+    key: LinkKey,
     wire: Wire,
     /// Whether it has been reported as open.
     is_open: bool,
@@ -48,7 +103,7 @@ pub(super) enum Progress {
 
 impl RelayLink {
     /// Begins to connect to one of the server's addresses.
-    pub(super) fn open(to: SocketAddr, server: &IceServer, tls: &Tls) -> Result<Self, String> {
+    fn open(key: LinkKey, to: SocketAddr, server: &IceServer, tls: &Tls) -> Result<Self, String> {
         let wire = match server.service {
             Service::Turn(Transport::Tcp) => Stream::open(to, None).map(Wire::Stream),
             Service::Turn(Transport::Tls) => {
@@ -58,15 +113,11 @@ impl RelayLink {
                 open_udp(to).map(Wire::Datagrams)
             }
         };
-        Ok(Self { wire: wire.map_err(|error| describe(&error))?, is_open: false })
+        Ok(Self { key, wire: wire.map_err(|error| describe(&error))?, is_open: false })
     }
 
     /// Has the poll report when there is something to do; the first time, at once.
-    pub(super) fn register(
-        &mut self,
-        registry: &mio::Registry,
-        token: mio::Token,
-    ) -> io::Result<()> {
+    fn register(&mut self, registry: &mio::Registry, token: mio::Token) -> io::Result<()> {
         let interest = Interest::READABLE | Interest::WRITABLE;
         match &mut self.wire {
             Wire::Datagrams(socket) => socket.register(registry, token, interest),
@@ -75,7 +126,7 @@ impl RelayLink {
     }
 
     /// Goes on with whatever is possible; to be called until it says that there is nothing.
-    pub(super) fn advance(&mut self, buffer: &mut [u8]) -> Progress {
+    fn advance(&mut self, buffer: &mut [u8]) -> Progress {
         let outcome = match &mut self.wire {
             Wire::Datagrams(_) if !self.is_open => Ok(Progress::Opened),
             Wire::Datagrams(socket) => receive(socket, buffer),
@@ -92,7 +143,7 @@ impl RelayLink {
     }
 
     /// Sends one message. One that may be lost is lost when too much waits.
-    pub(super) fn send(&mut self, bytes: &[u8], may_be_lost: bool) {
+    fn send(&mut self, bytes: &[u8], may_be_lost: bool) {
         match &mut self.wire {
             Wire::Datagrams(socket) => {
                 if let Err(error) = socket.send(bytes) {

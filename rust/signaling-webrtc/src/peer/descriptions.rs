@@ -106,10 +106,11 @@ impl PeerConnection {
         }
     }
 
-    /// Our public addresses may be others by now.
+    /// Our public addresses may be others by now, and the relays gone.
     fn restart(&mut self, now: Instant, ours: IceCreds, remote: Option<IceCreds>) {
         self.ice.restart(ours, remote);
         self.stun.ask_again(now, &mut self.rng);
+        self.relays.probe(now);
     }
 
     /// A description was set: the layers begin to work once both sides have theirs.

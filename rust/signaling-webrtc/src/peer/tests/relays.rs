@@ -3,6 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
 use super::sim::{A, B, Link, Sim, ms, negotiated};
 use crate::channels::ChannelKey;
 use crate::config::{IcePolicy, PeerConfig};
@@ -240,24 +243,52 @@ fn there_is_an_end_to_how_many_servers_are_asked() {
 }
 
 #[test]
-fn an_address_that_is_lost_is_reported_and_used_no_more() {
+fn an_address_that_is_lost_is_reported_and_asked_for_anew() {
     let mut sim = sim(1, URLS[0], false);
     let key = connect(&mut sim);
     sim.turn.server().restart();
     sim.run_until(ms(60_000), "A is cut off", |sim| sim.state(A) == ConnectionState::Failed);
     sim.run_until(ms(600_000), "it is reported", |sim| !sim.ends[A].failures().is_empty());
     assert_eq!(sim.ends[A].failures(), [("turn:relay", 437)]);
-    assert_eq!(sim.turn.links(), 0);
+    sim.run_for(ms(100));
+    let now = sim.now;
+    assert_eq!((sim.turn.links(), sim.turn.server().load(now)), (1, 1));
     assert!(!sim.is_closed(A, key), "a restart of ICE may still find a way");
 }
 
 #[test]
-fn a_link_that_breaks_is_reported() {
+fn a_link_that_breaks_is_replaced() {
+    let mut sim = sim(1, URLS[1], true);
+    let key = connect(&mut sim);
+    sim.run_for(ms(15_000));
+    sim.break_links(A);
+    assert_eq!(sim.ends[A].failures(), [(URLS[1], 701)]);
+    exchange(&mut sim, key);
+    assert!(!sim.ends[A].history().contains(&ConnectionState::Failed));
+    assert_eq!(sim.ends[A].candidates().len(), 2);
+}
+
+#[test]
+fn a_link_that_breaks_at_once_is_not_replaced_for_ever() {
     let mut sim = sim(1, URLS[1], true);
     connect(&mut sim);
     sim.break_links(A);
-    assert_eq!(sim.ends[A].failures(), [("turn:relay?transport=tcp", 701)]);
     sim.run_until(ms(10_000), "A is cut off", |sim| sim.state(A) == ConnectionState::Failed);
+    assert_eq!(sim.ends[A].candidates().len(), 1);
+}
+
+#[test]
+fn a_restart_finds_out_that_the_way_to_the_server_has_changed() {
+    for url in URLS {
+        let mut sim = sim(1, url, true);
+        let key = connect(&mut sim);
+        sim.run_for(ms(15_000));
+        sim.turn.cut_links(A);
+        sim.offer(A);
+        exchange(&mut sim, key);
+        assert!(!sim.ends[A].history().contains(&ConnectionState::Failed), "{url}");
+        assert_eq!(sim.ends[A].failures(), [(url, 701)]);
+    }
 }
 
 #[test]
@@ -303,4 +334,24 @@ fn a_peer_that_the_server_will_not_reach_does_no_harm() {
     let key = connect(&mut sim);
     exchange(&mut sim, key);
     assert_eq!(sim.ends[A].failures(), []);
+}
+
+#[test]
+fn garbage_on_a_link_does_no_harm() {
+    for_each_seed(0..30, |seed| {
+        let mut rng = StdRng::seed_from_u64(seed);
+        for url in URLS {
+            let mut sim = sim(seed, url, true);
+            let key = connect(&mut sim);
+            for _ in 0..100 {
+                let mut bytes = vec![0; rng.random_range(0..100)];
+                rng.fill(&mut bytes[..]);
+                sim.receive_on_links(A, &bytes);
+            }
+            // A stream is of no use after that.
+            if url == URLS[0] {
+                exchange(&mut sim, key);
+            }
+        }
+    });
 }

@@ -1,6 +1,6 @@
 //! TURN servers in the simulated network, and the links to them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 
 use super::sim::{self, Datagram, Sim};
@@ -23,6 +23,8 @@ pub(super) enum Arrival {
 pub(super) struct TurnWorld {
     servers: HashMap<SocketAddr, TurnServer<Client>>,
     links: HashMap<Client, Link>,
+    /// Links that lead nowhere any more.
+    dead: HashSet<Client>,
     /// Whether the servers have stopped to answer.
     pub(super) is_silent: bool,
 }
@@ -46,6 +48,12 @@ impl TurnWorld {
 
     pub(super) fn grants(&self, address: SocketAddr) -> bool {
         self.servers.values().any(|server| server.grants(address))
+    }
+
+    /// Has the links of one end lead nowhere from now on: it has moved to another network.
+    pub(super) fn cut_links(&mut self, side: usize) {
+        let links = self.links.keys().filter(|client| client.0 == side);
+        self.dead.extend(links);
     }
 
     /// How many links are open.
@@ -83,17 +91,26 @@ impl Sim {
 
     /// Breaks the links of one end, as its network or the server does.
     pub(super) fn break_links(&mut self, side: usize) {
+        self.happen_on_links(side, LinkEvent::Closed("it has closed the connection"));
+    }
+
+    /// Has this come over the links of one end.
+    pub(super) fn receive_on_links(&mut self, side: usize, bytes: &[u8]) {
+        self.happen_on_links(side, LinkEvent::Received(bytes));
+    }
+
+    fn happen_on_links(&mut self, side: usize, event: LinkEvent<'_>) {
         let mut links: Vec<_> = self.turn.links.keys().copied().collect();
         links.retain(|client| client.0 == side);
         for client in links {
-            self.hand_in(client, LinkEvent::Closed("it has closed the connection"));
+            self.hand_in(client, event);
         }
     }
 
     /// Streams lose nothing.
     fn carry(&mut self, client: Client, arrival: Arrival) {
         let is_stream = self.turn.links.get(&client).is_some_and(|link| link.is_stream);
-        let is_lost = !is_stream && self.loses();
+        let is_lost = self.turn.dead.contains(&client) || !is_stream && self.loses();
         if !is_lost && !self.turn.is_silent {
             self.schedule(self.link.delay, sim::Arrival::Turn(arrival));
         }
