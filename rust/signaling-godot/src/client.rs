@@ -97,8 +97,10 @@ pub(crate) struct SignalingClient {
     assign_multiplayer_peer: bool,
 
     /// The STUN and TURN servers to use, in the form that [method WebRTCPeerConnection.initialize]
-    /// takes, for example `[{"urls": ["stun:stun.example.com:3478"]}]`. None are needed on one
-    /// network; across the internet most players need a STUN server.
+    /// takes, for example `[{"urls": ["stun:stun.example.com:3478"]}]`, and for TURN
+    /// `[{"urls": ["turn:turn.example.com"], "username": "me", "credential": "secret"}]`. None are
+    /// needed on one network; across the internet most players need a STUN server, and some a TURN
+    /// server.
     ///
     /// Read when a lobby is joined.
     #[export]
