@@ -210,7 +210,7 @@ impl Relays {
         let Some(allocation) = &mut link.allocation else { return false };
         // A peer that we learnt of by its checks has not been let in yet.
         allocation.permit(now, &mut self.rng, peer.ip());
-        let bytes = allocation.wrap(&mut self.rng, peer, datagram);
+        let bytes = allocation.wrap(now, &mut self.rng, peer, datagram);
         let asked = std::iter::from_fn(|| allocation.poll_transmit()).map(LinkRequest::Ask);
         let requests = asked.chain([LinkRequest::Relay(bytes)]);
         self.requests.extend(requests.map(|request| (link.key, request)));

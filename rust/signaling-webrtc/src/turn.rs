@@ -12,6 +12,8 @@ mod framing;
 mod login;
 #[cfg(test)]
 pub(crate) mod test_server;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -51,6 +53,10 @@ const REFRESH_MARGIN: Duration = Duration::from_secs(60);
 /// No server is asked more often than this, whatever lifetime it grants.
 const MIN_REFRESH: Duration = Duration::from_secs(5);
 
+/// Routers forget who talks with whom after half a minute of silence, and the server knows us by
+/// the port that our router has chosen.
+const KEEPALIVE: Duration = Duration::from_secs(20);
+
 /// UDP, in the attribute that asks for it.
 const REQUESTED_UDP: [u8; 4] = [17, 0, 0, 0];
 const ALLOCATION_MISMATCH: u16 = 437;
@@ -62,6 +68,8 @@ pub(crate) struct Allocation {
     is_reliable: bool,
     state: State,
     requests: Vec<Request>,
+    /// When something was sent last.
+    last_sent: Instant,
     permissions: Vec<Permission>,
     channels: Vec<Channel>,
     transmits: VecDeque<Vec<u8>>,
@@ -147,6 +155,7 @@ impl Allocation {
             is_reliable,
             state: State::Asking,
             requests: Vec::new(),
+            last_sent: now,
             permissions: Vec::new(),
             channels: Vec::new(),
             transmits: VecDeque::new(),
@@ -177,7 +186,14 @@ impl Allocation {
 
     /// What the server has to be sent so that the peer gets `datagram`, which must fit a UDP
     /// datagram with up to 48 bytes in front.
-    pub(crate) fn wrap(&self, rng: &mut StdRng, peer: SocketAddr, datagram: &[u8]) -> Vec<u8> {
+    pub(crate) fn wrap(
+        &mut self,
+        now: Instant,
+        rng: &mut StdRng,
+        peer: SocketAddr,
+        datagram: &[u8],
+    ) -> Vec<u8> {
+        self.last_sent = now;
         let is_usable = |channel: &Channel| {
             channel.peer == peer && matches!(channel.grant, Grant::Until(_) | Grant::Renewing)
         };
@@ -333,6 +349,17 @@ impl Allocation {
             request.next = now + request.interval;
             self.transmits.push_back(request.bytes.clone());
         }
+        self.keep_alive(now, rng);
+    }
+
+    fn keep_alive(&mut self, now: Instant, rng: &mut StdRng) {
+        if !self.transmits.is_empty() {
+            self.last_sent = now;
+        } else if self.is_granted() && self.last_sent + KEEPALIVE <= now {
+            self.last_sent = now;
+            let sign_of_life = Builder::new(Method::Binding, Class::Indication, &rng.random());
+            self.transmits.push_back(sign_of_life.finish());
+        }
     }
 
     /// Asks again for what ends soon.
@@ -404,7 +431,8 @@ impl Allocation {
             Grant::Until(due) => Some(due),
             Grant::Asked | Grant::Renewing | Grant::Refused => None,
         });
-        grants.chain(self.requests.iter().map(Request::due)).chain([refresh]).min()
+        let requests = self.requests.iter().map(Request::due);
+        grants.chain(requests).chain([refresh, self.last_sent + KEEPALIVE]).min()
     }
 
     fn is_granted(&self) -> bool {
