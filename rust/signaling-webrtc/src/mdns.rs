@@ -118,13 +118,19 @@ impl Mdns {
     /// The next datagram to send to the multicast group.
     pub(crate) fn poll_transmit(&mut self, now: Instant) -> Option<Vec<u8>> {
         self.give_up(now);
-        if let Some(answer) = self.transmits.pop_front() {
-            return Some(answer);
+        self.ask(now);
+        self.transmits.pop_front()
+    }
+
+    fn ask(&mut self, now: Instant) {
+        for query in self.queries.iter_mut().filter(|query| query.next <= now) {
+            // Those that have none left were given up.
+            if let Some(wait) = WAITS.get(query.sent) {
+                query.next = now + *wait;
+                query.sent += 1;
+                self.transmits.extend(message::queries(&query.name));
+            }
         }
-        let query = self.queries.iter_mut().find(|query| query.next <= now)?;
-        query.next = now + *WAITS.get(query.sent)?;
-        query.sent += 1;
-        Some(message::query(&query.name))
     }
 
     fn give_up(&mut self, now: Instant) {
@@ -181,6 +187,10 @@ mod tests {
         start + Duration::from_millis(milliseconds)
     }
 
+    fn drain(mdns: &mut Mdns, now: Instant) -> Vec<Vec<u8>> {
+        std::iter::from_fn(|| mdns.poll_transmit(now)).collect()
+    }
+
     #[test]
     fn one_asks_and_the_other_answers() {
         for address in ["192.0.2.7", "2001:db8::7"] {
@@ -188,21 +198,22 @@ mod tests {
             let now = Instant::now();
             asked.publish(NAME, ip(address));
             asking.resolve(now, &NAME.to_uppercase());
-            let query = asking.poll_transmit(now).unwrap();
-            assert_eq!(asking.poll_transmit(now), None);
-            asked.handle(now, &query);
-            let answer = asked.poll_transmit(now).unwrap();
+            let queries = drain(&mut asking, now);
+            assert_eq!(queries.len(), 2);
+            queries.iter().for_each(|query| asked.handle(now, query));
+            let answers = drain(&mut asked, now);
+            assert_eq!(answers.len(), 1);
             // Both hear everything.
-            for mdns in [&mut asking, &mut asked] {
-                mdns.handle(now, &query);
-                mdns.handle(now, &answer);
+            for datagram in queries.iter().chain(&answers) {
+                asking.handle(now, datagram);
+                asked.handle(now, datagram);
             }
             let expected = Found { name: NAME.to_owned(), addresses: vec![ip(address)] };
             assert_eq!(asking.poll_found(), Some(expected));
             assert_eq!((asking.poll_found(), asking.is_idle()), (None, true));
             assert_eq!((asked.poll_found(), asked.is_idle()), (None, false));
             asked.withdraw(NAME);
-            asked.handle(after(now, 2000), &query);
+            asked.handle(after(now, 2000), &queries[0]);
             assert_eq!(asked.poll_transmit(after(now, 2000)), None);
         }
     }
@@ -225,7 +236,7 @@ mod tests {
         mdns.resolve(start, NAME);
         let mut asked = Vec::new();
         while let Some(now) = mdns.poll_timeout() {
-            asked.extend(mdns.poll_transmit(now).map(|_| (now - start).as_millis()));
+            asked.extend(drain(&mut mdns, now).first().map(|_| (now - start).as_millis()));
             if now > start + Duration::from_secs(5) {
                 break;
             }
@@ -243,7 +254,7 @@ mod tests {
         let mut answers = 0;
         for n in 0..100 {
             let now = after(start, n * 20);
-            mdns.handle(now, &message::query(NAME));
+            mdns.handle(now, &message::queries(NAME)[0]);
             answers += usize::from(mdns.poll_transmit(now).is_some());
         }
         assert_eq!(answers, 2);
@@ -293,7 +304,7 @@ mod tests {
             mdns.publish(NAME, ip("192.0.2.7"));
             mdns.resolve(now, "other.local");
             let mut bytes = match seed % 3 {
-                0 => message::query(NAME),
+                0 => message::queries(NAME)[0].clone(),
                 1 => message::answer("other.local", ip("2001:db8::7")),
                 _ => (0..rng.random_range(0..300)).map(|_| rng.random()).collect(),
             };

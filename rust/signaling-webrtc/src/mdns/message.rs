@@ -28,14 +28,15 @@ pub(super) enum Message {
     Answer(Vec<(String, IpAddr)>),
 }
 
-/// Asks for every address of a name.
-pub(super) fn query(name: &str) -> Vec<u8> {
-    let mut bytes = header(0, 2, 0);
-    for kind in [A, AAAA] {
+/// Asks for the address of a name, of each family. Chromium does not answer when a message asks
+/// for more than one thing.
+pub(super) fn queries(name: &str) -> [Vec<u8>; 2] {
+    [A, AAAA].map(|kind| {
+        let mut bytes = header(0, 1, 0);
         push_name(&mut bytes, name);
         bytes.extend([kind, INTERNET].map(u16::to_be_bytes).as_flattened());
-    }
-    bytes
+        bytes
+    })
 }
 
 /// Tells the only address of a name.
@@ -172,13 +173,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_is_written_as_others_write_it() {
-        let expected =
-            b"\0\0\0\0\0\x02\0\0\0\0\0\0\x01a\x05local\0\0\x01\0\x01\x01a\x05local\0\0\x1c\0\x01";
-        assert_eq!(query("a.local"), expected);
-        assert!(
-            matches!(Message::parse(expected), Some(Message::Query(names)) if names == ["a.local"])
-        );
+    fn queries_are_written_as_others_write_them() {
+        let expected = b"\0\0\0\0\0\x01\0\0\0\0\0\0\x01a\x05local\0\0\x01\0\x01";
+        assert_eq!(queries("a.local")[0], expected);
+        for query in queries("a.local") {
+            let Some(Message::Query(names)) = Message::parse(&query) else { panic!("{query:?}") };
+            assert_eq!(names, ["a.local"]);
+        }
+    }
+
+    #[test]
+    fn what_chromium_answers_is_read() {
+        // The address, and that there is no other.
+        let bytes = [
+            &b"\0\0\x84\0\0\0\0\x01\0\0\0\x01"[..],
+            b"\x24e60b4aff-ceb1-4240-8f22-27d36db6b5a8\x05local\0\0\x01\x80\x01\0\0\0\x78\0\x04\xc0\0\x02\x02",
+            b"\x24e60b4aff-ceb1-4240-8f22-27d36db6b5a8\x05local\0\0\x2f\x80\x01\0\0\0\x78\0\x05\xc0\x46\0\x01\x40",
+        ]
+        .concat();
+        let Some(Message::Answer(records)) = Message::parse(&bytes) else { panic!() };
+        let name = "e60b4aff-ceb1-4240-8f22-27d36db6b5a8.local".to_owned();
+        assert_eq!(records, [(name, IpAddr::from([192, 0, 2, 2]))]);
     }
 
     #[test]
@@ -210,7 +225,7 @@ mod tests {
     #[test]
     fn what_is_neither_a_query_nor_an_answer_is_left_alone() {
         for flags in [0x2800_u16, 0x8003, 0x8800] {
-            let mut bytes = query("a.local");
+            let [mut bytes, _] = queries("a.local");
             bytes[2..4].copy_from_slice(&flags.to_be_bytes());
             assert!(Message::parse(&bytes).is_none(), "{flags:x}");
         }
