@@ -41,15 +41,6 @@ pub(crate) enum Role {
     Server,
 }
 
-impl Role {
-    pub(crate) fn other(self) -> Self {
-        match self {
-            Self::Client => Self::Server,
-            Self::Server => Self::Client,
-        }
-    }
-}
-
 /// What comes out of a [`Dtls`].
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum DtlsEvent {

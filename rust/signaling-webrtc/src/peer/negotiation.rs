@@ -202,12 +202,12 @@ impl Negotiation {
             return true;
         }
         self.agreed.as_ref().is_some_and(|agreed| {
-            let their_role = match data.setup {
-                Setup::ActPass => agreed.role.other(),
-                Setup::Active => Role::Client,
-                Setup::Passive => Role::Server,
+            let claims_our_role = match agreed.role {
+                Role::Client => data.setup == Setup::Active,
+                Role::Server => data.setup == Setup::Passive,
             };
-            their_role == agreed.role
+            // There are stacks that answer with one and the same role always; nothing comes of it.
+            claims_our_role && !is_answer
                 || data.fingerprints != agreed.fingerprints
                 || data.sctp_port != agreed.sctp_port
         })

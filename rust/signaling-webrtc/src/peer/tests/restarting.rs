@@ -237,6 +237,27 @@ fn an_offer_without_new_credentials_restarts_nothing() {
     assert_eq!(ufrags(&sim.ends[A]), before);
 }
 
+/// webrtc-rs answers that it is active whatever it has been.
+#[test]
+fn an_answer_with_the_wrong_role_restarts_all_the_same() {
+    let (mut sim, key) = Sim::connected(1);
+    sim.relays_signaling = false;
+    sim.offer(B);
+    let offer = created(&sim.ends[B], |sdp| sdp);
+    sim.with(B, |machine, now| machine.set_local_description(now, offer.clone())).unwrap();
+    sim.with(A, |machine, now| machine.set_remote_description(now, offer)).unwrap();
+    let answer = created(&sim.ends[A], |sdp| sdp);
+    sim.with(A, |machine, now| machine.set_local_description(now, answer)).unwrap();
+    let wrong = created(&sim.ends[A], |sdp| sdp.replace("setup:passive", "setup:active"));
+    sim.with(B, |machine, now| machine.set_remote_description(now, wrong)).unwrap();
+    sim.run_for(ms(5000));
+    for (from, to) in [(A, B), (B, A)] {
+        sim.send(from, key, b"hello", true);
+        sim.run_for(ms(100));
+        assert_eq!(sim.messages(to, key), [b"hello"]);
+    }
+}
+
 /// Both offer at once, each before it hears of the other's.
 fn collide(sim: &mut Sim) -> [Result<(), DescriptionError>; 2] {
     sim.relays_signaling = false;
