@@ -14,22 +14,42 @@ use crate::stacks::Stack;
 
 pub(crate) struct Case {
     pub(crate) name: &'static str,
+    /// Whether a stack can do it at all.
+    pub(crate) applies: fn(&Stack) -> bool,
     pub(crate) run: fn(&Stack, &mut Counterpart, Offerer) -> Result<()>,
 }
 
+impl Case {
+    const fn new(
+        name: &'static str,
+        run: fn(&Stack, &mut Counterpart, Offerer) -> Result<()>,
+    ) -> Self {
+        Self { name, applies: |_| true, run }
+    }
+
+    const fn only_where(self, applies: fn(&Stack) -> bool) -> Self {
+        Self { applies, ..self }
+    }
+}
+
 pub(crate) const CASES: &[Case] = &[
-    Case { name: "channels_with_agreed_ids", run: channels_with_agreed_ids },
-    Case { name: "messages_of_every_size", run: messages_of_every_size },
-    Case { name: "channels_that_are_announced", run: channels_announced },
-    Case { name: "channels_that_come_later", run: channels_later },
-    Case { name: "channels_that_close", run: channels_closing },
-    Case { name: "we_close", run: we_close },
-    Case { name: "they_close", run: they_close },
-    Case { name: "bulk", run: bulk },
+    Case::new("channels_with_agreed_ids", channels_with_agreed_ids),
+    Case::new("messages_of_every_size", messages_of_every_size),
+    Case::new("channels_that_are_announced", channels_announced),
+    Case::new("channels_that_come_later", channels_later),
+    Case::new("channels_that_close", channels_closing),
+    Case::new("we_close", we_close),
+    Case::new("they_close", they_close),
+    Case::new("we_restart_ice", we_restart_ice).only_where(|stack| stack.restarts_ice),
+    Case::new("they_restart_ice", they_restart_ice).only_where(|stack| stack.restarts_ice),
+    Case::new("bulk", bulk),
 ];
 
 /// Longest time until a side has noticed that the other one closed something.
 const NOTICE: Duration = Duration::from_secs(2);
+/// How long messages go on after a restart of ICE: longer than either side would take for
+/// connected what has no path any more.
+const AFTER_RESTART: Duration = Duration::from_secs(3);
 
 /// The three channels of Godot's `WebRTCMultiplayerPeer`.
 fn channels_with_agreed_ids(
@@ -182,6 +202,37 @@ fn they_close(_: &Stack, theirs: &mut Counterpart, offerer: Offerer) -> Result<(
             && duo.channels[0].state() == ChannelState::Closed
     })?;
     ensure!(started.elapsed() < NOTICE, "it took {:?}", started.elapsed());
+    Ok(())
+}
+
+fn we_restart_ice(_: &Stack, theirs: &mut Counterpart, offerer: Offerer) -> Result<()> {
+    restart_ice(theirs, offerer, Offerer::We)
+}
+
+fn they_restart_ice(_: &Stack, theirs: &mut Counterpart, offerer: Offerer) -> Result<()> {
+    restart_ice(theirs, offerer, Offerer::They)
+}
+
+/// Messages come and go before, while and after one side restarts ICE.
+fn restart_ice(theirs: &mut Counterpart, offerer: Offerer, restarter: Offerer) -> Result<()> {
+    let inits = [agreed(1, "channel")];
+    let mut duo = Duo::start(theirs, offerer, &inits, &inits)?;
+    duo.until_open()?;
+    let channel = &take_channels(&mut duo)[0];
+    duo.echo(channel, &text("before"))?;
+    duo.offer(restarter, true)?;
+    let mut restarted = None;
+    let mut number = 0;
+    while restarted.is_none_or(|at: Instant| at.elapsed() < AFTER_RESTART) {
+        duo.echo(channel, &text(&number.to_string()))?;
+        number += 1;
+        let state = duo.ours.connection_state();
+        ensure!(state == ConnectionState::Connected, "we are {state:?} at message {number}");
+        if restarted.is_none() && duo.their_ufrags.len() == 2 {
+            restarted = Some(Instant::now());
+        }
+    }
+    ensure!(duo.their_ufrags[0] != duo.their_ufrags[1], "they did not restart");
     Ok(())
 }
 

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 use signaling_webrtc::{
-    ChannelHandle, ChannelInit, ChannelState, Message, PeerEvent, PeerHandle, PeerOptions,
-    PutError, Reliability, SdpKind, Transport,
+    ChannelHandle, ChannelInit, ChannelState, ConnectionState, Message, PeerEvent, PeerHandle,
+    PeerOptions, PutError, Reliability, SdpKind, Transport,
 };
 
 use crate::counterpart::Counterpart;
@@ -48,6 +48,8 @@ pub(crate) struct Duo<'a> {
     pub(crate) announced: Vec<ChannelHandle>,
     /// What they said, but for descriptions and candidates.
     heard: Vec<Value>,
+    /// What their ICE was called by, in each of their descriptions.
+    pub(crate) their_ufrags: Vec<String>,
 }
 
 impl<'a> Duo<'a> {
@@ -61,11 +63,17 @@ impl<'a> Duo<'a> {
         let their_channels: Vec<_> = their_channels.iter().map(to_json).collect();
         theirs.start_connection(&their_channels)?;
         let ours = TRANSPORT.peer(PeerOptions::default())?;
-        let mut duo =
-            Self { ours, theirs, channels: Vec::new(), announced: Vec::new(), heard: Vec::new() };
+        let mut duo = Self {
+            ours,
+            theirs,
+            channels: Vec::new(),
+            announced: Vec::new(),
+            heard: Vec::new(),
+            their_ufrags: Vec::new(),
+        };
         our_channels.iter().try_for_each(|init| duo.open(init))?;
         duo.until("they are ready", |duo| duo.heard.iter().any(|event| event["say"] == "started"))?;
-        duo.offer(offerer)?;
+        duo.offer(offerer, false)?;
         Ok(duo)
     }
 
@@ -75,10 +83,11 @@ impl<'a> Duo<'a> {
         Ok(())
     }
 
-    pub(crate) fn offer(&mut self, offerer: Offerer) -> Result<()> {
+    /// Makes one of them offer. Every offer of ours but the first restarts ICE.
+    pub(crate) fn offer(&mut self, offerer: Offerer, restart: bool) -> Result<()> {
         match offerer {
             Offerer::We => Ok(self.ours.create_offer()?),
-            Offerer::They => self.tell("offer", json!({ "restart": false })),
+            Offerer::They => self.tell("offer", json!({ "restart": restart })),
         }
     }
 
@@ -173,6 +182,7 @@ impl<'a> Duo<'a> {
         for event in self.theirs.heard()? {
             self.pass_on_theirs(event)?;
         }
+        ensure!(self.ours.connection_state() != ConnectionState::Failed, "we have failed");
         thread::sleep(LOOK);
         Ok(())
     }
@@ -209,7 +219,10 @@ impl<'a> Duo<'a> {
                     "answer" => SdpKind::Answer,
                     other => bail!("{other} is not a kind of description"),
                 };
-                self.ours.set_remote_description(kind, text("sdp")?)?;
+                let sdp = text("sdp")?;
+                let ufrag = sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:"));
+                self.their_ufrags.push(ufrag.context("there is no ice-ufrag")?.to_owned());
+                self.ours.set_remote_description(kind, sdp)?;
             }
             "candidate" => {
                 let index = event["index"].as_u64().unwrap_or(0);

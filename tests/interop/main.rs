@@ -35,7 +35,8 @@ fn main() -> ExitCode {
 /// The trials with one stack share its process.
 fn trials_with(stack: &'static Stack) -> Vec<Trial> {
     let process = Arc::new(Mutex::new(None));
-    let roles = CASES.iter().flat_map(|case| [(case, Offerer::We), (case, Offerer::They)]);
+    let cases = CASES.iter().filter(|case| (case.applies)(stack));
+    let roles = cases.flat_map(|case| [(case, Offerer::We), (case, Offerer::They)]);
     let trial = |(case, offerer): (&'static Case, _)| {
         let process = Arc::clone(&process);
         let name = format!("{}::{offerer}::{}", stack.name, case.name);

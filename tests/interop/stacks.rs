@@ -18,6 +18,8 @@ pub(crate) struct Stack {
     pub(crate) max_message_bytes: usize,
     /// What it calls a channel.
     pub(crate) label: &'static str,
+    /// Whether it knows restarts of ICE.
+    pub(crate) restarts_ice: bool,
 }
 
 /// Most stacks are like this one: libwebrtc in a browser, where host candidates are names in
@@ -27,6 +29,7 @@ const CHROMIUM: Stack = Stack {
     command: &["node", "chromium.js", "profile"],
     max_message_bytes: 256 * 1024,
     label: "Grüße",
+    restarts_ice: true,
 };
 
 pub(crate) const STACKS: &[Stack] = &[
@@ -37,12 +40,18 @@ pub(crate) const STACKS: &[Stack] = &[
         ..CHROMIUM
     },
     Stack { name: "wrtc", command: &["node", "wrtc.js"], ..CHROMIUM },
-    Stack { name: "libdatachannel", command: &["node", "libdatachannel.js"], ..CHROMIUM },
+    Stack {
+        name: "libdatachannel",
+        command: &["node", "libdatachannel.js"],
+        restarts_ice: false,
+        ..CHROMIUM
+    },
     Stack {
         name: "aiortc",
         command: &["python/bin/python", "aiortc_peer.py"],
         // It announces the number of characters where that of bytes belongs.
         label: "greetings",
+        restarts_ice: false,
         ..CHROMIUM
     },
     Stack {
