@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
 use super::sim::{A, B, End, Link, Sim, in_band, ms};
 use crate::candidate::RemoteCandidate;
 use crate::channels::ChannelInit;
@@ -392,4 +395,64 @@ fn what_is_gone_is_not_told_again() {
     sim.offer(A);
     let (_, sdp) = sim.ends[A].created().unwrap();
     assert!(sdp.contains("10.9.0.1 7000") && !sdp.contains("10.0.0.1 5000"), "{sdp}");
+}
+
+/// What can happen to a connection in a while, chosen by `choice`.
+fn happen(sim: &mut Sim, choice: u64) {
+    let side = (choice % 2) as usize;
+    match choice / 2 % 6 {
+        // Who does not see the other's offer in time offers too; one of them gives in.
+        0 | 1 if sim.ends[side].signaling_state() != SignalingState::HaveRemoteOffer => {
+            sim.offer(side);
+        }
+        2 => {
+            let until = sim.now + ms(choice % 5000);
+            sim.filter = Some(Box::new(move |_| false));
+            sim.run_for(until - sim.now);
+            sim.filter = None;
+        }
+        3 => {
+            let new = ([10, 9, side as u8, 1], 1024 + (choice % 60_000) as u16).into();
+            let old = std::mem::replace(&mut sim.ends[side].sockets, vec![new])[0];
+            sim.with(side, |machine, now| machine.remove_host_candidate(now, old));
+            sim.run_for(ms(choice % 1000));
+            sim.with(side, |machine, now| machine.add_host_candidate(now, new));
+        }
+        _ => sim.run_for(ms(choice % 700)),
+    }
+}
+
+#[test]
+fn whatever_happens_every_message_arrives_once_and_in_order() {
+    for_each_seed(0..50, |seed| {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let (mut sim, key) = Sim::connected(seed);
+        sim.link = Link { delay: ms(10), jitter: ms(10), loss: 0.02, duplication: 0.02 };
+        sim.bears_collisions = true;
+        let mut sent = 0_u32;
+        for _ in 0..25 {
+            for _ in 0..10 {
+                for side in [A, B] {
+                    sim.send(side, key, &[&sent.to_be_bytes()[..], &[7; 300]].concat(), false);
+                }
+                sent += 1;
+                sim.run_for(ms(20));
+            }
+            happen(&mut sim, rng.random());
+        }
+        for _ in 0..5 {
+            sim.run_for(ms(3000));
+            if [A, B].iter().any(|side| sim.state(*side) != ConnectionState::Connected) {
+                sim.offer(A);
+            }
+        }
+        sim.run_until(ms(30_000), "all arrives", |sim| {
+            [A, B].iter().all(|side| sim.messages(*side, key).len() >= sent as usize)
+        });
+        for side in [A, B] {
+            let got: Vec<[u8; 4]> =
+                sim.messages(side, key).iter().map(|m| m[..4].try_into().unwrap()).collect();
+            assert_eq!(got, (0..sent).map(u32::to_be_bytes).collect::<Vec<_>>());
+        }
+    });
 }

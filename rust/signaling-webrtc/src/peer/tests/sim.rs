@@ -88,6 +88,8 @@ pub(super) struct Sim {
     pub(super) signaling_delay: Duration,
     /// Whether descriptions and candidates reach the other end by themselves.
     pub(super) relays_signaling: bool,
+    /// Whether descriptions may be refused because both ends offer.
+    pub(super) bears_collisions: bool,
     /// Whether our own candidates reach the other end by themselves.
     pub(super) relays_candidates: bool,
     /// Datagrams that it returns false for are lost.
@@ -151,6 +153,7 @@ impl Sim {
             link: Link::GOOD,
             signaling_delay: ms(5),
             relays_signaling: true,
+            bears_collisions: false,
             relays_candidates: true,
             filter: None,
             train: None,
@@ -309,9 +312,8 @@ impl Sim {
                 let description = Description::parse(kind, &sdp).unwrap();
                 let outcome =
                     self.with(to, |machine, now| machine.set_remote_description(now, description));
-                assert!(
-                    outcome.is_ok() || self.ends[to].signaling_state() == SignalingState::Closed
-                );
+                let is_closed = self.ends[to].signaling_state() == SignalingState::Closed;
+                assert!(outcome.is_ok() || is_closed || self.bears_collisions);
             }
             Arrival::Candidate { to, mid, index, line } => {
                 let candidate = RemoteCandidate::parse(&mid, index, &line).unwrap();
