@@ -7,6 +7,7 @@
 
 mod checks;
 mod generation;
+mod statistics;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -18,7 +19,6 @@ use rand::rngs::StdRng;
 
 use crate::candidate::Advertised;
 use crate::config::PeerConfig;
-use crate::statistics::{CandidateKind, CandidateStatistics, PairStatistics, Statistics};
 use crate::stun::Reflexive;
 use generation::Generation;
 
@@ -428,32 +428,6 @@ impl Ice {
         })
     }
 
-    /// Tells of candidates and pairs.
-    pub(crate) fn statistics(&self, now: Instant, statistics: &mut Statistics) {
-        let latest = self.latest();
-        statistics.local_candidates.extend(self.locals.iter().map(|local| told(&local.candidate)));
-        statistics.remote_candidates.extend(latest.remote_candidates().iter().map(told));
-        for generation in [Some(&self.current), self.next.as_ref()].into_iter().flatten() {
-            let pairs = generation.checks().pairs().iter();
-            let is_current = std::ptr::eq(generation, &self.current);
-            statistics.pairs.extend(pairs.map(|pair| PairStatistics {
-                local: self.local_end(pair.path.local),
-                remote: remote_end(generation, pair.path.remote),
-                is_selected: is_current && self.path() == Some(pair.path),
-                state: pair.state(now, self.timers.silent_path()),
-                round_trip: pair.round_trip,
-                checks_sent: pair.sent,
-                checks_answered: pair.answered,
-                checks_received: pair.received,
-            }));
-        }
-    }
-
-    fn local_end(&self, address: SocketAddr) -> CandidateStatistics {
-        let known = self.locals.iter().find(|local| local.candidate.addr() == address);
-        known.map_or_else(|| peer_reflexive(address), |local| told(&local.candidate))
-    }
-
     fn no_path(&self) -> IceFailure {
         if self.current.checks().pairs().is_empty() && self.current.remote_candidates().is_empty() {
             IceFailure::NoCandidates
@@ -461,25 +435,6 @@ impl Ice {
             IceFailure::NoPairAnswered
         }
     }
-}
-
-fn remote_end(generation: &Generation, address: SocketAddr) -> CandidateStatistics {
-    let known = generation.remote_candidates().iter().find(|known| known.addr() == address);
-    known.map_or_else(|| peer_reflexive(address), told)
-}
-
-fn peer_reflexive(address: SocketAddr) -> CandidateStatistics {
-    CandidateStatistics { address, kind: CandidateKind::PeerReflexive }
-}
-
-fn told(candidate: &Candidate) -> CandidateStatistics {
-    let kind = match candidate.kind() {
-        is::CandidateKind::Host => CandidateKind::Host,
-        is::CandidateKind::PeerReflexive => CandidateKind::PeerReflexive,
-        is::CandidateKind::ServerReflexive => CandidateKind::ServerReflexive,
-        is::CandidateKind::Relayed => CandidateKind::Relayed,
-    };
-    CandidateStatistics { address: candidate.addr(), kind }
 }
 
 /// Random credentials (RFC 8839, section 5.4).
