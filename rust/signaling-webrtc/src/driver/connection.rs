@@ -33,7 +33,10 @@ use crate::statistics::{ChannelStatistics, Statistics};
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How old the statistics that a handle shows may be while something happens.
 const STATISTICS_AGE: Duration = Duration::from_secs(1);
-/// Datagrams taken from one socket before others have their turn.
+/// Datagrams taken from one socket before they are answered and others have their turn: one
+/// acknowledgement then stands for many.
+const ANSWERED_TOGETHER: usize = 16;
+/// Datagrams taken from a shared socket or a stream before others have their turn.
 pub(super) const BATCH: usize = 64;
 
 /// One connection on the I/O thread.
@@ -147,18 +150,25 @@ impl Connection {
         buffer: &mut [u8],
         around: &Surroundings<'_>,
     ) -> bool {
-        for _ in 0..BATCH {
+        let mut may_have_more = true;
+        for _ in 0..ANSWERED_TOGETHER {
             // The socket is gone when the connection ended while its readiness was noted.
             let Some(socket) = self.sockets.at(socket) else { return false };
             match socket.receive(buffer) {
                 Received::Datagram(size, from) => {
-                    self.handle_datagram(socket.local(), from, &buffer[..size], around);
+                    let bytes = &buffer[..size];
+                    let input = Input::Datagram { local: socket.local(), from, bytes };
+                    self.machine.handle_input(Instant::now(), input);
                 }
                 Received::Rejection => {}
-                Received::Nothing => return false,
+                Received::Nothing => {
+                    may_have_more = false;
+                    break;
+                }
             }
         }
-        true
+        self.drain(Instant::now(), around);
+        may_have_more
     }
 
     /// Takes one datagram.
