@@ -63,6 +63,9 @@ const STREAMS: u16 = u16::MAX;
 const HANDSHAKE_RETRY: Duration = Duration::from_millis(250);
 const MAX_HANDSHAKE_RETRY: Duration = Duration::from_secs(1);
 
+/// Answers that may wait to be sent; what asks for more is as good as lost.
+const MAX_ANSWERS: usize = 32;
+
 const OURS: Abilities =
     Abilities { forward_tsn: true, re_config: true, interleaving: true, zero_checksum: true };
 
@@ -399,7 +402,7 @@ impl Association {
     /// Both sides ask; each answers with a cookie, as though it knew nothing yet.
     fn handle_init(&mut self, value: &[u8]) {
         let Some(theirs) = Init::parse(value) else { return };
-        if let Phase::Opening(_) = self.phase {
+        if matches!(self.phase, Phase::Opening(_)) && self.events.len() < MAX_ANSWERS {
             let mut cookie = self.secret.to_vec();
             theirs.write(&mut cookie, None);
             let mut packet = self.packet_to(theirs.tag);
@@ -562,7 +565,11 @@ impl Association {
         }
     }
 
+    /// Answers a chunk, unless one packet asks for more answers than anybody needs.
     fn answer(&mut self, kind: u8, value: &[u8]) {
+        if self.events.len() >= MAX_ANSWERS {
+            return;
+        }
         let mut packet = self.packet();
         packet.push(kind, 0, |bytes| bytes.extend(value));
         self.transmit(packet);

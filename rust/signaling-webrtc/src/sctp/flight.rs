@@ -145,7 +145,7 @@ impl Flight {
     /// Notes that a part is sent for the first time; its number.
     pub(super) fn send(&mut self, now: Instant, part: Part) -> u32 {
         let tsn = self.next_tsn();
-        self.in_flight += part.len();
+        self.in_flight += part.size();
         let (state, packet) = (State::InFlight, self.packet);
         self.sent.push_back(Sent { part, state, at: now, packet, transmissions: 1 });
         tsn as u32
@@ -167,8 +167,8 @@ impl Flight {
             && let Some(sent) = self.get_mut(tsn)
         {
             sent.state = State::InFlight;
-            let len = sent.part.len();
-            self.in_flight += len;
+            let size = sent.part.size();
+            self.in_flight += size;
             self.repeat(now, tsn);
         }
     }
@@ -219,11 +219,14 @@ impl Flight {
         }
         self.sent.drain(..(cumulative + 1 - self.first) as usize);
         self.first = cumulative + 1;
+        let mut next = self.first;
         for &(first, last) in &sack.gaps {
             let last = (cumulative + u64::from(last)).min(self.next_tsn() - 1);
-            for tsn in cumulative + u64::from(first)..=last {
+            // They follow each other; looking at each place once bounds the work.
+            for tsn in next.max(cumulative + u64::from(first))..=last {
                 self.arrived(now, tsn, before, least_trip, &mut progress);
             }
+            next = next.max(last + 1);
         }
         Some(progress)
     }
@@ -239,16 +242,16 @@ impl Flight {
         let Some(sent) = self.get_mut(tsn).filter(|sent| sent.state != State::Arrived) else {
             return;
         };
-        let (len, packet, at) = (sent.part.len(), sent.packet, sent.at);
+        let (size, packet, at) = (sent.part.size(), sent.packet, sent.at);
         let is_first_try = sent.transmissions == 1;
         match std::mem::replace(&mut sent.state, State::Arrived) {
             State::InFlight => {
-                self.in_flight -= len;
-                progress.bytes += len;
+                self.in_flight -= size;
+                progress.bytes += size;
             }
             State::Lost => {
                 self.lost.remove(&tsn);
-                progress.bytes += len;
+                progress.bytes += size;
             }
             State::Arrived | State::Abandoned => {}
         }
@@ -333,7 +336,7 @@ impl Flight {
             return;
         };
         sent.state = State::Lost;
-        let (len, packet, has_hope) = (sent.part.len(), sent.packet, sent.has_hope(now));
+        let (size, packet, has_hope) = (sent.part.size(), sent.packet, sent.has_hope(now));
         losses.packet = losses.packet.max(Some(packet));
         losses.chunks += 1;
         if !has_hope {
@@ -342,7 +345,7 @@ impl Flight {
                 losses.hopeless.push(Rc::clone(message));
             }
         }
-        self.in_flight -= len;
+        self.in_flight -= size;
         self.lost.insert(tsn);
     }
 
@@ -359,7 +362,7 @@ impl Flight {
                 continue;
             }
             match sent.state {
-                State::InFlight => self.in_flight -= sent.part.len(),
+                State::InFlight => self.in_flight -= sent.part.size(),
                 State::Lost => drop(self.lost.remove(&tsn)),
                 State::Arrived | State::Abandoned => {}
             }

@@ -6,6 +6,9 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::time::Instant;
 
+/// What a chunk has beside its payload, in bytes.
+const CHUNK_HEAD: usize = 16;
+
 /// A message that is to be sent.
 #[derive(Debug)]
 pub(super) struct Draft {
@@ -65,6 +68,11 @@ impl Message {
 impl Part {
     pub(super) fn len(&self) -> usize {
         self.range.len()
+    }
+
+    /// What it costs on its way. The head counts too, so that tiny messages are not free.
+    pub(super) fn size(&self) -> usize {
+        self.len() + CHUNK_HEAD
     }
 
     pub(super) fn payload(&self) -> &[u8] {
