@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 
 use crate::ice_server::{IceServer, ServerFailure, Transport};
-use crate::turn::{Allocation, AllocationEvent, Framer, Relayed};
+use crate::turn::{Allocation, AllocationEvent, Framer, MAX_PERMISSIONS, Relayed};
 
 /// Links of one connection at the same time; servers beyond them are reported as failed.
 pub(crate) const MAX_LINKS: usize = 8;
@@ -81,7 +81,7 @@ pub(crate) struct Relays {
     requests: VecDeque<(LinkKey, LinkRequest)>,
     events: VecDeque<RelayEvent>,
     arrived: VecDeque<Arrived>,
-    /// Addresses of the other side that may send to us.
+    /// Addresses of the other side that may send to us, up to [`MAX_PERMISSIONS`].
     peers: Vec<IpAddr>,
 }
 
@@ -151,7 +151,7 @@ impl Relays {
 
     /// Lets this address of the other side send to us.
     pub(crate) fn permit(&mut self, now: Instant, peer: IpAddr) {
-        if !self.peers.contains(&peer) {
+        if !self.peers.contains(&peer) && self.peers.len() < MAX_PERMISSIONS {
             self.peers.push(peer);
             let Self { links, rng, .. } = self;
             links.iter_mut().for_each(|link| link.permit(now, rng, peer));

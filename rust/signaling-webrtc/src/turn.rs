@@ -40,7 +40,7 @@ const MAX_STALE_NONCES: u8 = 3;
 
 /// Addresses that may send to us; what comes beyond cannot be reached through the relay. One
 /// connection knows no more candidates of the other side.
-const MAX_PERMISSIONS: usize = 64;
+pub(crate) const MAX_PERMISSIONS: usize = 64;
 /// A permission lasts 5 minutes.
 const PERMISSION_REFRESH: Duration = Duration::from_secs(4 * 60);
 /// Peers that messages are sent to in short form; others are sent to in long form.
