@@ -110,6 +110,26 @@ func test_a_host_serves_everybody_on_one_port() -> void:
 		check((pair.local_address as String).ends_with(":%d" % port), pair.local_address)
 
 
+func test_ice_servers_of_no_use_are_told() -> void:
+	var server := add_server()
+	var host := _add_player(server)
+	# Nobody listens there.
+	var url := "turn:127.0.0.1:9?transport=tcp"
+	host.client.ice_servers = [{urls = [url], username = "me", credential = "secret"}]
+	var failures: Array = []
+	host.client.ice_server_failed.connect(
+		func(failed: String, code: int, _reason: String) -> void: failures.append([failed, code]))
+	host.client.start()
+	await reach(host.client, SignalingClient.STATE_JOINED)
+	await until(func() -> bool: return server.get_lobbies().size() == 1, 5.0, "a lobby")
+	var guest := _add_player(server)
+	guest.client.start("", server.get_lobbies()[0].name)
+	await reach(guest.client, SignalingClient.STATE_JOINED)
+	await _check_peers([host, guest] as Array[Player])
+	await until(func() -> bool: return not failures.is_empty(), 5.0, "the failure")
+	check_equal(failures, [[url, 701]], "failures")
+
+
 func test_the_multiplayer_peer_is_there_when_connected_is_emitted() -> void:
 	var server := add_server()
 	for mesh: bool in [true, false]:

@@ -224,6 +224,13 @@ impl SignalingClient {
     #[signal]
     fn peer_failed(id: i64, reason: GString);
 
+    /// Emitted when one of [member ice_servers] is of no use, for each connection that tried it:
+    /// [param code] is what the server said, for example 401 for a wrong username or
+    /// credential, or 701 when nothing was heard of it, and [param reason] tells it in words. See
+    /// [signal WebRTCNativePeerConnection.ice_server_failed].
+    #[signal]
+    fn ice_server_failed(url: GString, code: i32, reason: GString);
+
     /// Emitted when a peer has sent a session description of the type "offer".
     #[signal]
     fn offer_received(id: i64, offer: GString);
@@ -488,6 +495,9 @@ impl SignalingClient {
                 LinkEvent::Unstable(id) => signals.link_unstable().emit(int(id)),
                 LinkEvent::Recovered(id) => signals.link_recovered().emit(int(id)),
                 LinkEvent::Failed { id, reason } => signals.peer_failed().emit(int(id), &reason),
+                LinkEvent::ServerFailed { url, code, reason } => {
+                    signals.ice_server_failed().emit(&url, code, &reason);
+                }
             }
         }
     }

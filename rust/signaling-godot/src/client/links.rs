@@ -27,7 +27,7 @@ const COURTESY: Duration = Duration::from_secs(2);
 pub(super) struct Links {
     links: RefCell<HashMap<PeerId, Link>>,
     /// What the node has to tell. Filled by signals of the connections, at most two for each
-    /// interruption, emptied each frame.
+    /// interruption and few for each ICE server, emptied each frame.
     news: Rc<RefCell<Vec<LinkEvent>>>,
 }
 
@@ -37,6 +37,7 @@ pub(super) enum LinkEvent {
     Unstable(PeerId),
     Recovered(PeerId),
     Failed { id: PeerId, reason: String },
+    ServerFailed { url: GString, code: i32, reason: GString },
 }
 
 struct Link {
@@ -64,6 +65,10 @@ impl Links {
             let news = Rc::clone(&self.news);
             native.signals().link_recovered().connect(move || {
                 news.borrow_mut().push(LinkEvent::Recovered(id));
+            });
+            let news = Rc::clone(&self.news);
+            native.signals().ice_server_failed().connect(move |url, code, reason| {
+                news.borrow_mut().push(LinkEvent::ServerFailed { url, code, reason });
             });
         }
         let link = Link { connection: connection.clone(), is_offerer, restarts: None };

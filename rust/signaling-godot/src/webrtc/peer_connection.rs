@@ -274,7 +274,7 @@ impl WebRtcNativePeerConnection {
     /// it: its name is unknown, it does not answer, its certificate is not trusted; [param reason]
     /// tells it in words. The connection goes on with the other servers and without any.
     #[signal]
-    fn ice_server_failed(url: GString, code: i32, reason: GString);
+    pub(crate) fn ice_server_failed(url: GString, code: i32, reason: GString);
 
     /// Emitted when no socket could be bound to an [param address] of this machine that you chose
     /// with [code]bindAddress[/code], or to no port that you chose, or to no address at all;
