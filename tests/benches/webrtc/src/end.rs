@@ -37,8 +37,8 @@ pub struct End<E: Engine> {
     pub engine: E,
     pub connections: Vec<E::Connection>,
     lines: Receiver<String>,
-    /// Scenarios that were asked for and have not begun.
-    next: Vec<Scenario>,
+    /// What was asked for and has not begun.
+    next: Option<Scenario>,
 }
 
 /// How often an idle end looks for something to do.
@@ -53,14 +53,12 @@ pub fn run<E: Engine>() -> Result<()> {
         _ => bail!("the argument is the side, a or b"),
     };
     let lines = lines_of_stdin();
-    let mut end =
-        End { side, engine: E::start(), connections: Vec::new(), lines, next: Vec::new() };
+    let mut end = End { side, engine: E::start(), connections: Vec::new(), lines, next: None };
     loop {
-        if end.next.is_empty() {
+        let Some(scenario) = end.next.take() else {
             end.wait(IDLE)?;
             continue;
-        }
-        let scenario = end.next.remove(0);
+        };
         let before = processor_time()?;
         scenarios::play(&mut end, scenario)?;
         result("cpu", &[(processor_time()? - before).as_secs_f64()]);
@@ -71,7 +69,8 @@ pub fn run<E: Engine>() -> Result<()> {
 impl<E: Engine> End<E> {
     /// Passes signals on, and sleeps for a moment.
     pub fn wait(&mut self, moment: Duration) -> Result<()> {
-        loop {
+        // What comes after a scenario may be about connections that it makes.
+        while self.next.is_none() {
             match self.lines.try_recv() {
                 Ok(line) => self.take(&line)?,
                 Err(TryRecvError::Empty) => break,
@@ -94,7 +93,7 @@ impl<E: Engine> End<E> {
 
     fn take(&mut self, line: &str) -> Result<()> {
         let Some(rest) = line.strip_prefix("signal ") else {
-            self.next.push(Scenario::parse(line).with_context(|| line.to_owned())?);
+            self.next = Some(Scenario::parse(line).with_context(|| line.to_owned())?);
             return Ok(());
         };
         let (index, signal) = rest.split_once(' ').context("a signal without a connection")?;
