@@ -42,7 +42,7 @@ const PLAIN: Case =
 /// A case in which all goes through a relay.
 const RELAYED: Case = Case { network: || homes("masquerade"), said: &["relayed", "done"], ..PLAIN };
 
-const CASES: [Case; 10] = [
+const CASES: [Case; 11] = [
     Case {
         name: "one datagram of ten is lost",
         network: lossy_cable,
@@ -96,6 +96,16 @@ const CASES: [Case; 10] = [
         network: two_cables,
         arguments: &["--messages", "600"],
         accident: Some(|network| network.ip("a", &["link", "delete", "eth0"])),
+        ..PLAIN
+    },
+    Case {
+        name: "the only cable is replaced",
+        network: cable,
+        arguments: &["--messages", "600"],
+        accident: Some(|network| {
+            network.ip("a", &["link", "delete", "eth0"])?;
+            network.wire(("a", "eth1", "198.51.100.1/24"), ("b", "eth1", "198.51.100.2/24"))
+        }),
         ..PLAIN
     },
 ];
