@@ -4,6 +4,7 @@ mod candidates;
 mod closing;
 mod garbage;
 mod messages;
+mod networks;
 mod opening;
 mod relays;
 mod restarting;
