@@ -83,6 +83,7 @@ fn what_is_wrong_with_a_server_is_told() {
         let options = [relay_only(server), PeerOptions::default()];
         let mut pair = Pair::with_options(&loopback(), &[reliable(1)], options);
         pair.until("gathered", |pair| pair.a.peer.gathering_state() == GatheringState::Complete);
+        pair.until("told", |pair| !pair.a.failed_servers.is_empty());
         // The state is ahead of the events.
         pair.until("told", |pair| !pair.a.failed_servers.is_empty());
         let [(failed, found, text)] = &pair.a.failed_servers[..] else {
