@@ -17,8 +17,8 @@ const FLAGS = [
   "--remote-debugging-pipe",
 ];
 
-/// Opens a page; `tell` gets what the page passes to its global function `tell`, a string.
-/// Returns a function that evaluates an expression in the page.
+// Opens a page; `tell` gets what the page passes to its global function `tell`, a string.
+// Returns a function that evaluates an expression in the page.
 export async function openPage(profile, flags, tell) {
   rmSync(profile, { recursive: true, force: true });
   const devtools = new Devtools([...FLAGS, `--user-data-dir=${profile}`, ...flags]);
@@ -35,8 +35,8 @@ export async function openPage(profile, flags, tell) {
   };
 }
 
-/// Chromium's debugging protocol: JSON messages, each ended by a zero byte. The browser ends with
-/// its pipe, and so with this process.
+// Chromium's debugging protocol: JSON messages, each ended by a zero byte. The browser ends with
+// its pipe, and so with this process.
 class Devtools {
   #input;
   #pending = new Map();

@@ -1,5 +1,5 @@
-/// A side of a WebRTC connection that does what it is told, says what happens, and echoes every
-/// message. It needs nothing but the W3C's interface, and no other name of this file.
+// A side of a WebRTC connection that does what it is told, says what happens, and echoes every
+// message. It needs nothing but the W3C's interface, and no other name of this file.
 export function counterpart(RTCPeerConnection, say) {
   let connection;
   let report = () => {};
@@ -69,8 +69,8 @@ export function counterpart(RTCPeerConnection, say) {
     if (channel.readyState === "open") channel.onopen();
   }
 
-  /// Swallows binary messages; tells their size when asked by "size?", and sends as many as
-  /// "send 8 16384" says.
+  // Swallows binary messages; tells their size when asked by "size?", and sends as many as
+  // "send 8 16384" says.
   function bulk(channel) {
     let size = 0;
     return async ({ data }) => {

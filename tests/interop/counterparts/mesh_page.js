@@ -6,8 +6,8 @@ const [profile, url, lobby = ""] = process.argv.slice(2);
 const evaluate = await openPage(profile, [], console.log);
 await evaluate(`(${joinMesh})(${JSON.stringify(url)}, ${JSON.stringify(lobby)}, tell)`);
 
-/// Joins by the protocol of docs/protocol.md, connects as `WebRTCMultiplayerPeer` does, and answers
-/// "ping …" with "pong …" on the same channel. It runs in the page.
+// Joins by the protocol of docs/protocol.md, connects as `WebRTCMultiplayerPeer` does, and answers
+// "ping …" with "pong …" on the same channel. It runs in the page.
 function joinMesh(url, lobby, tell) {
   const [JOIN, ID, PEER_CONNECT, PEER_DISCONNECT, OFFER, ANSWER, CANDIDATE] = [0, 1, 2, 3, 4, 5, 6];
   // The first byte of a packet of Godot's `SceneMultiplayer.send_bytes`.

@@ -3,7 +3,7 @@ import wrtc from "@roamhq/wrtc";
 import { counterpart } from "./counterpart.js";
 import { listen, say } from "./lines.js";
 
-/// Its way to say that a channel's limit is not set.
+// Its way to say that a channel's limit is not set.
 const UNSET = 65535;
 
 function sayPlainly(event) {
