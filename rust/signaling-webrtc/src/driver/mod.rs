@@ -21,6 +21,7 @@
 //! | who sent the latest STUN requests of shared sockets | 4096 | I/O thread | – | the oldest is forgotten, its answer lost |
 //! | what goes to a TURN server over TCP or TLS | [`MAX_LINK_BACKLOG`] | I/O thread | the system | datagrams are lost, as on any network; requests still fit, which are few and small |
 //! | connections with commands | each connection once | handles | I/O thread | – |
+//! | names in `.local` to look up | 64, of one connection 8 | I/O thread | those who answer; given up after 5 s | given up at once; the candidate is ignored |
 //! | names to resolve | [`MAX_NAMES`] | I/O thread | resolver threads, at most [`MAX_RESOLVERS`] | the server is given up |
 //!
 //! Reading order:

@@ -3,10 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::time::{Duration, Instant};
 
 use super::super::io_thread::World;
 use super::{End, Pair, localhost, loopback, next, reliable, until};
+use crate::config::PeerConfig;
 use crate::driver::{PeerOptions, Ports, SocketOptions, Transport};
 use crate::peer::ConnectionState;
 
@@ -169,6 +169,25 @@ fn who_comes_back_from_the_same_port_takes_the_place_of_who_was_there() {
     assert_eq!(next(&after.a.channels[0]).data, b"and again");
 }
 
+#[test]
+fn packets_are_as_large_as_the_owner_says() {
+    const SIZE: usize = 256 * 1024;
+    let sent = |mtu| {
+        let config = PeerConfig { mtu, ..PeerConfig::default() };
+        let options = PeerOptions { config, ..PeerOptions::default() };
+        let mut pair = Pair::with_options(&loopback(), &[reliable(1)], [options.clone(), options]);
+        pair.until_open();
+        pair.a.channels[0].put(&[7; SIZE], false).expect("room");
+        assert_eq!(next(&pair.b.channels[0]).data.len(), SIZE);
+        let counted = |pair: &Pair| pair.a.peer.statistics().sent;
+        pair.until("counted", |pair| counted(pair).bytes > SIZE as u64);
+        let traffic = counted(&pair);
+        traffic.bytes / traffic.packets
+    };
+    assert!((500..1150).contains(&sent(1111)));
+    assert!((4000..9000).contains(&sent(8911)));
+}
+
 /// Two processes, as far as names are concerned.
 fn neighbours() -> [Arc<Transport>; 2] {
     let mdns_port = free_port();
@@ -198,10 +217,8 @@ fn hidden_addresses_that_nobody_finds_are_met_as_peer_reflexive() {
     let ([here, _], [there, _]) = (neighbours(), neighbours());
     let hidden = SocketOptions { hide_addresses: true, ..SocketOptions::default() };
     let options = [with_defaults(), with(hidden)];
-    let begun = Instant::now();
     let mut pair = Pair::between([&here, &there], &[reliable(1)], options);
     pair.until_open();
-    assert!(begun.elapsed() < Duration::from_secs(4), "nothing waits for the name");
 }
 
 fn sharing(port: u16) -> SocketOptions {

@@ -78,6 +78,18 @@ fn a_name_is_a_way_once_it_is_known_what_it_stands_for() {
 }
 
 #[test]
+fn who_hides_behind_a_name_is_met_at_once_if_one_side_can_begin() {
+    let mut sim = Sim::new(1);
+    sim.relays_candidates = false;
+    sim.offer(A);
+    sim.signal_candidate(A, "candidate:1 1 udp 2130706431 theirs.local 5000 typ host");
+    sim.signal_candidate(B, "candidate:1 1 udp 2130706431 10.0.0.1 5000 typ host");
+    sim.run_until(ms(1000), "connected", |sim| {
+        [A, B].iter().all(|&side| sim.state(side) == ConnectionState::Connected)
+    });
+}
+
+#[test]
 fn names_that_nobody_knows_hold_nothing_back() {
     let mut sim = Sim::new(1);
     sim.relays_candidates = false;
