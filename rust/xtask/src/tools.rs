@@ -14,12 +14,13 @@ use crate::run;
 const INSTALL_LIMIT: Duration = Duration::from_secs(600);
 
 /// Debian's packages of programs, where they are not named like the program.
-const PACKAGES: [(&str, &str); 8] = [
+const PACKAGES: [(&str, &str); 9] = [
     ("c++", "g++"),
     ("ip", "iproute2"),
     ("nft", "nftables"),
     ("node", "nodejs"),
     ("python3", "python3-venv"),
+    ("sysctl", "procps"),
     ("tc", "iproute2"),
     ("turnserver", "coturn"),
     ("xvfb-run", "xvfb"),
