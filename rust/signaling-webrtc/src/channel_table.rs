@@ -178,10 +178,11 @@ impl ChannelTable {
         self.table.entry(key).and_modify(|channel| channel.is_paused = is_paused);
     }
 
-    /// Whether the reader of this stream takes nothing at the moment.
+    /// Whether nothing of this stream is taken at the moment: its reader is full, or what comes is
+    /// for the channel that has it next.
     pub(crate) fn is_paused(&self, stream: u16) -> bool {
         let key = self.keys.get(&stream);
-        key.and_then(|key| self.table.get(key)).is_some_and(|channel| channel.is_paused)
+        key.and_then(|key| self.table.get(key)).is_some_and(Channel::is_closed_to_messages)
     }
 
     /// Takes a message that arrived.

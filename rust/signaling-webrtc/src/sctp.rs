@@ -225,6 +225,11 @@ impl Association {
         self.sender.buffered(stream)
     }
 
+    /// Forgets the messages of this stream of which nothing has left.
+    pub(crate) fn discard(&mut self, stream: u16) {
+        self.sender.discard(stream);
+    }
+
     /// Has ordered messages of a stream delivered as soon as they have arrived, even while
     /// earlier ones are missing; those are marked as late then. For streams whose messages are
     /// never sent again, so that waiting for them is in vain.
@@ -259,6 +264,7 @@ impl Association {
             open.told_window = window;
             open.arrivals.tell(now);
         }
+        self.perform_reset();
         Some(inbound)
     }
 
@@ -558,7 +564,7 @@ impl Association {
             open.told_window = window;
             open.arrivals.report(window as u32).write(&mut packet);
         }
-        open.resets.fill(now, self.sender.last_tsn(), &mut packet);
+        open.resets.fill(now, &self.sender, &mut packet);
         self.sender.fill(now, &mut packet);
         if !packet.is_empty() {
             self.transmit(packet);

@@ -92,6 +92,10 @@ impl Channel {
         self.waiting.push_back(Waiting { payload, since: now });
     }
 
+    pub(super) fn is_closed_to_messages(&self) -> bool {
+        self.is_paused || self.their_side_ended
+    }
+
     /// What has not left, as the owner counts it.
     pub(super) fn counted(&self) -> Amount {
         let waiting = self.waiting.iter().map(|waiting| waiting.payload.counted());
@@ -193,9 +197,16 @@ impl Channel {
     /// Resets our stream when the channel is closing and there is nothing left to send, or nobody
     /// left to read it.
     fn end_our_side(&mut self, stream: u16, association: &mut Association) {
-        let is_drained = self.waiting.is_empty() && association.buffered(stream) == 0;
-        let is_due = is_drained || self.their_side_ended;
-        if self.state != State::Closing || self.our_side != OurSide::Live || !is_due {
+        if self.state != State::Closing || self.our_side != OurSide::Live {
+            return;
+        }
+        if self.their_side_ended {
+            association.discard(stream);
+        }
+        // A message that has been begun is ended even if nobody reads it: it would otherwise be
+        // taken for one of the channel that has this stream next.
+        let has_more = !self.waiting.is_empty() && !self.their_side_ended;
+        if has_more || association.buffered(stream) > 0 {
             return;
         }
         self.our_side = OurSide::Ending;

@@ -324,6 +324,12 @@ impl Sack {
 }
 
 impl Forward {
+    /// How many streams can be named in so much room; `None` when there is not even room to say
+    /// that there are none.
+    pub(super) fn max_skipped(is_interleaved: bool, room: usize) -> Option<usize> {
+        Some(room.checked_sub(4)? / if is_interleaved { 8 } else { 4 })
+    }
+
     /// Reads a FORWARD TSN or an I-FORWARD-TSN chunk.
     pub(super) fn parse(chunk: Item<'_>) -> Option<Self> {
         let cumulative = u32_at(chunk.value, 0)?;

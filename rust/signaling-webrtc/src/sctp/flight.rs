@@ -17,8 +17,8 @@ use super::serial::{Tsn, start, unwrap};
 const WITNESSES: u64 = 3;
 /// How many parts are looked at for one that is overdue.
 const MAX_LOOK: usize = 64;
-/// Streams that one chunk skips on.
-const MAX_SKIPPED: usize = 100;
+/// Chunks that are kept until everything before them has arrived too. More are not sent.
+const MAX_SENT: usize = 16_384;
 
 /// Everything after the cumulative acknowledgement.
 #[derive(Debug)]
@@ -28,8 +28,9 @@ pub(super) struct Flight {
     sent: VecDeque<Sent>,
     in_flight: usize,
     lost: BTreeSet<Tsn>,
-    /// The last packet that was sent.
+    /// The last packet, and whether it holds anything yet.
     packet: u64,
+    is_packet_used: bool,
     /// The last packet that has arrived.
     newest: Option<Newest>,
     /// How late a packet may arrive after one that was sent later; unknown until one did.
@@ -92,6 +93,7 @@ impl Flight {
             in_flight: 0,
             lost: BTreeSet::new(),
             packet: 0,
+            is_packet_used: false,
             newest: None,
             lateness: None,
             deadline: None,
@@ -112,6 +114,16 @@ impl Flight {
     /// Whether the other side still waits for something that was given up.
     pub(super) fn is_forward_pending(&self) -> bool {
         self.sent.front().is_some_and(|sent| sent.state == State::Abandoned)
+    }
+
+    /// Whether so much is kept that nothing may be added.
+    pub(super) fn is_full(&self) -> bool {
+        self.sent.len() >= MAX_SENT
+    }
+
+    /// Whether everything up to there has arrived.
+    pub(super) fn is_acknowledged(&self, tsn: u32) -> bool {
+        unwrap(self.first, tsn) < self.first
     }
 
     /// The number of the last chunk that was sent.
@@ -139,12 +151,13 @@ impl Flight {
 
     /// What is sent from now on is in another packet.
     pub(super) fn begin_packet(&mut self) {
-        self.packet += 1;
+        self.packet += u64::from(std::mem::take(&mut self.is_packet_used));
     }
 
     /// Notes that a part is sent for the first time; its number.
     pub(super) fn send(&mut self, now: Instant, part: Part) -> u32 {
         let tsn = self.next_tsn();
+        self.is_packet_used = true;
         self.in_flight += part.size();
         let (state, packet) = (State::InFlight, self.packet);
         self.sent.push_back(Sent { part, state, at: now, packet, transmissions: 1 });
@@ -191,6 +204,7 @@ impl Flight {
     /// Notes that a part is sent once more although it may be on its way still.
     pub(super) fn repeat(&mut self, now: Instant, tsn: Tsn) {
         let packet = self.packet;
+        self.is_packet_used = true;
         if let Some(sent) = self.get_mut(tsn) {
             sent.at = now;
             sent.packet = packet;
@@ -339,26 +353,31 @@ impl Flight {
         let (size, packet, has_hope) = (sent.part.size(), sent.packet, sent.has_hope(now));
         losses.packet = losses.packet.max(Some(packet));
         losses.chunks += 1;
-        if !has_hope {
-            let message = &sent.part.message;
-            if !losses.hopeless.iter().any(|known| Rc::ptr_eq(known, message)) {
-                losses.hopeless.push(Rc::clone(message));
-            }
+        let message = &sent.part.message;
+        if !has_hope && !message.is_abandoned.replace(true) {
+            losses.hopeless.push(Rc::clone(message));
         }
         self.in_flight -= size;
         self.lost.insert(tsn);
     }
 
-    /// Gives up a message, of which `rest` has not been sent: the other side must not wait for it.
-    pub(super) fn abandon(&mut self, now: Instant, message: &Rc<Message>, rest: Option<Part>) {
-        message.is_abandoned.set(true);
-        if let Some(rest) = rest {
+    /// Messages that wait to be sent again and are not worth it any more.
+    pub(super) fn expired(&self, now: Instant) -> Vec<Rc<Message>> {
+        let lost = self.lost.iter().filter_map(|tsn| self.part(*tsn)).map(|part| &part.message);
+        let expired = lost.filter(|message| message.is_expired(now));
+        expired.filter(|message| !message.is_abandoned.replace(true)).map(Rc::clone).collect()
+    }
+
+    /// Gives up the messages that are marked as abandoned: the other side must not wait for them.
+    /// `rests` is what has not been sent of them.
+    pub(super) fn abandon(&mut self, now: Instant, rests: impl Iterator<Item = Part>) {
+        for rest in rests {
             // Else, if all that was sent has arrived, it would wait for the rest for ever.
             let nothing = Part { range: rest.range.end..rest.range.end, ..rest };
             self.send(now, nothing);
         }
         for (tsn, sent) in (self.first..).zip(&mut self.sent) {
-            if !Rc::ptr_eq(&sent.part.message, message) || sent.state == State::Arrived {
+            if !sent.part.message.is_abandoned.get() || sent.state == State::Arrived {
                 continue;
             }
             match sent.state {
@@ -370,9 +389,10 @@ impl Flight {
         }
     }
 
-    /// What to tell the other side not to wait for, unless it was told already.
-    pub(super) fn news_to_forward(&mut self) -> Option<Forward> {
-        let (upto, forward) = self.forward()?;
+    /// What to tell the other side not to wait for, unless it was told already or a packet has no
+    /// `room` for it.
+    pub(super) fn news_to_forward(&mut self, is_interleaved: bool, room: usize) -> Option<Forward> {
+        let (upto, forward) = self.forward(is_interleaved, room)?;
         (upto > self.forwarded).then(|| {
             self.forwarded = upto;
             forward
@@ -381,12 +401,13 @@ impl Flight {
 
     /// What the other side must not wait for. When there is nothing, this asks for an
     /// acknowledgement (RFC 3758, section 3.6).
-    pub(super) fn forward_again(&self) -> Forward {
+    pub(super) fn forward_again(&self, is_interleaved: bool, room: usize) -> Forward {
         let nothing = || Forward { cumulative: (self.first - 1) as u32, skipped: Vec::new() };
-        self.forward().map_or_else(nothing, |(_, forward)| forward)
+        self.forward(is_interleaved, room).map_or_else(nothing, |(_, forward)| forward)
     }
 
-    fn forward(&self) -> Option<(Tsn, Forward)> {
+    fn forward(&self, is_interleaved: bool, room: usize) -> Option<(Tsn, Forward)> {
+        let max_skipped = Forward::max_skipped(is_interleaved, room)?;
         if !self.is_forward_pending() {
             return None;
         }
@@ -394,10 +415,13 @@ impl Flight {
         let mut skipped: Vec<Skipped> = Vec::new();
         for (tsn, sent) in (self.first..).zip(&self.sent) {
             match sent.state {
-                State::Abandoned if skipped.len() < MAX_SKIPPED => {
+                State::Abandoned if skipped.len() < max_skipped => {
                     // What has arrived beyond may be the begin of a message that goes on.
                     upto = tsn;
-                    skip(&mut skipped, &sent.part.message);
+                    let message = &sent.part.message;
+                    if is_interleaved || !message.draft.is_unordered {
+                        skip(&mut skipped, message);
+                    }
                 }
                 State::Arrived => {}
                 State::Abandoned | State::InFlight | State::Lost => break,

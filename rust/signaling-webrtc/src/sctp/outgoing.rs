@@ -47,6 +47,10 @@ pub(super) struct Outgoing {
     turns: VecDeque<u16>,
     /// Whether parts of several messages may alternate.
     is_interleaved: bool,
+    /// The bytes of all messages that are being sent, and how many there may be: the other side
+    /// must have room for them until one of them is complete.
+    begun: usize,
+    max_begun: usize,
 }
 
 #[derive(Debug, Default)]
@@ -98,9 +102,11 @@ impl Part {
 }
 
 impl Outgoing {
-    /// With it, no large message holds up those of other streams.
-    pub(super) fn interleave(&mut self) {
+    /// From now on no large message holds up those of other streams. The other side has room for
+    /// `window` bytes.
+    pub(super) fn interleave(&mut self, window: usize) {
         self.is_interleaved = true;
+        self.max_begun = window / 2;
     }
 
     pub(super) fn push(&mut self, stream: u16, draft: Draft) {
@@ -134,13 +140,22 @@ impl Outgoing {
     /// Takes the next part, whole streams taking turns. It is at most `room` bytes long; unless
     /// `may_split`, a message that is longer waits for the next packet.
     pub(super) fn next(&mut self, now: Instant, room: usize, may_split: bool) -> Option<Part> {
-        loop {
+        for _ in 0..self.turns.len() {
             let stream = *self.turns.front()?;
             let queue = self.streams.get_mut(&stream)?;
-            let Some(rest) = queue.begin(now, stream, self.is_interleaved) else {
+            queue.drop_expired(now);
+            if queue.buffered == 0 {
                 self.turns.pop_front();
                 continue;
-            };
+            }
+            let len = queue.unbegun_len();
+            if len > room && self.begun > 0 && self.begun + len > self.max_begun {
+                // Others end theirs first; without interleaving there are none.
+                self.turns.rotate_left(1);
+                continue;
+            }
+            self.begun += len;
+            let rest = queue.begin(stream, self.is_interleaved)?;
             if rest.len() > room && !may_split {
                 return None;
             }
@@ -148,6 +163,7 @@ impl Outgoing {
             queue.buffered -= part.len();
             if part.is_last() {
                 queue.current = None;
+                self.begun -= part.message.draft.bytes.len();
             }
             if part.is_last() || self.is_interleaved {
                 self.turns.pop_front();
@@ -157,6 +173,16 @@ impl Outgoing {
             }
             return Some(part);
         }
+        None
+    }
+
+    /// Forgets the messages of a stream of which nothing has been sent.
+    pub(super) fn discard(&mut self, stream: u16) {
+        let Some(queue) = self.streams.get_mut(&stream) else { return };
+        queue.buffered -= queue.waiting.drain(..).map(|draft| draft.bytes.len()).sum::<usize>();
+        if queue.buffered == 0 {
+            self.turns.retain(|turn| *turn != stream);
+        }
     }
 
     /// Forgets what has not been sent of a message; what it was, if there is such a part.
@@ -164,6 +190,7 @@ impl Outgoing {
         let queue = self.streams.get_mut(&message.stream)?;
         let rest = queue.current.take_if(|rest| Rc::ptr_eq(&rest.message, message))?;
         queue.buffered -= rest.len();
+        self.begun -= message.draft.bytes.len();
         if queue.buffered == 0 {
             self.turns.retain(|stream| *stream != message.stream);
         }
@@ -182,14 +209,25 @@ impl Outgoing {
 }
 
 impl Stream {
+    fn drop_expired(&mut self, now: Instant) {
+        let is_expired = |draft: &mut Draft| draft.expires.is_some_and(|expires| expires <= now);
+        while self.current.is_none()
+            && let Some(draft) = self.waiting.pop_front_if(is_expired)
+        {
+            self.buffered -= draft.bytes.len();
+        }
+    }
+
+    /// The length of the message that would be begun now; 0 while another is being sent.
+    fn unbegun_len(&self) -> usize {
+        let next = self.waiting.front().filter(|_| self.current.is_none());
+        next.map_or(0, |draft| draft.bytes.len())
+    }
+
     /// What is left of the message whose turn it is.
-    fn begin(&mut self, now: Instant, stream: u16, is_interleaved: bool) -> Option<&mut Part> {
-        while self.current.is_none() {
+    fn begin(&mut self, stream: u16, is_interleaved: bool) -> Option<&mut Part> {
+        if self.current.is_none() {
             let draft = self.waiting.pop_front()?;
-            if draft.expires.is_some_and(|expires| expires <= now) {
-                self.buffered -= draft.bytes.len();
-                continue;
-            }
             let range = 0..draft.bytes.len();
             let number = self.number(draft.is_unordered, is_interleaved);
             let message = Message { stream, number, draft, is_abandoned: Cell::new(false) };
@@ -242,12 +280,38 @@ mod tests {
     #[test]
     fn interleaved_streams_take_turns_packet_by_packet() {
         let mut outgoing = Outgoing::default();
-        outgoing.interleave();
+        outgoing.interleave(1000);
         for (stream, len) in [(1, 250), (2, 10), (2, 10)] {
             outgoing.push(stream, draft(len));
         }
         let expected = [(1, 0, 100), (2, 0, 10), (1, 0, 100), (2, 1, 10), (1, 0, 50)];
         assert_eq!(sent(&mut outgoing), expected);
+    }
+
+    #[test]
+    fn only_as_much_is_begun_as_the_other_side_has_room_for() {
+        let mut outgoing = Outgoing::default();
+        outgoing.interleave(600);
+        for stream in 1..=3 {
+            outgoing.push(stream, draft(200));
+        }
+        outgoing.push(4, draft(50));
+        let streams: Vec<u16> =
+            sent(&mut outgoing).into_iter().map(|(stream, ..)| stream).collect();
+        assert_eq!(streams, [1, 4, 1, 2, 2, 3, 3]);
+        assert!(outgoing.is_empty() && outgoing.begun == 0);
+    }
+
+    #[test]
+    fn what_has_not_been_begun_can_be_discarded() {
+        let mut outgoing = Outgoing::default();
+        for len in [150, 10, 10] {
+            outgoing.push(1, draft(len));
+        }
+        assert_eq!(outgoing.next(Instant::now(), 100, true).map(|part| part.len()), Some(100));
+        outgoing.discard(1);
+        assert_eq!(sent(&mut outgoing), [(1, 0, 50)]);
+        assert_eq!(outgoing.buffered(1), 0);
     }
 
     #[test]

@@ -11,13 +11,12 @@ use super::{Inbound, Received};
 /// many tiny messages cannot grow without end either.
 const OVERHEAD: usize = 64;
 
-/// The key of unordered parts that have no message number.
-const UNNUMBERED: u64 = 0;
-
 /// All that has arrived and not been read.
 #[derive(Debug, Default)]
 pub(super) struct Reassembly {
     streams: BTreeMap<u16, Stream>,
+    /// Parts of unordered messages that have no numbers, of all streams, by their TSN.
+    unnumbered: Assembly,
     /// What can be read next of each stream, by when it was complete.
     readable: BTreeSet<(u64, u16)>,
     completed: u64,
@@ -26,6 +25,7 @@ pub(super) struct Reassembly {
 
 #[derive(Debug)]
 struct Stream {
+    /// By the number of the message.
     ordered: BTreeMap<u64, Assembly>,
     unordered: BTreeMap<u64, Assembly>,
     /// The number of the next message in order.
@@ -45,6 +45,7 @@ struct Assembly {
 
 #[derive(Debug)]
 struct Run {
+    stream: u16,
     /// The place after the last.
     end: u64,
     is_begun: bool,
@@ -77,9 +78,13 @@ impl Reassembly {
     }
 
     /// From now on ordered messages of this stream do not wait for those before them.
-    pub(super) fn deliver_at_once(&mut self, stream: u16) {
-        let state = self.streams.entry(stream).or_default();
-        state.is_impatient = true;
+    pub(super) fn deliver_at_once(&mut self, id: u16) {
+        let stream = self.streams.entry(id).or_default();
+        stream.is_impatient = true;
+        let waiting: Vec<u64> = stream.ordered.keys().copied().collect();
+        for key in waiting {
+            self.deliver_if_complete(id, key, u64::MAX);
+        }
     }
 
     /// Takes a part that has not come before.
@@ -87,7 +92,13 @@ impl Reassembly {
         let id = data.stream;
         let stream = self.streams.entry(id).or_default();
         let (key, place) = match data.place {
-            Place::Plain { .. } if data.is_unordered => (UNNUMBERED, tsn),
+            Place::Plain { .. } if data.is_unordered => {
+                self.unnumbered.add(tsn, data, &mut self.held);
+                if let Some(run) = self.unnumbered.take_at(tsn) {
+                    self.push(id, Inbound::Message(run.into_message(false)));
+                }
+                return;
+            }
             Place::Plain { ssn } => (unwrap16(stream.next, ssn), tsn),
             Place::Interleaved { message, part } if data.is_unordered => {
                 (message.into(), part.into())
@@ -97,18 +108,24 @@ impl Reassembly {
         if data.is_unordered {
             stream.unordered.entry(key).or_default().add(place, data, &mut self.held);
             if let Some(run) = take_complete(&mut stream.unordered, key, place) {
-                self.push(id, Inbound::Message(run.into_message(id, false)));
+                self.push(id, Inbound::Message(run.into_message(false)));
             }
         } else if stream.is_impatient {
             stream.ordered.entry(key).or_default().add(place, data, &mut self.held);
-            if let Some(run) = take_complete(&mut stream.ordered, key, place) {
-                let is_late = key < stream.next;
-                stream.next = stream.next.max(key + 1);
-                self.push(id, Inbound::Message(run.into_message(id, is_late)));
-            }
+            self.deliver_if_complete(id, key, place);
         } else if key >= stream.next {
             stream.ordered.entry(key).or_default().add(place, data, &mut self.held);
             self.deliver_in_order(id);
+        }
+    }
+
+    /// Delivers an ordered message whose stream does not wait.
+    fn deliver_if_complete(&mut self, id: u16, key: u64, place: u64) {
+        let stream = self.streams.entry(id).or_default();
+        if let Some(run) = take_complete(&mut stream.ordered, key, place) {
+            let is_late = key < stream.next;
+            stream.next = stream.next.max(key + 1);
+            self.push(id, Inbound::Message(run.into_message(is_late)));
         }
     }
 
@@ -120,7 +137,7 @@ impl Reassembly {
             self.held -= assembly.cost();
             stream.ordered.remove(&stream.next);
             stream.next += 1;
-            self.push(id, Inbound::Message(run.into_message(id, false)));
+            self.push(id, Inbound::Message(run.into_message(false)));
         }
     }
 
@@ -143,17 +160,17 @@ impl Reassembly {
             self.readable.insert((*at, id));
         }
         self.held -= inbound.cost();
+        if matches!(inbound, Inbound::Reset(_)) && self.streams.get(&id).is_some_and(Stream::is_new)
+        {
+            self.streams.remove(&id);
+        }
         Some(inbound)
     }
 
     /// Nothing more comes of what is incomplete up to there.
     pub(super) fn skip(&mut self, cumulative: Tsn, is_interleaved: bool, skipped: &[Skipped]) {
         if !is_interleaved {
-            for stream in self.streams.values_mut() {
-                if let Some(assembly) = stream.unordered.get_mut(&UNNUMBERED) {
-                    self.held -= assembly.drop_upto(cumulative);
-                }
-            }
+            self.held -= self.unnumbered.drop_upto(cumulative);
         }
         for &Skipped { stream: id, is_unordered, message } in skipped {
             let stream = self.streams.entry(id).or_default();
@@ -164,8 +181,11 @@ impl Reassembly {
                     unwrap16(stream.next, message as u16)
                 };
                 self.skip_in_order(id, last);
-            } else if let Some(assembly) = stream.unordered.remove(&message.into()) {
-                self.held -= assembly.cost();
+            } else {
+                // Of several messages only the last is named.
+                let is_skipped = |key: &u64| (*key as u32).wrapping_sub(message) as i32 <= 0;
+                let skipped = stream.unordered.extract_if(.., |key, _| is_skipped(key));
+                self.held -= skipped.map(|(_, assembly)| assembly.cost()).sum::<usize>();
             }
         }
     }
@@ -179,7 +199,7 @@ impl Reassembly {
             let run = oldest.get_mut().take_whole();
             self.held -= oldest.remove().cost();
             if let Some(run) = run {
-                self.push(id, Inbound::Message(run.into_message(id, false)));
+                self.push(id, Inbound::Message(run.into_message(false)));
             }
         }
         let stream = self.streams.entry(id).or_default();
@@ -196,11 +216,20 @@ impl Reassembly {
             let stream = self.streams.entry(id).or_default();
             let assemblies = stream.ordered.values().chain(stream.unordered.values());
             self.held -= assemblies.map(Assembly::cost).sum::<usize>();
+            self.held -= self.unnumbered.drop_stream(id);
             let ready = std::mem::take(&mut stream.ready);
             *stream = Stream { ready, ..Stream::default() };
             self.held += Inbound::Reset(id).cost();
             self.push(id, Inbound::Reset(id));
         }
+    }
+}
+
+impl Stream {
+    /// Whether it is as though nothing had come.
+    fn is_new(&self) -> bool {
+        let is_empty = self.ordered.is_empty() && self.unordered.is_empty();
+        is_empty && self.ready.is_empty() && !self.is_impatient && self.next == start(0)
     }
 }
 
@@ -222,7 +251,9 @@ impl Assembly {
             return;
         }
         *held += data.payload.len();
-        let is_next = |run: &Run| run.end == place && !run.is_ended && !data.is_first;
+        let is_next = |run: &Run| {
+            run.end == place && !run.is_ended && !data.is_first && run.stream == data.stream
+        };
         let start = match before {
             Some((start, run)) if is_next(run) => {
                 run.end += 1;
@@ -244,8 +275,8 @@ impl Assembly {
     /// Joins a run with the one that follows it without a gap, if that is of the same message.
     fn join(&mut self, start: u64) -> bool {
         let Some(run) = self.runs.get(&start).filter(|run| !run.is_ended) else { return false };
-        let end = run.end;
-        if self.runs.get(&end).is_none_or(|next| next.is_begun) {
+        let (end, stream) = (run.end, run.stream);
+        if self.runs.get(&end).is_none_or(|next| next.is_begun || next.stream != stream) {
             return false;
         }
         let Some(mut next) = self.runs.remove(&end) else { return false };
@@ -282,6 +313,12 @@ impl Assembly {
         dropped
     }
 
+    /// Drops what is incomplete of a stream; what it cost.
+    fn drop_stream(&mut self, id: u16) -> usize {
+        let dropped = self.runs.extract_if(.., |_, run| run.stream == id);
+        dropped.map(|(_, run)| run.cost()).sum()
+    }
+
     fn cost(&self) -> usize {
         self.runs.values().map(Run::cost).sum()
     }
@@ -290,6 +327,7 @@ impl Assembly {
 impl Run {
     fn new(place: u64, data: &Data<'_>) -> Self {
         Self {
+            stream: data.stream,
             end: place + 1,
             is_begun: data.is_first,
             is_ended: data.is_last,
@@ -306,8 +344,8 @@ impl Run {
         self.bytes.len() + OVERHEAD
     }
 
-    fn into_message(self, stream: u16, is_late: bool) -> Received {
-        Received { stream, ppid: self.ppid, bytes: self.bytes, is_late }
+    fn into_message(self, is_late: bool) -> Received {
+        Received { stream: self.stream, ppid: self.ppid, bytes: self.bytes, is_late }
     }
 }
 

@@ -72,7 +72,7 @@ impl Sender {
         self.is_interleaved = is_interleaved;
         self.can_forward = can_forward;
         if is_interleaved {
-            self.outgoing.interleave();
+            self.outgoing.interleave(self.window);
         }
     }
 
@@ -88,8 +88,19 @@ impl Sender {
         self.outgoing.buffered(stream)
     }
 
+    /// Forgets the messages of a stream of which nothing has been sent.
+    pub(super) fn discard(&mut self, stream: u16) {
+        self.outgoing.discard(stream);
+    }
+
+    /// The number of the last chunk that was sent.
     pub(super) fn last_tsn(&self) -> u32 {
         self.flight.last_tsn()
+    }
+
+    /// Whether everything up to there has arrived.
+    pub(super) fn is_acknowledged(&self, tsn: u32) -> bool {
+        self.flight.is_acknowledged(tsn)
     }
 
     pub(super) fn reset(&mut self, stream: u16) {
@@ -162,12 +173,15 @@ impl Sender {
             self.congestion.lost(packet, self.flight.last_packet());
         }
         self.chunks_lost += losses.chunks;
-        losses.hopeless.iter().for_each(|message| self.abandon(now, message));
+        self.abandon(now, &losses.hopeless);
     }
 
-    fn abandon(&mut self, now: Instant, message: &Rc<Message>) {
-        let rest = self.outgoing.forget(message);
-        self.flight.abandon(now, message, rest);
+    /// Gives up messages: the other side must not wait for them.
+    fn abandon(&mut self, now: Instant, messages: &[Rc<Message>]) {
+        if !messages.is_empty() {
+            let rests = messages.iter().filter_map(|message| self.outgoing.forget(message));
+            self.flight.abandon(now, rests);
+        }
     }
 
     /// An answer is overdue: provokes another, which tells what was lost. Only when several were
@@ -184,7 +198,7 @@ impl Sender {
             let losses = self.flight.lose_all(now);
             self.chunks_lost += losses.chunks;
             self.congestion.collapsed(self.flight.last_packet());
-            losses.hopeless.iter().for_each(|message| self.abandon(now, message));
+            self.abandon(now, &losses.hopeless);
         } else if self.can_send_new() || self.flight.lose_oldest(now) {
             self.is_probing = true;
         } else {
@@ -207,11 +221,11 @@ impl Sender {
     }
 
     fn forward(&mut self, now: Instant, packet: &mut Packet) {
-        let news = self.flight.news_to_forward();
+        let room = packet.room();
+        let news = self.flight.news_to_forward(self.is_interleaved, room);
         let is_due = std::mem::take(&mut self.is_forward_due);
-        let Some(forward) = news.or_else(|| is_due.then(|| self.flight.forward_again())) else {
-            return;
-        };
+        let again = || self.flight.forward_again(self.is_interleaved, room);
+        let Some(forward) = news.or_else(|| is_due.then(again)) else { return };
         forward.write(self.is_interleaved, packet);
         self.last_sent = Some(now);
     }
@@ -220,7 +234,8 @@ impl Sender {
         let Some(tsn) = self.flight.next_lost() else { return false };
         let Some(part) = self.flight.part(tsn).cloned() else { return false };
         if part.message.is_expired(now) {
-            self.abandon(now, &part.message);
+            let expired = self.flight.expired(now);
+            self.abandon(now, &expired);
             return true;
         }
         if part.len() > self.room(packet) || !self.has_network_for(part.len()) {
@@ -252,6 +267,9 @@ impl Sender {
         let room = self.room(packet);
         let len = self.outgoing.next_len().min(room);
         if len == 0 || !self.has_window_for(len) || !self.has_network_for(len) {
+            return false;
+        }
+        if self.flight.is_full() {
             return false;
         }
         let may_split = room >= self.max_payload;
@@ -288,7 +306,9 @@ impl Sender {
             Place::Plain { ssn: message.number as u16 }
         };
         // When nothing follows, no acknowledgement should wait for it.
-        let is_urgent = self.outgoing.is_empty() || !self.has_network_for(2 * self.max_payload);
+        let is_urgent = self.outgoing.is_empty()
+            || !self.has_network_for(2 * self.max_payload)
+            || !self.has_window_for(2 * self.max_payload);
         let data = Data {
             tsn,
             stream: message.stream,

@@ -121,6 +121,29 @@ fn a_stream_can_be_used_again() {
 }
 
 #[test]
+fn what_waits_when_the_other_end_closes_a_channel_never_reaches_the_next() {
+    for_each_seed(0..20, |seed| {
+        let (mut sim, key) = Sim::connected(seed);
+        sim.link = Link { delay: ms(10), loss: 0.05, ..Link::GOOD };
+        for _ in 0..10 {
+            sim.send(A, key, &[1; 100_000], false);
+        }
+        sim.run_for(ms(seed * 7));
+        sim.with(B, |machine, now| machine.close_channel(now, key));
+        sim.run_until(ms(30_000), "it is closed at both ends", |sim| {
+            sim.is_closed(A, key) && sim.is_closed(B, key)
+        });
+        let next = sim.create_channel(A, negotiated(1));
+        assert_eq!(sim.create_channel(B, negotiated(1)), next);
+        sim.send(A, next, b"anew", true);
+        sim.run_until(ms(30_000), "it arrives", |sim| !sim.messages(B, next).is_empty());
+        sim.run_for(ms(3000));
+        assert_eq!(sim.messages(B, next), [b"anew"]);
+        assert_eq!(sim.ends[B].machine.waiting_bytes(), 0);
+    });
+}
+
+#[test]
 fn the_other_end_sees_the_connection_close_at_once() {
     for lost in [None, Some(0), Some(1)] {
         let (mut sim, key) = Sim::connected(1);

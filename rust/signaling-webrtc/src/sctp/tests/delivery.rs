@@ -80,6 +80,7 @@ fn everything_arrives_as_it_should_over_bad_networks() {
             assert_eq!(sorted(second), all, "reliable, in any order");
             assert!(sorted(third).is_sorted_by(|a, b| a < b), "at most once");
             assert!(fourth.is_sorted_by(|a, b| a < b), "at most once, in order");
+            assert!(net.is_all_read(side), "what was given up is forgotten");
         }
     });
 }

@@ -161,6 +161,14 @@ impl Net {
         }
     }
 
+    /// Whether an end of ours keeps nothing of what has arrived.
+    pub(super) fn is_all_read(&self, side: usize) -> bool {
+        match &self.ends[side] {
+            End::Ours(ours) => ours.unread() == 0,
+            End::Theirs(_) => true,
+        }
+    }
+
     /// What arrived on a stream.
     pub(super) fn received(&self, side: usize, stream: u16) -> Vec<&[u8]> {
         let messages = self.messages[side].iter().map(|(_, message)| message);

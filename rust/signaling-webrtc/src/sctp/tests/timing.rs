@@ -120,6 +120,16 @@ fn a_large_transfer_does_not_delay_small_messages() {
 }
 
 #[test]
+fn many_large_messages_at_a_time_do_not_block_each_other() {
+    let mut net = Net::connected(1, [true; 2]);
+    for stream in 0..20 {
+        net.send(0, stream, RELIABLE, vec![0; 256 * 1024]);
+    }
+    let took = net.run_until(ms(20_000), "all arrive", |net| net.messages[1].len() == 20);
+    assert!(took <= ms(3000), "{took:?}");
+}
+
+#[test]
 fn the_other_side_goes_on_as_soon_as_there_is_room() {
     let mut net = Net::connected(1, [true; 2]);
     net.reads[1] = false;
