@@ -69,9 +69,18 @@ func test_it_can_be_freed_from_within_its_signals() -> void:
 	await gone(client.get_instance_id(), "freed from within")
 	await frames(2)
 	check_equal(told.back(), ["link_unstable", 1], "nothing follows")
-	player.client = SignalingClient.new()
-	player.add_child(player.client)
-	await _leave()
+	await _leave_without_client()
+
+
+func test_it_can_be_freed_when_a_server_is_of_no_use() -> void:
+	var client := player.client
+	# Nobody listens there.
+	var relay := "turn:127.0.0.1:9?transport=tcp"
+	client.ice_servers = [{urls = relay, username = "me", credential = "secret"}]
+	client.ice_server_failed.connect(func(..._arguments: Array) -> void: client.queue_free())
+	await _begin()
+	await gone(client.get_instance_id(), "freed from within")
+	await _leave_without_client()
 
 
 func test_statistics_of_a_peer() -> void:
@@ -130,6 +139,12 @@ func _connect_by_hand() -> void:
 			candidate = line.candidate_of(1, candidate)
 			if candidate != "":
 				other.send_candidate(player.id(), mid, index, candidate))
+
+
+func _leave_without_client() -> void:
+	player.client = SignalingClient.new()
+	player.add_child(player.client)
+	await _leave()
 
 
 ## The handlers hold references to the connection.
