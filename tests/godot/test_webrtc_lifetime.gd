@@ -115,6 +115,36 @@ func test_packets_handed_out_stay_whole() -> void:
 		check_equal(packets[i], PackedByteArray([i, i, i]), "packet %d" % i)
 
 
+func test_closing_a_hundred_connections_at_once() -> void:
+	var pairs: Array[Pair] = []
+	var closed: Array[WebRTCDataChannel] = []
+	var told: Array[WebRTCDataChannel] = []
+	for _i in 50:
+		var pair := Pair.new()
+		var channels := pair.negotiate("chat", {id = 1})
+		closed.append(channels[0])
+		told.append(channels[1])
+		pair.offerer.create_offer()
+		pairs.append(pair)
+	var are_all := func(channels: Array[WebRTCDataChannel], state: int) -> bool:
+		for pair in pairs:
+			pair.poll()
+		return channels.all(func(channel: WebRTCDataChannel) -> bool:
+			return channel.get_ready_state() == state)
+	await until(are_all.bind(closed + told, WebRTCDataChannel.STATE_OPEN), 10.0, "all are open")
+	var frame := Engine.get_process_frames()
+	for pair in pairs:
+		pair.offerer.close()
+	check(are_all.call(closed, WebRTCDataChannel.STATE_CLOSED), "closing takes effect at once")
+	await get_tree().process_frame
+	check_equal(Engine.get_process_frames(), frame + 1, "the next frame")
+	await until(are_all.bind(told, WebRTCDataChannel.STATE_CLOSED), 1.0, "all others see the end")
+	for pair in pairs:
+		check_equal(
+			pair.answerer.get_connection_state(), WebRTCPeerConnection.STATE_CLOSED, "state")
+		pair.close()
+
+
 func test_the_game_quits_with_connections_open() -> void:
 	var open := Pair.new()
 	var channels := open.negotiate("chat", {id = 1})
