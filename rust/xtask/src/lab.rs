@@ -147,8 +147,7 @@ fn prepare() -> Result<()> {
 /// Builds the program that is one peer.
 fn build(workspace: &Workspace) -> Result<PathBuf> {
     // With another choice of packages their features differ, and nearly everything is built anew.
-    let packages = ["--workspace", "--exclude=interop"];
-    let command = workspace.cargo(["build", "--example=lab"].into_iter().chain(packages));
+    let command = workspace.cargo(["build", "--workspace", "--exclude=interop", "--example=lab"]);
     run::run("cargo build", command, BUILD_LIMIT, Echo::Live)?;
     Ok(workspace.target.join("debug/examples/lab"))
 }
