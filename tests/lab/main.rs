@@ -2,9 +2,10 @@
 //! namespace of its own, with signaling through a socket in the file system, which no namespace
 //! separates.
 //!
-//! It says `open` when all channels are, `failed` when there is no way, `server failed` with the
-//! code when an ICE server is of no use, `relayed` when the way leads through one, and `done` when everything that both sent was heard as it
-//! should be: reliable messages all and in order, unreliable ones at most once.
+//! It says `open` when all channels are, `disconnected` when it no longer hears the other one,
+//! `failed` when there is no way, `server failed` with the code when an ICE server is of no use,
+//! `relayed` when the way leads through one, and `done` when everything that both sent was heard as
+//! it should be: reliable messages all and in order, unreliable ones at most once.
 
 #![allow(clippy::print_stdout, reason = "a program that reports to the one that started it")]
 
@@ -168,6 +169,7 @@ impl Player {
                 PeerEvent::CandidateCreated { mid, index, candidate } => {
                     self.meeting.say(&Word::Candidate { mid, index, candidate });
                 }
+                PeerEvent::LinkUnstable => println!("disconnected"),
                 PeerEvent::IceServerFailed { url, code, .. } => {
                     println!("server failed: {url} {code}");
                 }

@@ -4,6 +4,7 @@
 mod network;
 mod turn;
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{env, io};
@@ -23,6 +24,11 @@ const BUILD_LIMIT: Duration = Duration::from_secs(1800);
 /// How long two peers may take; they give up by themselves before.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// When one peer calls the other disconnected, and then failed, once that one was killed: 1.8 s and
+/// 6 s after it last heard of it, and what a busy machine adds.
+const DISCONNECTED: Range<Duration> = Duration::from_millis(1000)..Duration::from_millis(2300);
+const FAILED: Range<Duration> = Duration::from_millis(5200)..Duration::from_millis(6500);
+
 /// Two peers in a network, and what is to come of it.
 struct Case {
     name: &'static str,
@@ -31,18 +37,27 @@ struct Case {
     arguments: &'static [&'static str],
     /// What happens to the network once they are connected.
     accident: Option<fn(&Network) -> Result<()>>,
+    /// Whether the one that answers is killed once they are connected, which the other one has to
+    /// notice.
+    is_fatal: bool,
     /// What both say at the end, and on the way there.
     said: &'static [&'static str],
 }
 
 /// A case in which all goes well without a server.
-const PLAIN: Case =
-    Case { name: "", network: cable, arguments: &[], accident: None, said: &["done"] };
+const PLAIN: Case = Case {
+    name: "",
+    network: cable,
+    arguments: &[],
+    accident: None,
+    is_fatal: false,
+    said: &["done"],
+};
 
 /// A case in which all goes through a relay.
 const RELAYED: Case = Case { network: || homes("masquerade"), said: &["relayed", "done"], ..PLAIN };
 
-const CASES: [Case; 11] = [
+const CASES: [Case; 12] = [
     Case {
         name: "one datagram of ten is lost",
         network: lossy_cable,
@@ -108,6 +123,7 @@ const CASES: [Case; 11] = [
         }),
         ..PLAIN
     },
+    Case { name: "one of the two is killed", is_fatal: true, ..PLAIN },
 ];
 
 const STUN: &str = "stun:198.51.100.1";
@@ -169,6 +185,9 @@ impl Lab {
         let mut a = self.start(&network, case, "a", &["--offer"])?;
         a.wait_for("waiting")?;
         let b = self.start(&network, case, "b", &[])?;
+        if case.is_fatal {
+            return outlive(a, b);
+        }
         if let Some(accident) = case.accident {
             a.wait_for("open")?;
             accident(&network)?;
@@ -187,6 +206,20 @@ impl Lab {
         command.args(case.arguments);
         Running::start(space, command, LIMIT, Echo::OnFailure)
     }
+}
+
+/// Kills one peer, which handles no signal and so leaves without a word, and waits until the other
+/// one has noticed and given up.
+fn outlive(mut survivor: Running, victim: Running) -> Result<()> {
+    survivor.wait_for("open")?;
+    let began = Instant::now();
+    victim.stop()?;
+    for (word, due) in [("disconnected", DISCONNECTED), ("failed", FAILED)] {
+        survivor.wait_for(word)?;
+        let took = began.elapsed();
+        ensure!(due.contains(&took), "{word} {took:.1?} after the other one was killed");
+    }
+    survivor.finish()?.judge(None)
 }
 
 const MEETING: &str = "meeting";
