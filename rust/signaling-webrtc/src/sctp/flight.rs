@@ -186,12 +186,16 @@ impl Flight {
         }
     }
 
-    /// The oldest part that should have been acknowledged by now, if it was sent before `since`
-    /// and may be sent once more.
-    pub(super) fn overdue(&self, now: Instant, since: Instant) -> Option<Tsn> {
+    /// The oldest part that should have been acknowledged by now: it was sent for the first time
+    /// before `once`, or again before `again`, and may be sent once more.
+    pub(super) fn overdue(&self, now: Instant, once: Instant, again: Instant) -> Option<Tsn> {
         let mut oldest = (self.first..).zip(&self.sent).take(MAX_LOOK);
-        let is_overdue =
-            |sent: &Sent| sent.state == State::InFlight && sent.at <= since && sent.has_hope(now);
+        let is_overdue = |sent: &Sent| {
+            // Where tries are counted they are not to be used up all at once.
+            let is_counted = sent.part.message.draft.max_retransmits.is_some();
+            let since = if sent.transmissions == 1 || is_counted { once } else { again };
+            sent.state == State::InFlight && sent.at <= since && sent.has_hope(now)
+        };
         oldest.find(|(_, sent)| is_overdue(sent)).map(|(tsn, _)| tsn)
     }
 

@@ -34,6 +34,11 @@ impl RoundTrip {
         }
     }
 
+    /// How long to wait between tries that cost little and are not counted on.
+    pub(super) fn impatience(&self) -> Duration {
+        self.smoothed.map_or(INITIAL, |smoothed| (smoothed / 3).max(GRANULARITY))
+    }
+
     /// The usual time; unknown before the first answer.
     pub(super) fn smoothed(&self) -> Option<Duration> {
         self.smoothed

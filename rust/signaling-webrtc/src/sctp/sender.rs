@@ -250,9 +250,13 @@ impl Sender {
     /// Uses the room that is left in a packet for what should have been acknowledged by now: it
     /// costs little, and wins the time that the next acknowledgement takes.
     fn repeat(&mut self, now: Instant, packet: &mut Packet) -> bool {
-        let since = now.checked_sub(self.trip.patience(0));
-        let overdue = since.and_then(|since| self.flight.overdue(now, since));
-        let Some(tsn) = overdue.filter(|_| !packet.is_empty()) else { return false };
+        if packet.is_empty() {
+            return false;
+        }
+        let ago = |time: Duration| now.checked_sub(time).unwrap_or(now);
+        let once = ago(self.trip.patience(0));
+        let again = ago(self.trip.impatience());
+        let Some(tsn) = self.flight.overdue(now, once, again) else { return false };
         let Some(part) = self.flight.part(tsn).cloned() else { return false };
         if part.len() > self.room(packet) {
             return false;
