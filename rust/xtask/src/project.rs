@@ -16,6 +16,8 @@ use crate::workspace::Workspace;
 const DEMO: &str = "godot_project";
 /// The Godot tests, relative to the checkout.
 const TESTS: &str = "tests/godot";
+/// The project for the tests in an editor, relative to the checkout.
+const EDITOR: &str = "tests/editor";
 /// How long a scan and import of the project may take on a slow machine.
 const IMPORT_LIMIT: Duration = Duration::from_secs(300);
 
@@ -33,6 +35,19 @@ pub(crate) fn scratch(workspace: &Workspace, godot: &Godot) -> Result<PathBuf> {
     files::mirror(&workspace.root.join(TESTS), &project.join("tests"), &[])?;
     extension::install(workspace, &project, Profile::Debug)?;
     import(godot, &project)?;
+    Ok(project)
+}
+
+/// A copy of the project for the tests in an editor, with the addon in it; that editor imports it.
+pub(crate) fn editor(workspace: &Workspace) -> Result<PathBuf> {
+    let project = workspace.target.join("godot-editor");
+    files::mirror(&workspace.root.join(EDITOR), &project, &[".godot", "addons"])?;
+    files::mirror(
+        &workspace.root.join(EDITOR).join("addons"),
+        &project.join("addons"),
+        &["signaling"],
+    )?;
+    extension::install(workspace, &project, Profile::Debug)?;
     Ok(project)
 }
 

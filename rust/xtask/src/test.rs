@@ -19,6 +19,8 @@ use crate::workspace::Workspace;
 const RUST_LIMIT: Duration = Duration::from_secs(1800);
 /// How long the tests of one file may take in the engine.
 const FILE_LIMIT: Duration = Duration::from_secs(180);
+/// The name of the test that an editor runs.
+const RELOAD: &str = "reload";
 /// What the runner says when all tests of a file passed.
 pub(crate) const SENTINEL: &str = "ALL TESTS PASSED";
 
@@ -65,12 +67,28 @@ pub(crate) fn godot(workspace: &Workspace, filter: &str) -> Result<Tally> {
     extension::build(workspace, Profile::Debug)?;
     let project = project::scratch(workspace, &godot)?;
     let files = test_files(&project.join("tests"), filter)?;
-    ensure!(!files.is_empty(), "no Godot test has \"{filter}\" in its name");
+    ensure!(
+        !files.is_empty() || RELOAD.contains(filter),
+        "no Godot test has \"{filter}\" in its name"
+    );
     let mut tally = Tally::default();
     for file in files {
         tally += godot_file(&godot, &project, &file)?;
     }
+    if RELOAD.contains(filter) {
+        tally += Tally::of(RELOAD, reload(workspace, &godot));
+    }
     Ok(tally)
+}
+
+/// The test of hot reload, in an editor: a game that runs cannot reload an extension.
+fn reload(workspace: &Workspace, godot: &Godot) -> Result<Tally> {
+    let mut command = godot.headless(&project::editor(workspace)?);
+    command.arg("--editor");
+    let report = Running::start(RELOAD, command, FILE_LIMIT, Echo::OnFailure)?.finish()?;
+    report.judge(Some(SENTINEL))?;
+    println!("ok: {RELOAD} in {:.1?}", report.took);
+    Ok(Tally::PASS)
 }
 
 fn test_files(folder: &Path, filter: &str) -> Result<Vec<String>> {

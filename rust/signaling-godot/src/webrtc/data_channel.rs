@@ -7,7 +7,7 @@ use godot::classes::{IWebRtcDataChannelExtension, WebRtcDataChannelExtension};
 use godot::global::Error;
 use godot::meta::conv::RawPtr;
 use godot::prelude::*;
-use signaling_webrtc::{ChannelHandle, ChannelState, Message, PutError, Reliability};
+use signaling_webrtc::{ChannelHandle, ChannelInit, ChannelState, Message, PutError, Reliability};
 
 /// A data channel of a [WebRTCNativePeerConnection].
 ///
@@ -20,11 +20,15 @@ use signaling_webrtc::{ChannelHandle, ChannelState, Message, PutError, Reliabili
 /// other side takes (256 KiB between two peers of this kind), and [constant ERR_BUSY] while 16 MiB
 /// wait to be sent: watch [method WebRTCDataChannel.get_buffered_amount] when you send much.
 /// Packets that arrive wait in memory until they are read. A reliable channel on which 16 MiB wait
-/// slows the other side down, an unreliable one loses the oldest.
+/// slows the other side down, an unreliable one loses the oldest. One that is made by `new` is
+/// closed.
 #[derive(GodotClass)]
-#[class(tool, no_init, base = WebRtcDataChannelExtension, rename = WebRTCNativeDataChannel)]
+#[class(tool, init, base = WebRtcDataChannelExtension, rename = WebRTCNativeDataChannel)]
 pub struct WebRtcNativeDataChannel {
-    channel: ChannelHandle,
+    /// `None` when the engine made the object: it can reload an extension only if it can make
+    /// every class of it.
+    channel: Option<ChannelHandle>,
+    #[init(val = WriteMode::BINARY)]
     write_mode: WriteMode,
     /// The packet that was read last: the engine reads from it until it asks for the next.
     current: Message,
@@ -34,11 +38,15 @@ pub struct WebRtcNativeDataChannel {
 impl WebRtcNativeDataChannel {
     pub(super) fn from_handle(channel: ChannelHandle) -> Gd<Self> {
         Gd::from_init_fn(|base| Self {
-            channel,
+            channel: Some(channel),
             write_mode: WriteMode::BINARY,
-            current: Message { data: Vec::new(), text: false },
+            current: Message::default(),
             base,
         })
+    }
+
+    fn init(&self) -> Option<&ChannelInit> {
+        self.channel.as_ref().map(ChannelHandle::init)
     }
 }
 
@@ -53,7 +61,8 @@ impl IWebRtcDataChannelExtension for WebRtcNativeDataChannel {
         r_buffer: RawPtr<*mut RawPtr<*const u8>>,
         r_buffer_size: RawPtr<*mut i32>,
     ) -> Error {
-        let Some(message) = self.channel.take() else { return Error::ERR_UNAVAILABLE };
+        let message = self.channel.as_ref().and_then(ChannelHandle::take);
+        let Some(message) = message else { return Error::ERR_UNAVAILABLE };
         self.current = message;
         let data = &self.current.data;
         // SAFETY: the engine passes two pointers to variables of its own, the first of them a
@@ -80,7 +89,8 @@ impl IWebRtcDataChannelExtension for WebRtcNativeDataChannel {
             // SAFETY: the engine passes a pointer to that many bytes, which live through this call.
             unsafe { std::slice::from_raw_parts(p_buffer.ptr(), size) }
         };
-        match self.channel.put(data, self.write_mode == WriteMode::TEXT) {
+        let Some(channel) = &self.channel else { return Error::ERR_UNCONFIGURED };
+        match channel.put(data, self.write_mode == WriteMode::TEXT) {
             Ok(()) => Error::OK,
             Err(PutError::NotOpen | PutError::Closed) => Error::ERR_UNCONFIGURED,
             Err(PutError::TooLarge(_)) => Error::ERR_INVALID_PARAMETER,
@@ -89,11 +99,11 @@ impl IWebRtcDataChannelExtension for WebRtcNativeDataChannel {
     }
 
     fn get_available_packet_count(&self) -> i32 {
-        saturate(self.channel.available())
+        self.channel.as_ref().map_or(0, |channel| saturate(channel.available()))
     }
 
     fn get_max_packet_size(&self) -> i32 {
-        saturate(self.channel.max_message_bytes())
+        self.channel.as_ref().map_or(0, |channel| saturate(channel.max_message_bytes()))
     }
 
     fn poll(&mut self) -> Error {
@@ -101,7 +111,7 @@ impl IWebRtcDataChannelExtension for WebRtcNativeDataChannel {
     }
 
     fn close(&mut self) {
-        self.channel.close();
+        self.channel.iter().for_each(ChannelHandle::close);
     }
 
     fn set_write_mode(&mut self, p_write_mode: WriteMode) {
@@ -117,50 +127,50 @@ impl IWebRtcDataChannelExtension for WebRtcNativeDataChannel {
     }
 
     fn get_ready_state(&self) -> GodotState {
-        match self.channel.state() {
-            ChannelState::Connecting => GodotState::CONNECTING,
-            ChannelState::Open => GodotState::OPEN,
-            ChannelState::Closing => GodotState::CLOSING,
-            ChannelState::Closed => GodotState::CLOSED,
+        match self.channel.as_ref().map(ChannelHandle::state) {
+            Some(ChannelState::Connecting) => GodotState::CONNECTING,
+            Some(ChannelState::Open) => GodotState::OPEN,
+            Some(ChannelState::Closing) => GodotState::CLOSING,
+            Some(ChannelState::Closed) | None => GodotState::CLOSED,
         }
     }
 
     fn get_label(&self) -> GString {
-        GString::from(&self.channel.init().label)
+        self.init().map(|init| GString::from(&init.label)).unwrap_or_default()
     }
 
     fn is_ordered(&self) -> bool {
-        self.channel.init().ordered
+        self.init().is_none_or(|init| init.ordered)
     }
 
     fn get_id(&self) -> i32 {
-        self.channel.id().map_or(UNSPECIFIED, i32::from)
+        self.channel.as_ref().and_then(ChannelHandle::id).map_or(UNSPECIFIED, i32::from)
     }
 
     fn get_max_packet_life_time(&self) -> i32 {
-        match self.channel.init().reliability {
-            Reliability::MaxPacketLifeTime(time) => whole_milliseconds(time),
-            Reliability::Reliable | Reliability::MaxRetransmits(_) => UNSPECIFIED,
+        match self.init().map(|init| init.reliability) {
+            Some(Reliability::MaxPacketLifeTime(time)) => whole_milliseconds(time),
+            Some(Reliability::Reliable | Reliability::MaxRetransmits(_)) | None => UNSPECIFIED,
         }
     }
 
     fn get_max_retransmits(&self) -> i32 {
-        match self.channel.init().reliability {
-            Reliability::MaxRetransmits(count) => count.into(),
-            Reliability::Reliable | Reliability::MaxPacketLifeTime(_) => UNSPECIFIED,
+        match self.init().map(|init| init.reliability) {
+            Some(Reliability::MaxRetransmits(count)) => count.into(),
+            Some(Reliability::Reliable | Reliability::MaxPacketLifeTime(_)) | None => UNSPECIFIED,
         }
     }
 
     fn get_protocol(&self) -> GString {
-        GString::from(&self.channel.init().protocol)
+        self.init().map(|init| GString::from(&init.protocol)).unwrap_or_default()
     }
 
     fn is_negotiated(&self) -> bool {
-        self.channel.init().negotiated.is_some()
+        self.init().is_some_and(|init| init.negotiated.is_some())
     }
 
     fn get_buffered_amount(&self) -> i32 {
-        saturate(self.channel.buffered_amount())
+        self.channel.as_ref().map_or(0, |channel| saturate(channel.buffered_amount()))
     }
 }
 

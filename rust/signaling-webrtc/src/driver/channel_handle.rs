@@ -17,7 +17,7 @@ pub struct ChannelHandle {
 }
 
 /// What arrived on a channel.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Message {
     /// The bytes, possibly none.
     pub data: Vec<u8>,
