@@ -17,6 +17,8 @@ pub(super) struct Reassembly {
     streams: BTreeMap<u16, Stream>,
     /// Parts of unordered messages that have no numbers, of all streams, by their TSN.
     unnumbered: Assembly,
+    /// Of them nothing can become whole any more up to this TSN.
+    unnumbered_over: Tsn,
     /// What can be read next of each stream, by when it was complete.
     readable: BTreeSet<(u64, u16)>,
     completed: u64,
@@ -28,8 +30,13 @@ struct Stream {
     /// By the number of the message.
     ordered: BTreeMap<u64, Assembly>,
     unordered: BTreeMap<u64, Assembly>,
-    /// The number of the next message in order.
+    /// The number of the next message in order, and the one after the newest without.
     next: u64,
+    newest: u64,
+    /// Of the messages before these nothing more comes but what was under way when they were
+    /// given up.
+    ordered_over: u64,
+    unordered_over: u64,
     /// Whether messages do not wait for those before them.
     is_impatient: bool,
     /// When each was complete, and what it is.
@@ -60,6 +67,9 @@ impl Default for Stream {
             ordered: BTreeMap::new(),
             unordered: BTreeMap::new(),
             next: start(0),
+            newest: start(0),
+            ordered_over: start(0),
+            unordered_over: start(0),
             is_impatient: false,
             ready: VecDeque::new(),
         }
@@ -94,6 +104,7 @@ impl Reassembly {
         let (key, place) = match data.place {
             Place::Plain { .. } if data.is_unordered => {
                 self.unnumbered.add(tsn, data, &mut self.held);
+                self.forget_unnumbered();
                 if let Some(run) = self.unnumbered.take_at(tsn) {
                     self.push(id, Inbound::Message(run.into_message(false)));
                 }
@@ -101,11 +112,16 @@ impl Reassembly {
             }
             Place::Plain { ssn } => (unwrap16(stream.next, ssn), tsn),
             Place::Interleaved { message, part } if data.is_unordered => {
-                (message.into(), part.into())
+                (unwrap(stream.newest, message), part.into())
             }
             Place::Interleaved { message, part } => (unwrap(stream.next, message), part.into()),
         };
+        let over = if data.is_unordered { stream.unordered_over } else { stream.ordered_over };
+        if key < over {
+            return;
+        }
         if data.is_unordered {
+            stream.newest = stream.newest.max(key + 1);
             stream.unordered.entry(key).or_default().add(place, data, &mut self.held);
             if let Some(run) = take_complete(&mut stream.unordered, key, place) {
                 self.push(id, Inbound::Message(run.into_message(false)));
@@ -170,7 +186,8 @@ impl Reassembly {
     /// Nothing more comes of what is incomplete up to there.
     pub(super) fn skip(&mut self, cumulative: Tsn, is_interleaved: bool, skipped: &[Skipped]) {
         if !is_interleaved {
-            self.held -= self.unnumbered.drop_upto(cumulative);
+            self.unnumbered_over = self.unnumbered_over.max(cumulative);
+            self.forget_unnumbered();
         }
         for &Skipped { stream: id, is_unordered, message } in skipped {
             let stream = self.streams.entry(id).or_default();
@@ -183,8 +200,9 @@ impl Reassembly {
                 self.skip_in_order(id, last);
             } else {
                 // Of several messages only the last is named.
-                let is_skipped = |key: &u64| (*key as u32).wrapping_sub(message) as i32 <= 0;
-                let skipped = stream.unordered.extract_if(.., |key, _| is_skipped(key));
+                let over = unwrap(stream.newest, message) + 1;
+                stream.unordered_over = stream.unordered_over.max(over);
+                let skipped = stream.unordered.extract_if(..over, |_, _| true);
                 self.held -= skipped.map(|(_, assembly)| assembly.cost()).sum::<usize>();
             }
         }
@@ -204,7 +222,17 @@ impl Reassembly {
         }
         let stream = self.streams.entry(id).or_default();
         stream.next = stream.next.max(last + 1);
+        stream.ordered_over = stream.ordered_over.max(last + 1);
         self.deliver_in_order(id);
+    }
+
+    /// Drops what cannot become whole: parts up to the last that was skipped, and those behind
+    /// it up to the next beginning.
+    fn forget_unnumbered(&mut self) {
+        while let Some(run) = self.unnumbered.take_dead(self.unnumbered_over) {
+            self.held -= run.cost();
+            self.unnumbered_over = self.unnumbered_over.max(run.end - 1);
+        }
     }
 
     /// The other side counts the messages of these streams from zero again; none named means all.
@@ -229,7 +257,9 @@ impl Stream {
     /// Whether it is as though nothing had come.
     fn is_new(&self) -> bool {
         let is_empty = self.ordered.is_empty() && self.unordered.is_empty();
-        is_empty && self.ready.is_empty() && !self.is_impatient && self.next == start(0)
+        let is_unused = self.next == start(0) && self.newest == start(0);
+        let is_none_over = self.ordered_over == start(0) && self.unordered_over == start(0);
+        is_empty && self.ready.is_empty() && !self.is_impatient && is_unused && is_none_over
     }
 }
 
@@ -302,15 +332,12 @@ impl Assembly {
             .map(|first| first.remove())
     }
 
-    /// Drops what is incomplete up to there; what it cost.
-    fn drop_upto(&mut self, last: u64) -> usize {
-        let mut dropped = 0;
-        while let Some(oldest) =
-            self.runs.first_entry().filter(|oldest| oldest.get().end <= last + 1)
-        {
-            dropped += oldest.remove().cost();
-        }
-        dropped
+    /// Takes the first run if it ends by there, or follows without a beginning.
+    fn take_dead(&mut self, last: u64) -> Option<Run> {
+        let is_dead =
+            |start: u64, run: &Run| run.end <= last + 1 || (!run.is_begun && start <= last + 1);
+        let oldest = self.runs.first_entry().filter(|oldest| is_dead(*oldest.key(), oldest.get()));
+        oldest.map(|oldest| oldest.remove())
     }
 
     /// Drops what is incomplete of a stream; what it cost.
@@ -356,4 +383,65 @@ fn take_complete(messages: &mut BTreeMap<u64, Assembly>, key: u64, place: u64) -
         messages.remove(&key);
     }
     run
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STREAM: u16 = 4;
+
+    fn part(place: Place, is_unordered: bool, is_first: bool, is_last: bool) -> Data<'static> {
+        Data {
+            tsn: 0,
+            stream: STREAM,
+            is_unordered,
+            is_first,
+            is_last,
+            is_urgent: false,
+            place,
+            ppid: 53,
+            payload: b"part",
+        }
+    }
+
+    fn skipped(is_unordered: bool, message: u32) -> Skipped {
+        Skipped { stream: STREAM, is_unordered, message }
+    }
+
+    /// What was under way when its message was given up must not be kept for ever.
+    #[test]
+    fn a_part_that_comes_after_its_message_was_skipped_is_dropped() {
+        for is_unordered in [true, false] {
+            let mut reassembly = Reassembly::default();
+            if !is_unordered {
+                reassembly.deliver_at_once(STREAM);
+            }
+            reassembly.skip(start(10), true, &[skipped(is_unordered, 3)]);
+            let place = |message, part| Place::Interleaved { message, part };
+            reassembly.add(start(12), &part(place(3, 2), is_unordered, false, true));
+            assert_eq!(reassembly.held(), 0, "unordered: {is_unordered}");
+            reassembly.add(start(13), &part(place(4, 0), is_unordered, true, true));
+            assert!(reassembly.receive(|_| false).is_some(), "unordered: {is_unordered}");
+        }
+    }
+
+    #[test]
+    fn parts_without_numbers_behind_one_that_was_skipped_are_dropped() {
+        let plain = |is_first, is_last| part(Place::Plain { ssn: 0 }, true, is_first, is_last);
+        for order in [[12, 13, 14], [14, 13, 12], [13, 14, 12], [14, 12, 13]] {
+            let mut reassembly = Reassembly::default();
+            reassembly.add(start(10), &plain(true, false));
+            // The next message, of which a part is missing.
+            reassembly.add(start(15), &plain(true, false));
+            reassembly.skip(start(11), false, &[]);
+            for tsn in order {
+                reassembly.add(start(tsn), &plain(false, tsn == 14));
+            }
+            assert_eq!(reassembly.held(), plain(true, false).payload.len() + OVERHEAD, "{order:?}");
+            reassembly.add(start(16), &plain(false, true));
+            assert!(reassembly.receive(|_| false).is_some(), "{order:?}");
+            assert_eq!(reassembly.held(), 0, "{order:?}");
+        }
+    }
 }
