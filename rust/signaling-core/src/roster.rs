@@ -47,6 +47,12 @@ impl<K: Clone + Eq + Hash, M> Roster<K, M> {
         self.places.get(key).map(|place| &self.members[place].1)
     }
 
+    /// The member with this key, to change.
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut M> {
+        let place = self.places.get(key)?;
+        self.members.get_mut(place).map(|(_, member)| member)
+    }
+
     /// True when a member has this key.
     pub fn contains(&self, key: &K) -> bool {
         self.places.contains_key(key)
@@ -57,9 +63,51 @@ impl<K: Clone + Eq + Hash, M> Roster<K, M> {
         self.members.values().map(|(key, member)| (key, member))
     }
 
+    /// All members in join order, to change.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut M)> {
+        self.members.values_mut().map(|(key, member)| (&*key, member))
+    }
+
     /// The key of the host. It stays the host's after it has left.
     pub fn host(&self) -> &K {
         &self.host
+    }
+
+    /// Makes a member the host.
+    ///
+    /// # Panics
+    /// When there is no such member.
+    pub fn set_host(&mut self, key: &K) {
+        assert!(self.contains(key), "a host is a member");
+        self.host = key.clone();
+    }
+
+    /// Who has been here the longest; `None` when the last member has left.
+    pub fn oldest(&self) -> Option<&K> {
+        self.iter().next().map(|(key, _)| key)
+    }
+
+    /// Who becomes host when the present one goes, or has gone: the oldest other member of those
+    /// that are eligible.
+    pub fn successor(&self, eligible: impl Fn(&K, &M) -> bool) -> Option<&K> {
+        let mut others = self.iter().filter(|(key, _)| *key != &self.host);
+        others.find(|(key, member)| eligible(key, member)).map(|(key, _)| key)
+    }
+
+    /// Gives a member another key. It keeps its place, and stays the host if it was. Whoever is
+    /// given the key of a host that has left is the host.
+    ///
+    /// # Panics
+    /// When there is no such member, or the new key is taken: both come from our own generator,
+    /// never from a peer.
+    pub fn rename(&mut self, old: &K, new: K) {
+        let place = self.places.remove(old).expect("only a member is renamed");
+        let taken = self.places.insert(new.clone(), place);
+        assert!(taken.is_none(), "a key has one member");
+        if self.host == *old {
+            self.host = new.clone();
+        }
+        self.members.entry(place).and_modify(|(key, _)| *key = new);
     }
 
     /// How many members there are.
@@ -105,5 +153,53 @@ mod tests {
         assert_eq!(roster.leave(&1), Some(()));
         assert!(roster.is_empty());
         assert_eq!(roster.host(), &1);
+    }
+
+    #[test]
+    fn the_oldest_eligible_member_succeeds_the_host() {
+        let mut roster = Roster::new(1, "here");
+        assert_eq!(roster.successor(|_, _| true), None);
+        roster.join(9, "away");
+        roster.join(4, "here");
+        assert_eq!(roster.successor(|_, _| true), Some(&9));
+        assert_eq!(roster.successor(|_, member| *member == "here"), Some(&4));
+
+        roster.leave(&1);
+        assert_eq!(roster.oldest(), Some(&9));
+        assert_eq!(roster.successor(|_, member| *member == "here"), Some(&4));
+        roster.set_host(&4);
+        assert_eq!((roster.host(), roster.successor(|_, _| true)), (&4, Some(&9)));
+    }
+
+    #[test]
+    fn a_new_host_takes_over_the_key_and_keeps_its_place() {
+        let mut roster = Roster::new(1, "old host");
+        roster.join(9, "new host");
+        roster.join(4, "member");
+        roster.leave(&1);
+        roster.rename(&9, 1);
+        roster.assert_consistent();
+        assert_eq!(roster.iter().collect::<Vec<_>>(), [(&1, &"new host"), (&4, &"member")]);
+        assert_eq!(roster.host(), &1);
+        assert!(!roster.contains(&9));
+    }
+
+    #[test]
+    fn a_host_that_is_renamed_stays_host() {
+        let mut roster = Roster::new(1, ());
+        roster.join(9, ());
+        roster.rename(&1, 7);
+        roster.assert_consistent();
+        assert_eq!(roster.host(), &7);
+    }
+
+    #[test]
+    fn members_can_be_changed() {
+        let mut roster = Roster::new(1, 10);
+        roster.join(9, 90);
+        roster.iter_mut().for_each(|(_, member)| *member += 1);
+        *roster.get_mut(&9).unwrap() += 1;
+        assert_eq!(roster.iter().collect::<Vec<_>>(), [(&1, &11), (&9, &92)]);
+        assert_eq!(roster.get_mut(&4), None);
     }
 }
