@@ -9,11 +9,13 @@
 //! - [`timers`]: many deadlines, one earliest.
 //! - [`keepalive`]: when to ping a connection, and when its silence means that it is gone.
 //! - [`outbox`]: what waits to be written to one connection, bounded in bytes.
+//! - [`replay`]: what a session sends again when its connection was replaced.
 
 pub mod ids;
 pub mod keepalive;
 pub mod machine;
 pub mod outbox;
+pub mod replay;
 pub mod roster;
 pub mod timers;
 
