@@ -6,11 +6,13 @@
 //! - [`machine`]: the contract of every state machine, server side and client side.
 //! - [`roster`]: who is in a lobby, in which order, and who its host is.
 //! - [`ids`]: connection and peer ids, and where random names come from.
+//! - [`code`]: lobby codes that people type.
 //! - [`timers`]: many deadlines, one earliest.
 //! - [`keepalive`]: when to ping a connection, and when its silence means that it is gone.
 //! - [`outbox`]: what waits to be written to one connection, bounded in bytes.
 //! - [`replay`]: what a session sends again when its connection was replaced.
 
+pub mod code;
 pub mod ids;
 pub mod keepalive;
 pub mod machine;
