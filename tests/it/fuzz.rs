@@ -44,7 +44,7 @@ fn no_frame_upsets_the_godot_protocol() {
 
         let conn = ConnId(round as u64 / 4);
         if round % 4 == 0 {
-            server.handle_input(now, Input::Opened { conn, target: "/" });
+            server.handle_input(now, Input::Opened { conn, target: "/", from: "" });
         }
         server.handle_input(now, Input::Message { conn, message: GodotServer::decode(frame) });
         if round % 4 == 3 {

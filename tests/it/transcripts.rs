@@ -109,7 +109,7 @@ impl Play {
             (_, ("opens", "")) => {
                 let conn = ConnId(self.conns.len() as u64);
                 assert_eq!(self.conns.insert(who.to_owned(), conn), None, "{}", self.at);
-                self.input(Input::Opened { conn, target: "/" });
+                self.input(Input::Opened { conn, target: "/", from: "" });
             }
             (_, ("sends", text)) => {
                 let text = self.fill_in(text);

@@ -101,6 +101,9 @@ pub enum Input<'a, S: Server + ?Sized> {
         conn: ConnId,
         /// Path and query of its request, as sent.
         target: &'a str,
+        /// The remote address and port as text, such as `192.0.2.1:5000` or `[2001:db8::1]:80`;
+        /// empty through memory.
+        from: &'a str,
     },
     /// A connection sent a message.
     Message {

@@ -88,7 +88,7 @@ impl<S: Server> Entrance<S> {
                 Ok((stream, from)) => {
                     pause = FIRST_PAUSE;
                     tracing::debug!(%from, "accepted");
-                    self.welcome(stream, place, handshake);
+                    self.welcome(stream, from, place, handshake);
                 }
                 Err(error) => {
                     tracing::warn!(%error, ?pause, "cannot accept a connection");
@@ -102,6 +102,7 @@ impl<S: Server> Entrance<S> {
     fn welcome(
         &self,
         mut stream: TcpStream,
+        from: SocketAddr,
         place: OwnedSemaphorePermit,
         handshake: OwnedSemaphorePermit,
     ) {
@@ -114,11 +115,16 @@ impl<S: Server> Entrance<S> {
             };
             drop(handshake);
             if let Some(target) = target {
-                connection::run(hub, stream, &target).await;
+                connection::run(hub, stream, &target, &written(from)).await;
             }
             drop(place);
         });
     }
+}
+
+/// An address as text. On a socket that takes both IPv4 and IPv6, IPv4 comes mapped.
+fn written(from: SocketAddr) -> String {
+    SocketAddr::new(from.ip().to_canonical(), from.port()).to_string()
 }
 
 fn places(count: usize) -> Arc<Semaphore> {

@@ -21,13 +21,13 @@ const MESSAGES_PER_TURN: usize = 8;
 
 /// Serves a connection whose handshake is over until it ends. Dropped midway, it cuts the
 /// connection off and the machine is told.
-pub(crate) async fn run<S: Server, T>(hub: Arc<Hub<S>>, stream: T, target: &str)
+pub(crate) async fn run<S: Server, T>(hub: Arc<Hub<S>>, stream: T, target: &str, from: &str)
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
     let config = wire::config(hub.config.max_message_bytes, hub.config.outbox_bytes);
     let wire = Wire::from_raw(stream, Role::Server, config).await;
-    let mut connection = Connection::new(wire, hub.open(target), &hub);
+    let mut connection = Connection::new(wire, hub.open(target, from), &hub);
     let ended = poll_fn(|cx| connection.poll(cx)).await;
     tracing::debug!(conn = %connection.seat.conn(), ?ended, "connection ends");
     let Connection { wire, seat, .. } = connection;

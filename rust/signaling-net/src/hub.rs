@@ -56,7 +56,7 @@ impl<S: Server> Hub<S> {
 
     /// Lets a connection in. Its seat is closed from the start when the machine refuses it or the
     /// server has stopped.
-    pub(crate) fn open(self: &Arc<Self>, target: &str) -> Seat<S> {
+    pub(crate) fn open(self: &Arc<Self>, target: &str, from: &str) -> Seat<S> {
         let mailbox = Arc::new(Mailbox::new(self.config.outbox_bytes));
         let mut state = self.state.lock();
         let conn = ConnId(state.next_conn);
@@ -65,7 +65,7 @@ impl<S: Server> Hub<S> {
             mailbox.close(Close::shutting_down());
         } else {
             state.mailboxes.insert(conn, Arc::clone(&mailbox));
-            self.step(state, Input::Opened { conn, target });
+            self.step(state, Input::Opened { conn, target, from });
         }
         Seat { hub: Arc::clone(self), conn, mailbox }
     }

@@ -137,7 +137,7 @@ impl<S: Server> ServerHandle<S> {
         let (client, server) = local::pair();
         let hub = Arc::clone(&self.shared.hub);
         self.shared.runtime.spawn(async move {
-            connection::run(hub, server, "/").await;
+            connection::run(hub, server, "/", "").await;
             drop(alive);
         });
         Ok(client)

@@ -70,7 +70,7 @@ fn crowded_server() -> (GodotServer, ConnId) {
 /// Opens the connection, says something, and returns all that is sent then.
 fn say(server: &mut GodotServer, conn: ConnId, text: &str) -> Vec<String> {
     let now = Instant::now();
-    server.handle_input(now, Input::Opened { conn, target: "/" });
+    server.handle_input(now, Input::Opened { conn, target: "/", from: "" });
     let message = GodotServer::decode(Frame::Text(text));
     server.handle_input(now, Input::Message { conn, message });
     sent(server)

@@ -88,7 +88,7 @@ impl World {
                     sealed: None,
                 };
                 self.clients.insert(conn, client);
-                self.handle(Input::Opened { conn, target: "/" });
+                self.handle(Input::Opened { conn, target: "/", from: "" });
             }
             25..35 => self.advance(),
             35..43 => {

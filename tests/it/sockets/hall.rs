@@ -21,7 +21,7 @@ pub(super) struct Hall {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Notice {
-    Entered { target: String },
+    Entered { target: String, from: String },
     Left,
 }
 
@@ -89,11 +89,11 @@ impl Server for Hall {
 
     fn handle_input(&mut self, now: Instant, input: Input<'_, Self>) {
         match input {
-            Input::Opened { conn, target } => {
+            Input::Opened { conn, target, from } => {
                 assert!(self.present.insert(conn), "each connection is new");
                 self.silent.set(conn, now + self.patience);
-                let target = target.to_owned();
-                self.outputs.push_back(Output::Notice(Notice::Entered { target }));
+                let (target, from) = (target.to_owned(), from.to_owned());
+                self.outputs.push_back(Output::Notice(Notice::Entered { target, from }));
             }
             Input::Message { conn, message } => self.hear(conn, message),
             Input::Closed { conn } => self.depart(conn),

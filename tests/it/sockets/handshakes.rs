@@ -19,14 +19,19 @@ async fn exchange(addr: SocketAddr, request: &str) -> String {
     answer
 }
 
+/// What the machine is told of this socket.
+fn entered(socket: &Socket, target: &str) -> Notice {
+    Notice::Entered { target: target.into(), from: socket.addr().to_string() }
+}
+
 #[tokio::test]
-async fn any_path_is_accepted_and_told_to_the_machine() {
+async fn any_path_is_accepted_and_told_to_the_machine_with_the_address() {
     let server = serve_hall();
     let mut sockets = Vec::new();
     for target in ["/", "/godot", "/a/b%20c?d=e&f"] {
-        sockets.push(Socket::request(server.local_addr(), target).await);
-        let entered = Notice::Entered { target: target.into() };
-        assert_eq!(notices(&server, 1).await, [entered]);
+        let socket = Socket::request(server.local_addr(), target).await;
+        assert_eq!(notices(&server, 1).await, [entered(&socket, target)]);
+        sockets.push(socket);
     }
 }
 
@@ -73,11 +78,10 @@ async fn newcomers_wait_while_all_places_are_taken() {
     let addr = server.local_addr();
     let first = Socket::connect(addr).await;
     let waiting = tokio::spawn(Socket::request(addr, "/next"));
-    assert_eq!(notices(&server, 1).await, [Notice::Entered { target: "/".into() }]);
+    assert_eq!(notices(&server, 1).await, [entered(&first, "/")]);
     drop(first);
-    soon(waiting).await.unwrap();
-    let entered = Notice::Entered { target: "/next".into() };
-    assert_eq!(notices(&server, 2).await, [Notice::Left, entered]);
+    let second = soon(waiting).await.unwrap();
+    assert_eq!(notices(&server, 2).await, [Notice::Left, entered(&second, "/next")]);
 }
 
 #[tokio::test]

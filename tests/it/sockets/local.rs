@@ -5,8 +5,8 @@ use signaling_net::{ClientConfig, ClientHandle, Endpoint, ServerHandle, ServerSt
 use tokio::runtime::Handle;
 
 use super::clients::events;
-use super::hall::{Event, Guest, Hall, Request};
-use super::support::{Socket, serve_hall, soon, wait_for_count};
+use super::hall::{Event, Guest, Hall, Notice, Request};
+use super::support::{Socket, notices, serve_hall, soon, wait_for_count};
 
 fn join(server: &ServerHandle<Hall>) -> ClientHandle<Guest> {
     let stream = server.connect_local().unwrap();
@@ -19,6 +19,8 @@ async fn a_local_client_and_a_socket_hear_each_other() {
     let server = serve_hall();
     let local = join(&server);
     assert_eq!(events(&local, 1).await, [Event::Opened]);
+    let entered = Notice::Entered { target: "/".into(), from: String::new() };
+    assert_eq!(notices(&server, 1).await, [entered]);
     let mut socket = Socket::connect(server.local_addr()).await;
     wait_for_count(&server, 2).await;
 

@@ -1,12 +1,13 @@
 //! The listening port.
 
 use std::io;
+use std::net::Ipv4Addr;
 
 use signaling_net::{Listener, ServerConfig};
 use tokio::runtime::Handle;
 
-use super::hall::Hall;
-use super::support::{Socket, serve_hall, soon, wait_for_count};
+use super::hall::{Hall, Notice};
+use super::support::{Socket, notices, serve_hall, soon, wait_for_count};
 
 #[tokio::test]
 async fn a_served_port_is_in_use_until_shutdown_returns() {
@@ -36,4 +37,16 @@ async fn dropping_the_last_handle_frees_the_port_at_once() {
     assert!(Listener::bind("127.0.0.1", port).is_err());
     drop(other_handle);
     Listener::bind("127.0.0.1", port).unwrap();
+}
+
+#[tokio::test]
+async fn an_ipv4_client_of_a_port_for_both_families_is_told_as_ipv4() {
+    let listener = Listener::bind("*", 0).unwrap();
+    let addr = (Ipv4Addr::LOCALHOST, listener.local_addr().port());
+    let config = ServerConfig::default();
+    let server = signaling_net::serve(&Handle::current(), listener, Hall::new(), config).unwrap();
+    let socket = Socket::connect(addr.into()).await;
+    let from = format!("127.0.0.1:{}", socket.addr().port());
+    let entered = Notice::Entered { target: "/".into(), from };
+    assert_eq!(notices(&server, 1).await, [entered]);
 }

@@ -72,6 +72,11 @@ impl Socket {
         Self(soon(client_async(url, stream)).await.unwrap().0)
     }
 
+    /// Where the server sees it.
+    pub(super) fn addr(&self) -> SocketAddr {
+        self.0.get_ref().local_addr().unwrap()
+    }
+
     pub(super) async fn say(&mut self, text: &str) {
         soon(self.0.send(text.into())).await.unwrap();
     }
