@@ -9,6 +9,7 @@
 //! - [`code`]: lobby codes that people type.
 //! - [`timers`]: many deadlines, one earliest.
 //! - [`keepalive`]: when to ping a connection, and when its silence means that it is gone.
+//! - [`rate`]: how often something may happen.
 //! - [`outbox`]: what waits to be written to one connection, bounded in bytes.
 //! - [`replay`]: what a session sends again when its connection was replaced.
 
@@ -17,6 +18,7 @@ pub mod ids;
 pub mod keepalive;
 pub mod machine;
 pub mod outbox;
+pub mod rate;
 pub mod replay;
 pub mod roster;
 pub mod timers;

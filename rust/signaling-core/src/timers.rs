@@ -32,6 +32,21 @@ impl<K: Ord + Hash + Clone> Timers<K> {
         }
     }
 
+    /// The deadline of `key`.
+    pub fn get(&self, key: &K) -> Option<Instant> {
+        self.deadlines.get(key).copied()
+    }
+
+    /// How many deadlines there are.
+    pub fn len(&self) -> usize {
+        self.deadlines.len()
+    }
+
+    /// True when there is no deadline.
+    pub fn is_empty(&self) -> bool {
+        self.deadlines.is_empty()
+    }
+
     /// The earliest deadline.
     pub fn earliest(&self) -> Option<Instant> {
         self.queue.first().map(|(deadline, _)| *deadline)
