@@ -10,6 +10,7 @@
 //! - [`timers`]: many deadlines, one earliest.
 //! - [`keepalive`]: when to ping a connection, and when its silence means that it is gone.
 //! - [`rate`]: how often something may happen.
+//! - [`password`]: passwords that are compared, and never kept in the clear.
 //! - [`outbox`]: what waits to be written to one connection, bounded in bytes.
 //! - [`replay`]: what a session sends again when its connection was replaced.
 
@@ -18,6 +19,7 @@ pub mod ids;
 pub mod keepalive;
 pub mod machine;
 pub mod outbox;
+pub mod password;
 pub mod rate;
 pub mod replay;
 pub mod roster;
