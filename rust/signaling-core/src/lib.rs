@@ -13,7 +13,9 @@
 //! - [`password`]: passwords that are compared, and never kept in the clear.
 //! - [`outbox`]: what waits to be written to one connection, bounded in bytes.
 //! - [`replay`]: what a session sends again when its connection was replaced.
+//! - [`backoff`]: how long to wait before another try.
 
+pub mod backoff;
 pub mod code;
 pub mod ids;
 pub mod keepalive;
