@@ -9,5 +9,6 @@ mod keepalive;
 mod local;
 mod notices;
 mod ports;
+mod reconnects;
 mod slow_readers;
 mod support;

@@ -147,7 +147,8 @@ pub enum Output<N> {
     Notice(N),
 }
 
-/// The client side of one protocol on one connection.
+/// The client side of one protocol. Its first connection is made without its asking; after that it
+/// decides itself whether to [`SessionOutput::Connect`] again.
 pub trait Session: Send + 'static {
     /// What the game asks for.
     type Request: Send + 'static;
@@ -172,7 +173,8 @@ pub enum SessionInput<'a, R> {
     Opened,
     /// The server sent a message.
     Frame(Frame<'a>),
-    /// The connection has ended or never came about; nothing follows.
+    /// The connection has ended or never came about; nothing follows until the session asks to
+    /// [`SessionOutput::Connect`].
     Closed(Close),
     /// The game asks for something.
     Request(R),
@@ -183,10 +185,16 @@ pub enum SessionInput<'a, R> {
 /// What a [`Session`] wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SessionOutput<E> {
-    /// Send this text message.
+    /// Send this text message; dropped while there is no connection, because the session itself
+    /// knows what is worth sending again.
     Send(Arc<str>),
-    /// Close the connection once what was sent before has been written.
+    /// Close the connection once what was sent before has been written, or stop making it;
+    /// [`SessionInput::Closed`] follows. Ignored while there is none.
     Close(Close),
+    /// Make the connection again. The session is told [`SessionInput::Opened`] or
+    /// [`SessionInput::Closed`] as for the first one. A connection that still stands, or is being
+    /// made, is cut off at once and nothing more is told of it.
+    Connect,
     /// Tell the game.
     Event(E),
 }

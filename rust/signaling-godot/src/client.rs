@@ -316,9 +316,9 @@ impl SignalingClient {
     #[func]
     fn connect_to_server(&mut self, server: Option<Gd<SignalingServer>>) -> Error {
         let Some(server) = server else { return Error::ERR_INVALID_PARAMETER };
-        let stream = server.bind().connect_local();
+        let server = server.bind().local();
         let (lobby, mesh) = (self.lobby.clone(), self.mesh);
-        result(stream.and_then(|stream| self.connect(Endpoint::Local(stream), &lobby, mesh)))
+        result(server.and_then(|server| self.connect(Endpoint::Local(server), &lobby, mesh)))
     }
 
     /// Closes the connection to the server and leaves the lobby; connected peers stay connected.

@@ -15,7 +15,7 @@ use godot::signal::ConnectHandle;
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 use signaling_core::PeerId;
-use signaling_net::{Listener, LocalStream, ServerConfig, ServerHandle};
+use signaling_net::{Listener, LocalServer, ServerConfig, ServerHandle};
 use signaling_protocols::godot::{
     GodotServer, LobbyInfo, ServerCommand, ServerNotice, Settings, Topology,
 };
@@ -303,13 +303,12 @@ impl INode for SignalingServer {
 }
 
 impl SignalingServer {
-    /// A connection to this server through memory.
+    /// This server for clients in the same game.
     ///
     /// # Errors
     /// `ERR_UNCONFIGURED` when the server does not run.
-    pub(crate) fn connect_local(&self) -> Result<LocalStream, Error> {
-        let running = self.running.as_ref().ok_or(Error::ERR_UNCONFIGURED)?;
-        running.connect_local().map_err(|_| Error::ERR_UNCONFIGURED)
+    pub(crate) fn local(&self) -> Result<LocalServer, Error> {
+        self.running.as_ref().map(ServerHandle::local).ok_or(Error::ERR_UNCONFIGURED)
     }
 
     fn start(&mut self, port: i64, bind_address: &GString) -> Result<(), Error> {

@@ -9,16 +9,15 @@ use tokio::sync::{Semaphore, mpsc};
 use crate::config::ClientConfig;
 use crate::driver;
 use crate::events::EventQueue;
-use crate::local::LocalStream;
+use crate::local::LocalServer;
 use crate::server::{QueueFull, offer};
 
 /// Where a client connects to.
-#[derive(Debug)]
 pub enum Endpoint {
     /// A `ws://` URL.
     Url(String),
     /// A server in the same process.
-    Local(LocalStream),
+    Local(LocalServer),
 }
 
 /// Connects `session` to `endpoint` with a task of `runtime`. Returns at once: whether it worked
@@ -35,15 +34,16 @@ pub fn connect<C: Session>(
     ClientHandle { requests, events }
 }
 
-/// A client's connection. Dropping it closes the connection with 1000, without waiting for it.
+/// A client's session and its connection. Dropping it ends both: a connection that stands is closed
+/// with 1000, without waiting for it.
 pub struct ClientHandle<C: Session> {
     requests: mpsc::Sender<C::Request>,
     events: Arc<EventQueue<C::Event>>,
 }
 
 impl<C: Session> ClientHandle<C> {
-    /// Hands a request to the session. Never blocks. A session whose connection has ended ignores
-    /// it.
+    /// Hands a request to the session. Never blocks. What it means without a connection is
+    /// for the session to say.
     ///
     /// # Errors
     /// [`QueueFull`] when as many requests wait already as can.

@@ -1,6 +1,6 @@
-//! What drives a client's session: the making of its connection, and then its life.
+//! What drives a client's session: the making of its connections, and their lives.
 
-use std::future::poll_fn;
+use std::future::{poll_fn, ready};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,15 +24,16 @@ use crate::mailbox::Mailbox;
 use crate::paced::Paced;
 use crate::wire::{self, Ended, Wire};
 
-/// Messages handled before other tasks get their turn.
-const MESSAGES_PER_TURN: usize = 8;
+/// What the connection may tell the session before other tasks get their turn.
+const STEPS_PER_TURN: usize = 8;
 
 /// Whatever carries the bytes.
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 type ClientWire = Wire<Box<dyn Stream>>;
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Connects the session and drives it until its connection ends.
+/// Connects the session, and drives it through all its connections until its handle is dropped.
 pub(crate) async fn run<C: Session>(
     endpoint: Endpoint,
     session: C,
@@ -40,84 +41,74 @@ pub(crate) async fn run<C: Session>(
     events: Arc<EventQueue<C::Event>>,
     config: ClientConfig,
 ) {
-    let mailbox = Mailbox::new(config.outbox_bytes);
-    let mut driver = Driver { session, requests, events, mailbox, alarm: None };
-    let connected = tokio::select! {
-        ended = poll_fn(|cx| driver.poll_session(cx)) => Err(ended),
-        connected = establish(endpoint, &config) => connected.map_err(Ended::Lost),
-    };
-    match connected {
-        Ok(wire) => driver.drive(wire, &config).await,
-        Err(ended) => driver.end(&ended),
-    }
+    let target = Arc::new(Target { endpoint, config });
+    let link = Link::Dialling(Box::pin(dial(Arc::clone(&target))));
+    let mut driver = Driver { target, session, requests, events, link, parting: None, alarm: None };
+    poll_fn(|cx| driver.poll(cx)).await;
+    driver.leave().await;
 }
 
 struct Driver<C: Session> {
+    target: Arc<Target>,
     session: C,
     requests: mpsc::Receiver<C::Request>,
     events: Arc<EventQueue<C::Event>>,
-    mailbox: Mailbox,
+    link: Link,
+    /// The farewell of the last connection that was closed: the session does not wait for it.
+    parting: Option<BoxFuture<()>>,
     /// When to hand the session a timeout; made when it first asks for one.
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
+/// Where the connection goes, and its limits.
+struct Target {
+    endpoint: Endpoint,
+    config: ClientConfig,
+}
+
+/// What there is of a connection.
+enum Link {
+    /// Nothing, until the session asks for it.
+    Absent,
+    /// It is being made.
+    Dialling(BoxFuture<Result<ClientWire, Ended>>),
+    /// It stands.
+    Standing(Box<Line>),
+}
+
+/// A connection that stands, and what waits to be written to it.
+struct Line {
+    wire: ClientWire,
+    mailbox: Mailbox,
+}
+
 impl<C: Session> Driver<C> {
-    async fn drive(mut self, mut wire: ClientWire, config: &ClientConfig) {
-        self.input(SessionInput::Opened);
-        let ended = poll_fn(|cx| self.poll(cx, &mut wire)).await;
-        // The game is told at once, not after the farewell.
-        self.end(&ended);
-        if !matches!(ended, Ended::Lost(_)) {
-            let farewell = wire.farewell(&self.mailbox, ended.owed());
-            let _ = timeout(config.close_timeout, farewell).await;
-        }
-    }
-
-    /// Hands the session its last input.
-    fn end(&mut self, ended: &Ended) {
-        self.input(SessionInput::Closed(match ended {
-            Ended::ByUs(close) | Ended::ByPeer(close) => close.clone(),
-            Ended::Lost(reason) => Close::abnormal(reason),
-        }));
-    }
-
-    /// Reads, listens to the game, writes; none of them waits for another. Ready at the end.
-    fn poll(&mut self, cx: &mut Context<'_>, wire: &mut ClientWire) -> Poll<Ended> {
-        if let Poll::Ready(ended) = self.poll_read(cx, wire) {
-            return Poll::Ready(ended);
-        }
-        if let Poll::Ready(ended) = self.poll_session(cx) {
-            return Poll::Ready(ended);
-        }
-        wire.poll_write(cx, &self.mailbox)
-    }
-
-    fn poll_read(&mut self, cx: &mut Context<'_>, wire: &mut ClientWire) -> Poll<Ended> {
-        for _ in 0..MESSAGES_PER_TURN {
-            ready!(self.events.poll_room(cx));
-            match ready!(wire.poll_read(cx)) {
-                Ok(Message::Text(text)) => self.input(SessionInput::Frame(Frame::Text(&text))),
-                Ok(Message::Binary(data)) => self.input(SessionInput::Frame(Frame::Binary(&data))),
-                Ok(_) => {}
-                Err(ended) => return Poll::Ready(ended),
+    /// Listens to the game and to the connection; neither waits for the other. Ready when the
+    /// handle is gone.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        for _ in 0..STEPS_PER_TURN {
+            self.poll_parting(cx);
+            if self.poll_session(cx).is_ready() {
+                return Poll::Ready(());
             }
+            ready!(self.poll_link(cx));
         }
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
-    /// What the session does without its connection: requests and timers. Ready when it closes
-    /// the connection.
-    fn poll_session(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+    fn poll_parting(&mut self, cx: &mut Context<'_>) {
+        if self.parting.as_mut().is_some_and(|parting| parting.as_mut().poll(cx).is_ready()) {
+            self.parting = None;
+        }
+    }
+
+    /// Hands the session its requests and timeouts. Ready when the handle is gone.
+    fn poll_session(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            if let Some(close) = self.mailbox.closing() {
-                return Poll::Ready(Ended::ByUs(close));
-            }
             if let Poll::Ready(request) = self.requests.poll_recv(cx) {
-                match request {
-                    Some(request) => self.input(SessionInput::Request(request)),
-                    None => self.mailbox.close(Close::new(1000, "")),
-                }
+                let Some(request) = request else { return Poll::Ready(()) };
+                self.input(SessionInput::Request(request));
                 continue;
             }
             ready!(self.poll_alarm(cx));
@@ -136,34 +127,128 @@ impl<C: Session> Driver<C> {
         alarm.as_mut().poll(cx)
     }
 
+    /// Ready when the connection has come about, brought a message or gone.
+    fn poll_link(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.link {
+            Link::Absent => return Poll::Pending,
+            Link::Dialling(dial) => {
+                ready!(self.events.poll_room(cx));
+                match ready!(dial.as_mut().poll(cx)) {
+                    Ok(wire) => self.open(wire),
+                    Err(ended) => self.end(&ended),
+                }
+            }
+            Link::Standing(line) => match ready!(line.poll(cx, &self.events)) {
+                Ok(Message::Text(text)) => self.input(SessionInput::Frame(Frame::Text(&text))),
+                Ok(Message::Binary(data)) => self.input(SessionInput::Frame(Frame::Binary(&data))),
+                Ok(_) => {}
+                Err(ended) => self.end(&ended),
+            },
+        }
+        Poll::Ready(())
+    }
+
+    fn open(&mut self, wire: ClientWire) {
+        let mailbox = Mailbox::new(self.target.config.outbox_bytes);
+        self.link = Link::Standing(Box::new(Line { wire, mailbox }));
+        self.input(SessionInput::Opened);
+    }
+
+    fn end(&mut self, ended: &Ended) {
+        self.part(ended);
+        self.input(SessionInput::Closed(match ended {
+            Ended::ByUs(close) | Ended::ByPeer(close) => close.clone(),
+            Ended::Lost(reason) => Close::abnormal(reason),
+        }));
+    }
+
+    /// Lets go of the connection; one that did not break off takes its leave.
+    fn part(&mut self, ended: &Ended) {
+        let link = std::mem::replace(&mut self.link, Link::Absent);
+        if let (Link::Standing(line), Ended::ByUs(_) | Ended::ByPeer(_)) = (link, ended) {
+            self.parting = Some(Box::pin(farewell(line, ended.owed(), Arc::clone(&self.target))));
+        }
+    }
+
+    /// The handle is gone, and nobody is left to be told anything.
+    async fn leave(mut self) {
+        if let Link::Standing(line) = &self.link {
+            let close = line.mailbox.closing().unwrap_or_else(|| Close::new(1000, ""));
+            self.part(&Ended::ByUs(close));
+        }
+        if let Some(parting) = self.parting {
+            parting.await;
+        }
+    }
+
     fn input(&mut self, input: SessionInput<'_, C::Request>) {
         self.session.handle_input(Instant::now(), input);
         while let Some(output) = self.session.poll_output() {
             match output {
-                // On overflow the mailbox closes itself, which ends the connection.
-                SessionOutput::Send(text) => drop(self.mailbox.push(text)),
-                SessionOutput::Close(close) => self.mailbox.close(close),
+                SessionOutput::Send(text) => self.send(text),
+                SessionOutput::Close(close) => self.close(close),
+                SessionOutput::Connect => {
+                    self.link = Link::Dialling(Box::pin(dial(Arc::clone(&self.target))));
+                }
                 SessionOutput::Event(event) => self.events.push(event),
             }
         }
     }
-}
 
-/// Makes the connection, or says in one sentence why it cannot be made.
-async fn establish(endpoint: Endpoint, config: &ClientConfig) -> Result<ClientWire, String> {
-    match endpoint {
-        Endpoint::Local(stream) => {
-            let limits = wire::config(config.max_message_bytes, config.outbox_bytes);
-            Ok(Wire::from_raw(Box::new(stream.0) as _, Role::Client, limits).await)
+    fn send(&self, text: Arc<str>) {
+        if let Link::Standing(line) = &self.link {
+            // On overflow the mailbox closes itself, which ends the connection.
+            let _ = line.mailbox.push(text);
         }
-        Endpoint::Url(url) => match timeout(config.connect_timeout, dial(&url, config)).await {
-            Ok(dialled) => dialled.map_err(|why| format!("Cannot connect to {url}: {why}")),
-            Err(_) => Err(format!("Cannot connect to {url}: no answer in time")),
-        },
+    }
+
+    fn close(&mut self, close: Close) {
+        match &mut self.link {
+            Link::Absent => {}
+            Link::Dialling(dial) => *dial = Box::pin(ready(Err(Ended::ByUs(close)))),
+            Link::Standing(line) => line.mailbox.close(close),
+        }
     }
 }
 
-async fn dial(url: &str, config: &ClientConfig) -> Result<ClientWire, String> {
+impl Line {
+    /// Writes what waits and reads the next message, while there is room for what it leads to.
+    fn poll<E>(
+        &mut self,
+        cx: &mut Context<'_>,
+        events: &EventQueue<E>,
+    ) -> Poll<Result<Message, Ended>> {
+        if let Poll::Ready(ended) = self.wire.poll_write(cx, &self.mailbox) {
+            return Poll::Ready(Err(ended));
+        }
+        ready!(events.poll_room(cx));
+        self.wire.poll_read(cx)
+    }
+}
+
+async fn farewell(line: Box<Line>, owed: Option<Close>, target: Arc<Target>) {
+    let Line { wire, mailbox } = *line;
+    let _ = timeout(target.config.close_timeout, wire.farewell(&mailbox, owed)).await;
+}
+
+/// Makes the connection, or says in one sentence why it cannot be made.
+async fn dial(target: Arc<Target>) -> Result<ClientWire, Ended> {
+    let Target { endpoint, config } = &*target;
+    match endpoint {
+        Endpoint::Local(server) => {
+            let stream = server.open().ok_or_else(|| Ended::Lost("The server is gone".into()))?;
+            let limits = wire::config(config.max_message_bytes, config.outbox_bytes);
+            Ok(Wire::from_raw(Box::new(stream) as _, Role::Client, limits).await)
+        }
+        Endpoint::Url(url) => match timeout(config.connect_timeout, dial_url(url, config)).await {
+            Ok(dialled) => dialled.map_err(|why| format!("Cannot connect to {url}: {why}")),
+            Err(_) => Err(format!("Cannot connect to {url}: no answer in time")),
+        }
+        .map_err(Ended::Lost),
+    }
+}
+
+async fn dial_url(url: &str, config: &ClientConfig) -> Result<ClientWire, String> {
     let uri: Uri = url.parse().map_err(|_| "not a URL")?;
     let (host, port) = address(&uri)?;
     let stream = TcpStream::connect((host, port)).await.map_err(|error| unreachable(&error))?;

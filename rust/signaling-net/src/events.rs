@@ -7,8 +7,9 @@ use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-/// The events of one client's session. The session's driver asks for room before it reads on, so
-/// that no event is ever dropped: it exceeds the capacity by what one input leads to at most.
+/// The events of one client's session. The session's driver asks for room before it reads on or
+/// connects, so that no event is ever dropped: what strangers do exceeds the capacity by what one
+/// input leads to at most.
 #[derive(Debug)]
 pub(crate) struct EventQueue<E> {
     waiting: Mutex<VecDeque<E>>,

@@ -8,7 +8,7 @@
 //! - `connection`: one connection, from its handshake to its end.
 //! - `client`, `driver`: the same for a client's session.
 //! - `wire`: one WebSocket, on either side.
-//! - `local`: a connection through memory.
+//! - `local`: connections through memory.
 //! - `mailbox`, `notices`, `events`, `config`: the queues and the limits.
 //!
 //! # Queues
@@ -28,7 +28,7 @@
 //! | local connection | 16 KiB each way | its two ends | its two ends | the writer waits, as on a socket |
 //! | client's requests | `max_requests` (1024) | game | client's task | [`QueueFull`] |
 //! | client's outbox | `outbox_bytes` (1 MiB) | session | client's task | the connection ends with 1013 |
-//! | client's events | `max_events` (1024) | session | game | the socket is not read |
+//! | client's events | `max_events` (1024) | session | game | the socket is not read, and no connection made |
 
 mod accept;
 mod client;
@@ -48,6 +48,6 @@ mod wire;
 pub use client::{ClientHandle, Endpoint, connect};
 pub use config::{ClientConfig, ServerConfig};
 pub use listener::Listener;
-pub use local::LocalStream;
+pub use local::LocalServer;
 pub use notices::Notices;
-pub use server::{QueueFull, ServerHandle, ServerStopped, serve};
+pub use server::{QueueFull, ServerHandle, serve};

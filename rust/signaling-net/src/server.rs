@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use signaling_core::Server;
+use tokio::io::DuplexStream;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
@@ -15,7 +16,7 @@ use crate::config::ServerConfig;
 use crate::connection;
 use crate::hub::Hub;
 use crate::listener::Listener;
-use crate::local::{self, LocalStream};
+use crate::local::{self, LocalServer};
 use crate::notices::Notices;
 
 /// Commands that wait for the server's task; further ones are refused.
@@ -25,11 +26,6 @@ const MAX_COMMANDS: usize = 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("queue full")]
 pub struct QueueFull;
-
-/// The server has been shut down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("server stopped")]
-pub struct ServerStopped;
 
 /// Serves `machine` on `listener` with tasks of `runtime`, until [`ServerHandle::shutdown`] or
 /// until the last handle is dropped.
@@ -73,6 +69,23 @@ struct Shared<S: Server> {
     stop: watch::Sender<bool>,
     local_addr: SocketAddr,
     runtime: Handle,
+}
+
+impl<S: Server> Shared<S> {
+    /// The client's end of a connection through memory; `None` after a shutdown.
+    fn connect_local(&self) -> Option<DuplexStream> {
+        let alive = self.stop.subscribe();
+        if *alive.borrow() {
+            return None;
+        }
+        let (client, server) = local::pair();
+        let hub = Arc::clone(&self.hub);
+        self.runtime.spawn(async move {
+            connection::run(hub, server, "/", "").await;
+            drop(alive);
+        });
+        Some(client)
+    }
 }
 
 impl<S: Server> Drop for Shared<S> {
@@ -125,22 +138,10 @@ impl<S: Server> ServerHandle<S> {
         self.shared.hub.resync(read)
     }
 
-    /// Opens a connection through memory, under the same rules as a socket. Never blocks.
-    ///
-    /// # Errors
-    /// [`ServerStopped`] after [`ServerHandle::shutdown`].
-    pub fn connect_local(&self) -> Result<LocalStream, ServerStopped> {
-        let alive = self.shared.stop.subscribe();
-        if *alive.borrow() {
-            return Err(ServerStopped);
-        }
-        let (client, server) = local::pair();
-        let hub = Arc::clone(&self.shared.hub);
-        self.shared.runtime.spawn(async move {
-            connection::run(hub, server, "/", "").await;
-            drop(alive);
-        });
-        Ok(client)
+    /// This server for clients in the same process, as often as they like to connect to it.
+    pub fn local(&self) -> LocalServer {
+        let shared = Arc::downgrade(&self.shared);
+        LocalServer::new(move || shared.upgrade()?.connect_local())
     }
 
     /// Frees the port, closes every connection with 1001 and ends all tasks within the close

@@ -155,8 +155,6 @@ async fn a_connection_that_breaks_off_is_told_as_abnormal() {
     drop(socket);
     let closed = Event::Closed(Close::abnormal("Connection lost"));
     assert_eq!(events(&client, 1).await, [closed]);
-    // Nobody listens any more, and nobody minds.
-    client.request(Request::Leave).unwrap();
 }
 
 #[tokio::test]

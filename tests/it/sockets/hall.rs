@@ -8,6 +8,7 @@ use signaling_core::timers::Timers;
 use signaling_core::{
     Close, ConnId, Frame, Input, Output, Server, Session, SessionInput, SessionOutput,
 };
+use tokio::sync::oneshot;
 
 /// The server. Whatever a connection says, all others hear; `leave` makes the server close it with
 /// 4000. Others hear `gone` when a connection departs. A connection must say something within the
@@ -122,11 +123,16 @@ impl Server for Hall {
 }
 
 /// The client: says what it is asked to say, and tells what it hears. With a bedtime, it closes
-/// the connection by itself after that long.
+/// the connection by itself after that long; with an absence, it comes back that long after each
+/// loss.
 #[derive(Default)]
 pub(super) struct Guest {
     bedtime: Option<Duration>,
     leaves: Option<Instant>,
+    absence: Option<Duration>,
+    returns: Option<Instant>,
+    /// Dropped with the session.
+    _watched: Option<oneshot::Sender<()>>,
     outputs: VecDeque<SessionOutput<Event>>,
 }
 
@@ -134,6 +140,7 @@ pub(super) struct Guest {
 pub(super) enum Request {
     Say(String),
     Leave,
+    Return,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,6 +153,24 @@ pub(super) enum Event {
 impl Guest {
     pub(super) fn with_bedtime(bedtime: Duration) -> Self {
         Self { bedtime: Some(bedtime), ..Self::default() }
+    }
+
+    pub(super) fn returning_after(absence: Duration) -> Self {
+        Self { absence: Some(absence), ..Self::default() }
+    }
+
+    /// With a receiver that fails when the session is dropped.
+    pub(super) fn watched(self) -> (Self, oneshot::Receiver<()>) {
+        let (sender, receiver) = oneshot::channel();
+        (Self { _watched: Some(sender), ..self }, receiver)
+    }
+
+    /// What its clock makes it do.
+    fn awake(&mut self, now: Instant) -> Option<SessionOutput<Event>> {
+        if self.leaves.take_if(|leaves| *leaves <= now).is_some() {
+            return Some(SessionOutput::Close(Close::new(1000, "Bedtime")));
+        }
+        self.returns.take_if(|returns| *returns <= now).map(|_| SessionOutput::Connect)
     }
 }
 
@@ -162,14 +187,18 @@ impl Session for Guest {
             SessionInput::Frame(Frame::Text(text)) => {
                 SessionOutput::Event(Event::Heard(text.to_owned()))
             }
-            SessionInput::Closed(close) => SessionOutput::Event(Event::Closed(close)),
+            SessionInput::Closed(close) => {
+                self.returns = self.absence.map(|absence| now + absence);
+                SessionOutput::Event(Event::Closed(close))
+            }
             SessionInput::Request(Request::Say(text)) => SessionOutput::Send(text.into()),
             SessionInput::Request(Request::Leave) => SessionOutput::Close(Close::new(1000, "Bye")),
-            SessionInput::Timeout if self.leaves.is_some_and(|leaves| leaves <= now) => {
-                self.leaves = None;
-                SessionOutput::Close(Close::new(1000, "Bedtime"))
-            }
-            SessionInput::Timeout | SessionInput::Frame(Frame::Binary(_)) => return,
+            SessionInput::Request(Request::Return) => SessionOutput::Connect,
+            SessionInput::Timeout => match self.awake(now) {
+                Some(output) => output,
+                None => return,
+            },
+            SessionInput::Frame(Frame::Binary(_)) => return,
         };
         self.outputs.push_back(output);
     }
@@ -179,6 +208,6 @@ impl Session for Guest {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.leaves
+        self.leaves.into_iter().chain(self.returns).min()
     }
 }

@@ -1,7 +1,7 @@
 //! Connections through memory, beside those through sockets.
 
 use signaling_core::Close;
-use signaling_net::{ClientConfig, ClientHandle, Endpoint, ServerHandle, ServerStopped, connect};
+use signaling_net::{ClientConfig, ClientHandle, Endpoint, ServerHandle, connect};
 use tokio::runtime::Handle;
 
 use super::clients::events;
@@ -9,9 +9,8 @@ use super::hall::{Event, Guest, Hall, Notice, Request};
 use super::support::{Socket, notices, serve_hall, soon, wait_for_count};
 
 fn join(server: &ServerHandle<Hall>) -> ClientHandle<Guest> {
-    let stream = server.connect_local().unwrap();
-    let config = ClientConfig::default();
-    connect(&Handle::current(), Endpoint::Local(stream), Guest::default(), config)
+    let (endpoint, config) = (Endpoint::Local(server.local()), ClientConfig::default());
+    connect(&Handle::current(), endpoint, Guest::default(), config)
 }
 
 #[tokio::test]
@@ -37,9 +36,9 @@ async fn a_local_client_and_a_socket_hear_each_other() {
 async fn a_local_client_obeys_the_same_rules() {
     let server = serve_hall();
     let local = join(&server);
+    assert_eq!(events(&local, 1).await, [Event::Opened]);
     local.request(Request::Say("x".repeat(65_537))).unwrap();
-    let closed = Event::Closed(Close::too_large());
-    assert_eq!(events(&local, 2).await, [Event::Opened, closed]);
+    assert_eq!(events(&local, 1).await, [Event::Closed(Close::too_large())]);
 }
 
 #[tokio::test]
@@ -51,5 +50,6 @@ async fn a_local_client_is_closed_at_shutdown_and_none_is_let_in_afterwards() {
     let closed = Event::Closed(Close::shutting_down());
     assert_eq!(events(&local, 2).await, [Event::Opened, closed]);
     soon(server.closed()).await;
-    assert_eq!(server.connect_local().unwrap_err(), ServerStopped);
+    let gone = Event::Closed(Close::abnormal("The server is gone"));
+    assert_eq!(events(&join(&server), 1).await, [gone]);
 }
