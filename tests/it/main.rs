@@ -8,6 +8,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod document;
 mod fuzz;
 mod interop;
 mod simulation;

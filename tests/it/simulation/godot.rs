@@ -202,6 +202,7 @@ impl World {
             ServerMessage::Sealed => {
                 client.sealed.get_or_insert(self.now);
             }
+            ServerMessage::Extended(event) => panic!("{event:?} is not for plain clients"),
         }
     }
 

@@ -227,6 +227,7 @@ fn event(message: ServerMessage<'_>) -> Option<ClientEvent> {
         ServerMessage::PeerConnected(id) => ClientEvent::PeerConnected { id },
         ServerMessage::PeerDisconnected(id) => ClientEvent::PeerDisconnected { id },
         ServerMessage::Sealed => ClientEvent::Sealed,
+        ServerMessage::Extended(_) => return None,
         ServerMessage::Relayed { kind, from, data } => match kind {
             RelayKind::Offer => ClientEvent::Offer { from, sdp: data.into_owned() },
             RelayKind::Answer => ClientEvent::Answer { from, sdp: data.into_owned() },

@@ -11,6 +11,7 @@
 //! - [`client`]: one client's session, as a state machine.
 
 pub mod client;
+pub mod extended;
 mod refusal;
 pub mod server;
 pub mod wire;

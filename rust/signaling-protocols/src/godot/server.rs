@@ -274,7 +274,7 @@ impl GodotServer {
             (ClientMessage::Relay { kind, to, data }, Place::In { lobby, peer }) => {
                 self.relay(&lobby, peer, kind, to, data)
             }
-            (ClientMessage::Unknown, Place::In { .. }) => Err(Refusal::InvalidCommand),
+            (_, Place::In { .. }) => Err(Refusal::InvalidCommand),
         };
         if let Err(refusal) = handled {
             self.expel(conn, refusal.into());

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use signaling_core::{Frame, PeerId};
 
 use super::Topology;
+use super::extended::{self, Hello, Invalid, LinkState, Request, ServerEvent};
 
 /// What a client may send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +36,41 @@ pub enum ClientMessage<'a> {
     },
     /// Seal the lobby.
     Seal,
+    /// What opens the extended protocol, as all down to `Ready` belongs to it.
+    Hello(Result<Box<Hello>, Invalid>),
+    /// A sign of life.
+    Ping {
+        /// How many messages the client has received.
+        received: u64,
+        /// Its last round trip, in milliseconds.
+        rtt: Option<u32>,
+    },
+    /// Something that is to be answered.
+    Request {
+        /// The client's number of it.
+        number: u64,
+        /// What.
+        request: Result<Box<Request>, Invalid>,
+    },
+    /// How the connection to another member is.
+    Link {
+        /// The other member.
+        peer: Option<PeerId>,
+        /// How it is.
+        state: LinkState,
+    },
+    /// The client is in this epoch.
+    Ready {
+        /// Which.
+        epoch: u64,
+    },
     /// A well-formed message of a type that no client may send.
-    Unknown,
+    Unknown {
+        /// The type.
+        kind: u64,
+        /// What stands in `id`.
+        number: u64,
+    },
     /// Not a message at all.
     Malformed(Malformed),
 }
@@ -71,6 +105,8 @@ pub enum ServerMessage<'a> {
     },
     /// The lobby was sealed.
     Sealed,
+    /// A message of the extended protocol.
+    Extended(ServerEvent),
 }
 
 /// The messages that the server passes on without looking at their payload.
@@ -127,25 +163,38 @@ impl<'a> ClientMessage<'a> {
                 None => Self::Join { lobby: "\u{fffd}".into() },
             },
             SEAL => Self::Seal,
-            kind => RelayKind::from_number(kind).map_or(Self::Unknown, |kind| Self::Relay {
-                kind,
-                to: PeerId::new(envelope.id),
-                data: envelope.data,
-            }),
+            kind => match RelayKind::from_number(kind) {
+                Some(kind) => {
+                    Self::Relay { kind, to: PeerId::new(envelope.id), data: envelope.data }
+                }
+                None => Self::decode_extended(&envelope),
+            },
         }
+    }
+
+    fn decode_extended(envelope: &Envelope<'_>) -> Self {
+        let (kind, number) = (envelope.kind, envelope.id);
+        // Half a surrogate pair is no JSON either.
+        let data = unescape(envelope.data).unwrap_or(Cow::Borrowed("\u{fffd}"));
+        extended::decode(kind, number, &data).unwrap_or(Self::Unknown { kind, number })
     }
 
     /// The frame of this message.
     pub fn encode(&self) -> Arc<str> {
         match self {
             Self::Create { topology } => encode(JOIN, join_id(*topology), NO_DATA),
-            Self::Join { lobby } => encode(JOIN, 0, &escape(lobby)),
+            Self::Join { lobby } => encode(JOIN, 0u32, &escape(lobby)),
             Self::Relay { kind, to, data } => {
                 encode(kind.number(), to.map_or(0, PeerId::get), data)
             }
-            Self::Seal => encode(SEAL, 0, NO_DATA),
+            Self::Seal => encode(SEAL, 0u32, NO_DATA),
+            Self::Hello(_)
+            | Self::Ping { .. }
+            | Self::Request { .. }
+            | Self::Link { .. }
+            | Self::Ready { .. } => extended::encode(self),
             // Nobody sends these on purpose; the closest frame that decodes to the same.
-            Self::Unknown => encode(PEER_CONNECT, 0, NO_DATA),
+            Self::Unknown { kind, number } => encode(*kind, *number, NO_DATA),
             Self::Malformed(_) => "".into(),
         }
     }
@@ -167,19 +216,23 @@ impl<'a> ServerMessage<'a> {
             PEER_CONNECT => Self::PeerConnected(peer?),
             PEER_DISCONNECT => Self::PeerDisconnected(peer?),
             SEAL => Self::Sealed,
-            kind => Self::Relayed { kind: RelayKind::from_number(kind)?, from: peer?, data },
+            kind => match RelayKind::from_number(kind) {
+                Some(kind) => Self::Relayed { kind, from: peer?, data },
+                None => Self::Extended(ServerEvent::decode(kind, envelope.id, &data)?),
+            },
         })
     }
 
     /// The frame of this message.
     pub fn encode(&self) -> Arc<str> {
         match self {
-            Self::Joined { lobby } => encode(JOIN, 0, &escape(lobby)),
+            Self::Joined { lobby } => encode(JOIN, 0u32, &escape(lobby)),
             Self::Identified { id, topology } => encode(ID, id.get(), topology_flag(*topology)),
             Self::PeerConnected(id) => encode(PEER_CONNECT, id.get(), NO_DATA),
             Self::PeerDisconnected(id) => encode(PEER_DISCONNECT, id.get(), NO_DATA),
             Self::Relayed { kind, from, data } => relay(*kind, *from, &escape(data)),
-            Self::Sealed => encode(SEAL, 0, NO_DATA),
+            Self::Sealed => encode(SEAL, 0u32, NO_DATA),
+            Self::Extended(event) => event.encode(),
         }
     }
 }
@@ -213,7 +266,9 @@ impl RelayKind {
     }
 }
 
-fn encode(kind: u64, id: u32, data: &str) -> Arc<str> {
+/// The frame of a message whose `data` is a JSON string with its quotes.
+pub(super) fn encode(kind: u64, id: impl Into<u64>, data: &str) -> Arc<str> {
+    let id = id.into();
     format!(r#"{{"type":{kind},"id":{id},"data":{data}}}"#).into()
 }
 
@@ -421,9 +476,9 @@ mod tests {
 
     #[test]
     fn types_that_no_client_may_send_are_unknown() {
-        for kind in ["1", "2", "3", "8", "7.0e9", "1e20"] {
+        for kind in ["1", "2", "3", "10", "99", "7.0e9", "1e20"] {
             let text = format!(r#"{{"type":{kind},"id":0,"data":""}}"#);
-            assert_eq!(decode(&text), ClientMessage::Unknown, "{text}");
+            assert!(matches!(decode(&text), ClientMessage::Unknown { .. }), "{text}");
         }
     }
 
@@ -519,7 +574,7 @@ mod tests {
                 data: r#""\n0\n0\ncandidate:…""#,
             },
             ClientMessage::Seal,
-            ClientMessage::Unknown,
+            ClientMessage::Unknown { kind: 99, number: 3 },
             ClientMessage::Malformed(Malformed::Format),
         ] {
             assert_eq!(decode(&message.encode()), message);
@@ -535,6 +590,7 @@ mod tests {
             r#"{"type":2,"id":2147483648,"data":""}"#,
             r#"{"type":4,"id":0,"data":""}"#,
             r#"{"type":8,"id":1,"data":""}"#,
+            r#"{"type":99,"id":1,"data":"{}"}"#,
             r#"{"type":4,"id":1,"data":"\ud800"}"#,
         ] {
             assert_eq!(ServerMessage::decode(Frame::Text(text)), None, "{text}");

@@ -1,0 +1,149 @@
+//! Values that only the games understand: they are kept, measured and compared, and never looked
+//! into otherwise.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+/// Objects and arrays may lie this deep in one another.
+const MAX_NESTING: usize = 32;
+
+/// Any JSON value. Two are equal if they mean the same: `1` and `1.0` are one number, and the order
+/// of keys does not matter.
+#[derive(Debug, Clone, Default)]
+pub struct Json(Value);
+
+/// A JSON object.
+#[derive(Debug, Clone, Default)]
+pub struct Object(Map<String, Value>);
+
+impl Json {
+    /// Reads JSON text; `None` when it is none, or nested more than 32 deep.
+    pub fn parse(text: &str) -> Option<Self> {
+        let value = serde_json::from_str(text).ok()?;
+        is_flat(&value, MAX_NESTING).then_some(Self(value))
+    }
+
+    /// Whether it is `null`.
+    pub fn is_null(&self) -> bool {
+        self.0.is_null()
+    }
+
+    pub(crate) fn value(&self) -> &Value {
+        &self.0
+    }
+
+    pub(super) fn from_value(value: Value) -> Option<Self> {
+        is_flat(&value, MAX_NESTING).then_some(Self(value))
+    }
+}
+
+impl Object {
+    /// Reads the text of a JSON object; `None` when it is none, or nested more than 32 deep.
+    pub fn parse(text: &str) -> Option<Self> {
+        Json::parse(text).and_then(Self::from_json)
+    }
+
+    /// What stands under a key.
+    pub fn get(&self, key: &str) -> Option<Json> {
+        self.0.get(key).cloned().map(Json)
+    }
+
+    pub(super) fn from_json(json: Json) -> Option<Self> {
+        match json.0 {
+            Value::Object(map) => Some(Self(map)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn map(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
+    pub(crate) fn into_value(self) -> Value {
+        Value::Object(self.0)
+    }
+}
+
+impl From<Map<String, Value>> for Object {
+    fn from(map: Map<String, Value>) -> Self {
+        Self(map)
+    }
+}
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        is_same(&self.0, &other.0)
+    }
+}
+
+impl PartialEq for Object {
+    fn eq(&self, other: &Self) -> bool {
+        are_same(&self.0, &other.0)
+    }
+}
+
+impl Eq for Json {}
+impl Eq for Object {}
+
+/// Without blanks.
+impl fmt::Display for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Without blanks.
+impl fmt::Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(&self.0).map_err(|_| fmt::Error)?)
+    }
+}
+
+/// Whether two values mean the same.
+pub(super) fn is_same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => {
+            a == b || a.as_f64().zip(b.as_f64()).is_some_and(|(a, b)| a == b)
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_same(a, b))
+        }
+        (Value::Object(a), Value::Object(b)) => are_same(a, b),
+        _ => a == b,
+    }
+}
+
+fn are_same(a: &Map<String, Value>, b: &Map<String, Value>) -> bool {
+    a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| is_same(a, b)))
+}
+
+fn is_flat(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(values) => levels > 0 && values.iter().all(|value| is_flat(value, levels - 1)),
+        Value::Object(map) => levels > 0 && map.values().all(|value| is_flat(value, levels - 1)),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_equal_if_they_mean_the_same() {
+        let json = |text: &str| Json::parse(text).unwrap();
+        assert_eq!(json(r#"{"a":1,"b":[2.0]}"#), json(r#"{"b":[2],"a":1.0}"#));
+        assert_ne!(json(r#"{"a":1}"#), json(r#"{"a":1,"b":null}"#));
+        assert_ne!(json("1"), json("true"));
+        assert_ne!(json(r#""1""#), json("1"));
+    }
+
+    #[test]
+    fn thirty_two_levels_of_nesting_are_allowed() {
+        let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+        assert!(Json::parse(&nested(32)).is_some());
+        assert!(Json::parse(&nested(33)).is_none());
+        assert!(Json::parse(&nested(60_000)).is_none());
+    }
+}
