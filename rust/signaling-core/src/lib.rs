@@ -28,4 +28,6 @@ pub mod roster;
 pub mod timers;
 
 pub use ids::{ConnId, PeerId};
-pub use machine::{Close, Frame, Input, Output, Server, Session, SessionInput, SessionOutput};
+pub use machine::{
+    Cause, Close, Frame, Input, Output, Server, Session, SessionInput, SessionOutput,
+};

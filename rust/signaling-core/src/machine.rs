@@ -175,11 +175,35 @@ pub enum SessionInput<'a, R> {
     Frame(Frame<'a>),
     /// The connection has ended or never came about; nothing follows until the session asks to
     /// [`SessionOutput::Connect`].
-    Closed(Close),
+    Closed {
+        /// Code and reason; 1006 when there was no close frame.
+        close: Close,
+        /// What brought it about.
+        cause: Cause,
+    },
     /// The game asks for something.
     Request(R),
     /// Time has passed.
     Timeout,
+}
+
+/// Why a [`Session`] is without a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Either side closed it, or the session stopped the making of it.
+    Closed,
+    /// It stood and broke off.
+    Lost,
+    /// No such server was reached: its URL or name means nothing, nobody listens or answers in
+    /// time, or what answers does not speak the protocol.
+    Unreachable,
+    /// The server answered the handshake with an error of HTTP.
+    Refused {
+        /// The status of the answer, such as 403 for an origin that is not let in.
+        status: u16,
+    },
+    /// The two could not agree on TLS, or the server did not prove who it is.
+    Tls,
 }
 
 /// What a [`Session`] wants done.

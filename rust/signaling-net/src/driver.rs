@@ -1,36 +1,26 @@
-//! What drives a client's session: the making of its connections, and their lives.
+//! What drives a client's session, through all its connections.
 
 use std::future::{poll_fn, ready};
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use signaling_core::{Close, Frame, Session, SessionInput, SessionOutput};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use signaling_core::{Cause, Close, Frame, Session, SessionInput, SessionOutput};
 use tokio::sync::mpsc;
 use tokio::time::{Sleep, timeout};
-use tokio_tungstenite::client_async_with_config;
-use tokio_tungstenite::tungstenite::http::Uri;
-use tokio_tungstenite::tungstenite::protocol::Role;
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::client::Endpoint;
 use crate::config::ClientConfig;
+use crate::dial::{ClientWire, Target, Unmade, dial};
 use crate::events::EventQueue;
 use crate::mailbox::Mailbox;
-use crate::paced::Paced;
-use crate::wire::{self, Ended, Wire};
+use crate::wire::Ended;
 
 /// What the connection may tell the session before other tasks get their turn.
 const STEPS_PER_TURN: usize = 8;
 
-/// Whatever carries the bytes.
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
-type ClientWire = Wire<Box<dyn Stream>>;
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Connects the session, and drives it through all its connections until its handle is dropped.
@@ -60,18 +50,12 @@ struct Driver<C: Session> {
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
-/// Where the connection goes, and its limits.
-struct Target {
-    endpoint: Endpoint,
-    config: ClientConfig,
-}
-
 /// What there is of a connection.
 enum Link {
     /// Nothing, until the session asks for it.
     Absent,
     /// It is being made.
-    Dialling(BoxFuture<Result<ClientWire, Ended>>),
+    Dialling(BoxFuture<Result<ClientWire, Unmade>>),
     /// It stands.
     Standing(Box<Line>),
 }
@@ -135,7 +119,7 @@ impl<C: Session> Driver<C> {
                 ready!(self.events.poll_room(cx));
                 match ready!(dial.as_mut().poll(cx)) {
                     Ok(wire) => self.open(wire),
-                    Err(ended) => self.end(&ended),
+                    Err(unmade) => self.fail(unmade),
                 }
             }
             Link::Standing(line) => match ready!(line.poll(cx, &self.events)) {
@@ -154,12 +138,18 @@ impl<C: Session> Driver<C> {
         self.input(SessionInput::Opened);
     }
 
+    fn fail(&mut self, Unmade { close, cause }: Unmade) {
+        self.link = Link::Absent;
+        self.input(SessionInput::Closed { close, cause });
+    }
+
     fn end(&mut self, ended: &Ended) {
         self.part(ended);
-        self.input(SessionInput::Closed(match ended {
-            Ended::ByUs(close) | Ended::ByPeer(close) => close.clone(),
-            Ended::Lost(reason) => Close::abnormal(reason),
-        }));
+        let (close, cause) = match ended {
+            Ended::ByUs(close) | Ended::ByPeer(close) => (close.clone(), Cause::Closed),
+            Ended::Lost(reason) => (Close::abnormal(reason), Cause::Lost),
+        };
+        self.input(SessionInput::Closed { close, cause });
     }
 
     /// Lets go of the connection; one that did not break off takes its leave.
@@ -205,7 +195,9 @@ impl<C: Session> Driver<C> {
     fn close(&mut self, close: Close) {
         match &mut self.link {
             Link::Absent => {}
-            Link::Dialling(dial) => *dial = Box::pin(ready(Err(Ended::ByUs(close)))),
+            Link::Dialling(dial) => {
+                *dial = Box::pin(ready(Err(Unmade { close, cause: Cause::Closed })));
+            }
             Link::Standing(line) => line.mailbox.close(close),
         }
     }
@@ -229,54 +221,4 @@ impl Line {
 async fn farewell(line: Box<Line>, owed: Option<Close>, target: Arc<Target>) {
     let Line { wire, mailbox } = *line;
     let _ = timeout(target.config.close_timeout, wire.farewell(&mailbox, owed)).await;
-}
-
-/// Makes the connection, or says in one sentence why it cannot be made.
-async fn dial(target: Arc<Target>) -> Result<ClientWire, Ended> {
-    let Target { endpoint, config } = &*target;
-    match endpoint {
-        Endpoint::Local(server) => {
-            let stream = server.open().ok_or_else(|| Ended::Lost("The server is gone".into()))?;
-            let limits = wire::config(config.max_message_bytes, config.outbox_bytes);
-            Ok(Wire::from_raw(Box::new(stream) as _, Role::Client, limits).await)
-        }
-        Endpoint::Url(url) => match timeout(config.connect_timeout, dial_url(url, config)).await {
-            Ok(dialled) => dialled.map_err(|why| format!("Cannot connect to {url}: {why}")),
-            Err(_) => Err(format!("Cannot connect to {url}: no answer in time")),
-        }
-        .map_err(Ended::Lost),
-    }
-}
-
-async fn dial_url(url: &str, config: &ClientConfig) -> Result<ClientWire, String> {
-    let uri: Uri = url.parse().map_err(|_| "not a URL")?;
-    let (host, port) = address(&uri)?;
-    let stream = TcpStream::connect((host, port)).await.map_err(|error| unreachable(&error))?;
-    // Small messages must not wait for the acknowledgement of earlier ones.
-    let _ = stream.set_nodelay(true);
-    let limits = wire::config(config.max_message_bytes, config.outbox_bytes);
-    let stream = Paced::new(Box::new(stream) as Box<dyn Stream>);
-    match client_async_with_config(&uri, stream, Some(limits)).await {
-        Ok((socket, _)) => Ok(Wire::new(socket, Role::Client)),
-        Err(Error::Http(answer)) => Err(format!("the server answered HTTP {}", answer.status())),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-fn address(uri: &Uri) -> Result<(&str, u16), &'static str> {
-    match uri.scheme_str() {
-        Some("ws") => {}
-        Some("wss") => return Err("wss:// is not supported, use ws://"),
-        _ => return Err("not a ws:// URL"),
-    }
-    let host = uri.host().filter(|host| !host.is_empty()).ok_or("the URL names no host")?;
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    Ok((host, uri.port_u16().unwrap_or(80)))
-}
-
-fn unreachable(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => "connection refused".into(),
-        _ => error.to_string(),
-    }
 }

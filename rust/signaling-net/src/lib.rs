@@ -6,7 +6,7 @@
 //! - `hub`: the machine, its lock, and what every connection does under it.
 //! - `listener`, `accept`: the port, and the way in.
 //! - `connection`: one connection, from its handshake to its end.
-//! - `client`, `driver`: the same for a client's session.
+//! - `client`, `driver`, `dial`: the same for a client's session, and how it connects.
 //! - `wire`: one WebSocket, on either side.
 //! - `local`: connections through memory.
 //! - `mailbox`, `notices`, `events`, `config`: the queues and the limits.
@@ -34,6 +34,7 @@ mod accept;
 mod client;
 mod config;
 mod connection;
+mod dial;
 mod driver;
 mod events;
 mod hub;

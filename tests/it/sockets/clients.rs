@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use signaling_core::Close;
+use signaling_core::{Cause, Close};
 use signaling_net::{ClientConfig, ClientHandle, Endpoint, Listener, QueueFull, connect};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -35,8 +35,8 @@ pub(super) async fn events(client: &ClientHandle<Guest>, count: usize) -> Vec<Ev
 }
 
 /// The client that never gets a connection is told why.
-async fn check_refused(client: &ClientHandle<Guest>, reason: &str) {
-    assert_eq!(events(client, 1).await, [Event::Closed(Close::abnormal(reason))]);
+async fn check_failed(client: &ClientHandle<Guest>, cause: Cause, reason: &str) {
+    assert_eq!(events(client, 1).await, [Event::Failed(cause, Close::abnormal(reason))]);
 }
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn a_refused_connection_is_told_with_its_reason() {
     let port = Listener::bind("127.0.0.1", 0).unwrap().local_addr().port();
     let url = format!("ws://127.0.0.1:{port}");
     let reason = format!("Cannot connect to {url}: connection refused");
-    check_refused(&join(&url), &reason).await;
+    check_failed(&join(&url), Cause::Unreachable, &reason).await;
 }
 
 #[tokio::test]
@@ -81,7 +81,8 @@ async fn what_is_not_a_websocket_url_is_refused_with_the_reason() {
         ("", "not a URL"),
         ("ws://:9080", "the URL names no host"),
     ] {
-        check_refused(&join(url), &format!("Cannot connect to {url}: {why}")).await;
+        let reason = format!("Cannot connect to {url}: {why}");
+        check_failed(&join(url), Cause::Unreachable, &reason).await;
     }
 }
 
@@ -99,10 +100,23 @@ async fn serve_bytes(answer: &'static [u8]) -> String {
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_no_websocket_is_told_apart() {
-    let url = serve_bytes(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").await;
-    let reason = format!("Cannot connect to {url}: the server answered HTTP 404 Not Found");
-    check_refused(&join(&url), &reason).await;
+async fn a_server_that_speaks_no_http_counts_as_unreachable() {
+    let url = serve_bytes(b"SSH-2.0-OpenSSH_9.6\r\n\r\n").await;
+    let events = events(&join(&url), 1).await;
+    assert!(matches!(events[..], [Event::Failed(Cause::Unreachable, _)]), "{events:?}");
+}
+
+#[tokio::test]
+async fn an_error_of_http_is_told_with_its_status() {
+    for (status, answer) in [
+        (403, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"),
+        (404, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
+    ] {
+        let url = serve_bytes(answer.as_bytes()).await;
+        let line = answer["HTTP/1.1 ".len()..].lines().next().unwrap();
+        let reason = format!("Cannot connect to {url}: the server answered HTTP {line}");
+        check_failed(&join(&url), Cause::Refused { status }, &reason).await;
+    }
 }
 
 #[tokio::test]
@@ -110,7 +124,8 @@ async fn a_server_that_does_not_answer_is_given_up() {
     let url = serve_bytes(b"").await;
     let config = ClientConfig { connect_timeout: Duration::from_millis(50), ..Default::default() };
     let client = start(url.clone(), Guest::default(), config);
-    check_refused(&client, &format!("Cannot connect to {url}: no answer in time")).await;
+    let reason = format!("Cannot connect to {url}: no answer in time");
+    check_failed(&client, Cause::Unreachable, &reason).await;
 }
 
 #[tokio::test]
@@ -153,7 +168,7 @@ async fn next_close(socket: &mut WebSocketStream<TcpStream>) -> Option<CloseFram
 async fn a_connection_that_breaks_off_is_told_as_abnormal() {
     let (client, socket) = pair(ClientConfig::default()).await;
     drop(socket);
-    let closed = Event::Closed(Close::abnormal("Connection lost"));
+    let closed = Event::Failed(Cause::Lost, Close::abnormal("Connection lost"));
     assert_eq!(events(&client, 1).await, [closed]);
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use signaling_core::timers::Timers;
 use signaling_core::{
-    Close, ConnId, Frame, Input, Output, Server, Session, SessionInput, SessionOutput,
+    Cause, Close, ConnId, Frame, Input, Output, Server, Session, SessionInput, SessionOutput,
 };
 use tokio::sync::oneshot;
 
@@ -148,6 +148,7 @@ pub(super) enum Event {
     Opened,
     Heard(String),
     Closed(Close),
+    Failed(Cause, Close),
 }
 
 impl Guest {
@@ -187,9 +188,12 @@ impl Session for Guest {
             SessionInput::Frame(Frame::Text(text)) => {
                 SessionOutput::Event(Event::Heard(text.to_owned()))
             }
-            SessionInput::Closed(close) => {
+            SessionInput::Closed { close, cause } => {
                 self.returns = self.absence.map(|absence| now + absence);
-                SessionOutput::Event(Event::Closed(close))
+                SessionOutput::Event(match cause {
+                    Cause::Closed => Event::Closed(close),
+                    cause => Event::Failed(cause, close),
+                })
             }
             SessionInput::Request(Request::Say(text)) => SessionOutput::Send(text.into()),
             SessionInput::Request(Request::Leave) => SessionOutput::Close(Close::new(1000, "Bye")),

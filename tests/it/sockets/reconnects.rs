@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use signaling_core::Close;
+use signaling_core::{Cause, Close};
 use signaling_net::{ClientConfig, ClientHandle, Endpoint, Listener, connect};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -42,7 +42,7 @@ fn start(url: &str, guest: Guest) -> ClientHandle<Guest> {
 }
 
 fn lost() -> Event {
-    Event::Closed(Close::abnormal("Connection lost"))
+    Event::Failed(Cause::Lost, Close::abnormal("Connection lost"))
 }
 
 /// Nobody listens there.
@@ -69,9 +69,10 @@ async fn each_failure_to_connect_is_told_until_one_succeeds() {
     let port = free_port();
     let url = format!("ws://127.0.0.1:{port}");
     let client = start(&url, Guest::returning_after(Duration::from_millis(1)));
-    let refused = Close::abnormal(&format!("Cannot connect to {url}: connection refused"));
+    let reason = format!("Cannot connect to {url}: connection refused");
+    let refused = Event::Failed(Cause::Unreachable, Close::abnormal(&reason));
     for _ in 0..3 {
-        assert_eq!(events(&client, 1).await[0], Event::Closed(refused.clone()));
+        assert_eq!(events(&client, 1).await[0], refused);
     }
     let host = Host::bind(port).await;
     let _socket = host.accept().await;
@@ -146,7 +147,7 @@ async fn a_local_client_comes_back_while_the_server_runs() {
     assert_eq!(events(&client, 2).await, [expelled, Event::Opened]);
 
     server.shutdown();
-    let gone = Event::Closed(Close::abnormal("The server is gone"));
+    let gone = Event::Failed(Cause::Unreachable, Close::abnormal("The server is gone"));
     assert_eq!(events(&client, 2).await[..2], [Event::Closed(Close::shutting_down()), gone]);
 }
 

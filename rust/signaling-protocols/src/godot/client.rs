@@ -143,7 +143,9 @@ impl Session for GodotSession {
             (State::Open, SessionInput::Frame(frame)) => self.receive(frame),
             (State::Open, SessionInput::Request(request)) => self.request(request),
             (State::Connecting, SessionInput::Request(ClientRequest::Close)) => self.close(),
-            (State::Connecting | State::Open, SessionInput::Closed(close)) => self.end(&close),
+            (State::Connecting | State::Open, SessionInput::Closed { close, .. }) => {
+                self.end(&close)
+            }
             _ => {}
         }
     }
@@ -250,6 +252,8 @@ fn length(frame: Frame<'_>) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use signaling_core::Cause;
+
     use super::*;
 
     fn step(
@@ -365,7 +369,8 @@ mod tests {
     #[test]
     fn the_end_of_the_connection_is_told_once() {
         let mut session = opened();
-        let closed = || SessionInput::Closed(Close::new(4000, "Lobby is sealed"));
+        let close = Close::new(4000, "Lobby is sealed");
+        let closed = || SessionInput::Closed { close: close.clone(), cause: Cause::Closed };
         let told = SessionOutput::Event(ClientEvent::Disconnected {
             code: 4000,
             reason: "Lobby is sealed".into(),
