@@ -8,9 +8,9 @@ use signaling_net::{ClientConfig, ClientHandle, Endpoint, Listener, QueueFull, c
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_tungstenite::{WebSocketStream, accept_async};
 
 use super::hall::{Event, Guest, Request};
@@ -155,6 +155,18 @@ async fn pair(config: ClientConfig) -> (ClientHandle<Guest>, WebSocketStream<Tcp
     let socket = soon(accept_async(stream)).await.unwrap();
     assert_eq!(events(&client, 1).await, [Event::Opened]);
     (client, socket)
+}
+
+#[tokio::test]
+async fn pings_are_answered_and_told_to_nobody() {
+    let (client, mut socket) = pair(ClientConfig::default()).await;
+    for number in 0..20 {
+        let payload = Bytes::from(vec![number]);
+        soon(socket.send(Message::Ping(payload.clone()))).await.unwrap();
+        assert_eq!(soon(socket.next()).await.unwrap().unwrap(), Message::Pong(payload));
+    }
+    soon(socket.send("hello".into())).await.unwrap();
+    assert_eq!(events(&client, 1).await, [Event::Heard("hello".into())]);
 }
 
 async fn next_close(socket: &mut WebSocketStream<TcpStream>) -> Option<CloseFrame> {
