@@ -26,7 +26,8 @@ fn cells(row: &str) -> Vec<String> {
 fn frames(heading: &str) -> Vec<(String, String)> {
     let frame = |row: Vec<String>| {
         let kind: u64 = row[0].parse().unwrap();
-        let id = row[2].parse().unwrap_or(u64::from(!row[2].starts_with("who set it")) * 3);
+        let id =
+            row[2].parse().unwrap_or_else(|_| if row[2].starts_with("who set it") { 0 } else { 3 });
         let data = row[3].trim_matches('`');
         (row[1].clone(), json!({"type": kind, "id": id, "data": data}).to_string())
     };
