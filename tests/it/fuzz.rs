@@ -9,7 +9,9 @@ use rand::seq::{IndexedRandom, IteratorRandom};
 use rand::{RngExt, SeedableRng};
 use signaling_core::{ConnId, Frame, Input, PeerId, Server, Session, SessionInput};
 use signaling_protocols::godot::wire::{ClientMessage, ServerMessage, escape};
-use signaling_protocols::godot::{GodotServer, GodotSession, RelayKind, Settings, Topology};
+use signaling_protocols::godot::{
+    GodotServer, GodotSession, RelayKind, SessionOptions, Settings, Topology,
+};
 
 const GODOT_FRAMES: [&str; 8] = [
     r#"{"type":0,"id":0,"data":""}"#,
@@ -35,7 +37,7 @@ fn no_frame_upsets_the_godot_protocol() {
     let mut rng = StdRng::seed_from_u64(1);
     let now = Instant::now();
     let mut server = GodotServer::new(Settings::default(), StdRng::seed_from_u64(1));
-    let mut session = GodotSession::new(None);
+    let mut session = GodotSession::new(SessionOptions::default(), StdRng::seed_from_u64(1));
     session.handle_input(now, SessionInput::Opened);
     for round in 0..ROUNDS {
         let frame = GODOT_FRAMES.choose(&mut rng).expect("not empty");

@@ -137,6 +137,8 @@ pub(crate) struct SignalingClient {
 
     state: State,
     id: Option<PeerId>,
+    /// What the session knows our connections to others by.
+    generation: u64,
     session: Option<Session>,
     /// Counts sessions, so that what an old one still has to tell is not told.
     epoch: u64,
@@ -464,7 +466,10 @@ impl SignalingClient {
             return Error::ERR_UNCONFIGURED;
         }
         match u64::try_from(id).ok().and_then(PeerId::new) {
-            Some(to) => self.request(ClientRequest::Relay { kind, to, data }),
+            Some(to) => {
+                let generation = self.generation;
+                self.request(ClientRequest::Relay { generation, kind, to, data })
+            }
             None => Error::ERR_INVALID_PARAMETER,
         }
     }
@@ -528,10 +533,13 @@ impl SignalingClient {
             ClientEvent::Opened => {
                 self.session.iter_mut().for_each(Session::opened);
             }
-            ClientEvent::Identified { id, .. } => self.id = Some(*id),
+            ClientEvent::Identified { id, generation, .. } => {
+                self.id = Some(*id);
+                self.generation = *generation;
+            }
             ClientEvent::LobbyJoined { .. } => self.state = State::Joined,
             ClientEvent::Sealed => self.sealed = true,
-            ClientEvent::Disconnected { code, reason } => {
+            ClientEvent::Disconnected { code, reason, .. } => {
                 let joined = self.state == State::Joined;
                 self.state = if joined { State::Left } else { State::Failed };
                 self.code = (*code).into();
@@ -545,7 +553,7 @@ impl SignalingClient {
     /// What an event means to the WebRTC connections. Nothing is borrowed while the engine is
     /// called, because it emits signals.
     fn connect_peers(this: &mut Gd<Self>, event: &ClientEvent) {
-        if let ClientEvent::Identified { id, topology } = event {
+        if let ClientEvent::Identified { id, topology, .. } = event {
             return Self::replace_mesh(this, *id, *topology);
         }
         let mesh = this.bind().connections.clone();
@@ -572,7 +580,7 @@ impl SignalingClient {
         let api = self.base().get_multiplayer()?;
         let mut configuration = self.rtc_configuration.duplicate_shallow();
         configuration.set("iceServers", &self.ice_servers);
-        let mesh = Mesh::new(id, topology, configuration, api, session.handle());
+        let mesh = Mesh::new(id, topology, self.generation, configuration, api, session.handle());
         Some(Rc::new(mesh))
     }
 }
@@ -585,11 +593,10 @@ fn tell(client: &Gd<SignalingClient>, event: ClientEvent) {
     let mut signals = client.signals();
     let int = |id: PeerId| i64::from(id.get());
     match event {
-        ClientEvent::Opened | ClientEvent::Malformed { .. } => {}
-        ClientEvent::Identified { id, topology } => {
+        ClientEvent::Identified { id, topology, .. } => {
             signals.connected().emit(int(id), topology == Topology::Mesh);
         }
-        ClientEvent::LobbyJoined { lobby } => signals.lobby_joined().emit(&lobby),
+        ClientEvent::LobbyJoined { lobby, .. } => signals.lobby_joined().emit(&lobby),
         ClientEvent::Sealed => signals.lobby_sealed().emit(),
         ClientEvent::PeerConnected { id } => signals.peer_connected().emit(int(id)),
         ClientEvent::PeerDisconnected { id } => signals.peer_disconnected().emit(int(id)),
@@ -598,9 +605,11 @@ fn tell(client: &Gd<SignalingClient>, event: ClientEvent) {
         ClientEvent::Candidate { from, mid, index, sdp } => {
             signals.candidate_received().emit(int(from), &mid, i64::from(index), &sdp);
         }
-        ClientEvent::Disconnected { code, reason } => {
+        ClientEvent::Disconnected { code, reason, .. } => {
             signals.disconnected().emit(i64::from(code), &reason);
         }
+        // The others belong to the extended protocol, or mean nothing to the game.
+        _ => {}
     }
 }
 

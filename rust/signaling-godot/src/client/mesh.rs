@@ -33,6 +33,8 @@ const MAX_EARLY_CANDIDATES: usize = 64;
 pub(super) struct Mesh {
     id: PeerId,
     topology: Topology,
+    /// What the session knows our connections by.
+    generation: u64,
     peer: Gd<WebRtcMultiplayerPeer>,
     api: Gd<MultiplayerApi>,
     configuration: VarDictionary,
@@ -57,6 +59,7 @@ impl Mesh {
     pub(super) fn new(
         id: PeerId,
         topology: Topology,
+        generation: u64,
         configuration: VarDictionary,
         api: Gd<MultiplayerApi>,
         signaling: Weak<ClientHandle<GodotSession>>,
@@ -70,6 +73,7 @@ impl Mesh {
         Self {
             id,
             topology,
+            generation,
             peer,
             api,
             configuration,
@@ -213,7 +217,8 @@ impl Mesh {
         }
         let Some(signaling) = self.signaling.upgrade() else { return };
         // A queue this full belongs to a server that does not read; that connection ends anyway.
-        let _ = signaling.request(ClientRequest::Relay { kind, to, data });
+        let generation = self.generation;
+        let _ = signaling.request(ClientRequest::Relay { generation, kind, to, data });
     }
 
     /// Lets go of a peer that left before it described itself. Any other is connected, or may be

@@ -3,8 +3,12 @@
 use std::rc::{Rc, Weak};
 
 use godot::global::Error;
+use rand::SeedableRng;
+use rand::rngs::{StdRng, SysRng};
 use signaling_net::{ClientConfig, ClientHandle, Endpoint};
-use signaling_protocols::godot::{ClientEvent, ClientRequest, GodotSession, Join};
+use signaling_protocols::godot::{
+    ClientEvent, ClientRequest, GodotSession, Join, Protocol, SessionOptions,
+};
 
 use crate::runtime;
 
@@ -32,10 +36,14 @@ impl Session {
     /// that a busy main thread does not miss the deadline.
     ///
     /// # Errors
-    /// `ERR_CANT_CREATE` when there is no network thread.
+    /// `ERR_CANT_CREATE` when there is no network thread, or no randomness.
     pub(super) fn connect(endpoint: Endpoint, join: Join, autojoin: bool) -> Result<Self, Error> {
         let runtime = runtime::handle().map_err(|_| Error::ERR_CANT_CREATE)?;
-        let machine = GodotSession::new(autojoin.then(|| join.clone()));
+        let rng = StdRng::try_from_rng(&mut SysRng).map_err(|_| Error::ERR_CANT_CREATE)?;
+        let auto_join = autojoin.then(|| join.clone());
+        let options =
+            SessionOptions { protocol: Protocol::Plain, auto_join, ..SessionOptions::default() };
+        let machine = GodotSession::new(options, rng);
         let handle = signaling_net::connect(&runtime, endpoint, machine, ClientConfig::default());
         let joining = if autojoin { Joining::Asked } else { Joining::NotAsked };
         Ok(Self { handle: Rc::new(handle), join, joining, open: false, closing: false })

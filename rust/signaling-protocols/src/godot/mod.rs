@@ -16,7 +16,10 @@ mod refusal;
 pub mod server;
 pub mod wire;
 
-pub use client::{ClientEvent, ClientRequest, GodotSession, Join};
+pub use client::{
+    Answer, ClientEvent, ClientRequest, ClientState, GodotSession, Join, Protocol, Refusal,
+    SessionOptions,
+};
 pub use server::{GodotServer, LobbyInfo, ServerCommand, ServerNotice, Settings};
 pub use wire::RelayKind;
 

@@ -2,6 +2,7 @@
 
 use signaling_core::Close;
 
+use super::extended::Problem;
 use super::wire::Malformed;
 
 /// A protocol error, or the end of something that the connection depended on. No error message is
@@ -54,4 +55,19 @@ pub(super) fn dismissal(reason: &str) -> Close {
 /// The regular end of a sealed lobby.
 pub(super) fn seal_complete() -> Close {
     Close::new(1000, "Seal complete")
+}
+
+/// What a close of the plain protocol means to a client, where the extended one has a name for it.
+pub(super) fn problem(close: &Close) -> Option<Problem> {
+    const NAMED: [(Refusal, Problem); 7] = [
+        (Refusal::TooManyPeers, Problem::ServerFull),
+        (Refusal::TooManyLobbies, Problem::ServerFull),
+        (Refusal::NoSuchLobby, Problem::NotFound),
+        (Refusal::LobbySealed, Problem::Sealed),
+        (Refusal::AlreadyInLobby, Problem::InLobby),
+        (Refusal::NotHost, Problem::NotHost),
+        (Refusal::HostGone, Problem::HostLeft),
+    ];
+    let is_it = |refusal: Refusal| close.code == ERROR && *close.reason == refusal.to_string();
+    NAMED.iter().find(|(refusal, _)| is_it(*refusal)).map(|(_, problem)| *problem)
 }
