@@ -55,6 +55,12 @@ impl<K: Ord + Hash + Clone> Buckets<K> {
         Self { full: Timers::default(), capacity }
     }
 
+    /// Whether [`Buckets::take`] would be granted a token.
+    pub fn has_token(&self, key: &K, now: Instant, rate: &Rate) -> bool {
+        let mut bucket = Bucket { full_at: self.full.get(key).unwrap_or(now) };
+        bucket.take(now, rate)
+    }
+
     /// Takes a token from this key's bucket; false when there is none, which costs nothing.
     pub fn take(&mut self, key: &K, now: Instant, rate: &Rate) -> bool {
         while self.full.pop_due(now).is_some() {}

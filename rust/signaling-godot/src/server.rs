@@ -160,6 +160,11 @@ impl SignalingServer {
     #[signal]
     fn lobby_created(lobby: GString);
 
+    /// Emitted when a lobby has another host, other ids for its peers, or its host has changed it:
+    /// see [method get_lobbies].
+    #[signal]
+    fn lobby_changed(lobby: GString);
+
     /// Emitted when the host has sealed its lobby: nobody can join it any more, and it ends after
     /// [member seal_timeout].
     #[signal]
@@ -232,12 +237,16 @@ impl SignalingServer {
     /// dictionary with the keys
     ///
     /// - `name` ([String]), the code that others join with;
-    /// - `host` ([int]), the host's id, always 1;
+    /// - `host` ([int]), the host's id, 1 unless another has taken over in a mesh;
     /// - `members` ([PackedInt32Array]), the ids of all peers in the order in which they joined,
     ///   the host included;
     /// - `mesh` ([bool]), `true` if every peer connects to every other, `false` if all connect to
     ///   the host only;
     /// - `sealed` ([bool]), `true` if nobody can join any more;
+    /// - `public` ([bool]), `true` if it is in lists;
+    /// - `locked` ([bool]), `true` if nobody can join for now;
+    /// - `has_password` ([bool]), `true` if a password is needed;
+    /// - `max_players` ([int]), how many peers may be in it;
     /// - `age` ([float]), seconds since it was created.
     #[func]
     fn get_lobbies(&self) -> Array<VarDictionary> {
@@ -427,8 +436,11 @@ fn tell(server: &Gd<SignalingServer>, told: Told) {
     match told {
         Told::Started(port) => signals.started().emit(i64::from(port)),
         Told::Stopped => signals.stopped().emit(),
-        Told::Notice(ServerNotice::LobbyCreated { lobby, .. }) => {
-            signals.lobby_created().emit(&text(&lobby));
+        Told::Notice(ServerNotice::LobbyCreated { info }) => {
+            signals.lobby_created().emit(&text(&info.name));
+        }
+        Told::Notice(ServerNotice::LobbyChanged { info }) => {
+            signals.lobby_changed().emit(&text(&info.name));
         }
         Told::Notice(ServerNotice::LobbySealed { lobby }) => {
             signals.lobby_sealed().emit(&text(&lobby));
@@ -450,10 +462,14 @@ fn describe(lobby: &LobbyInfo) -> VarDictionary {
         lobby.members.iter().map(|peer| peer.get().cast_signed()).collect();
     vdict! {
         "name" => &*lobby.name,
-        "host" => PeerId::HOST.get(),
+        "host" => lobby.host.get(),
         "members" => &members,
         "mesh" => lobby.topology == Topology::Mesh,
         "sealed" => lobby.sealed,
+        "public" => lobby.is_public,
+        "locked" => lobby.is_locked,
+        "has_password" => lobby.has_password,
+        "max_players" => to_int(lobby.max_players),
         "age" => lobby.created.elapsed().as_secs_f64(),
     }
 }

@@ -85,8 +85,11 @@ fn log_waiting(server: &ServerHandle<GodotServer>) {
 
 fn log_notice(notice: &ServerNotice) {
     match notice {
-        ServerNotice::LobbyCreated { lobby, topology, .. } => {
-            tracing::debug!(%lobby, ?topology, "lobby created");
+        ServerNotice::LobbyCreated { info } => {
+            tracing::debug!(lobby = %info.name, topology = ?info.topology, "lobby created");
+        }
+        ServerNotice::LobbyChanged { info } => {
+            tracing::debug!(lobby = %info.name, host = %info.host, "lobby changed");
         }
         ServerNotice::PeerJoined { lobby, peer } => tracing::debug!(%lobby, %peer, "peer joined"),
         ServerNotice::PeerLeft { lobby, peer } => tracing::debug!(%lobby, %peer, "peer left"),

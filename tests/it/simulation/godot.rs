@@ -160,7 +160,7 @@ impl World {
                 format!(r#"{{"type":{kind},"id":{to},"data":"{}"}}"#, self.rng.random::<u64>())
             }
             17 => r#"{"type":0,"id":0,"data":""}"#.to_owned(),
-            18 => format!(r#"{{"type":{},"id":0,"data":""}}"#, self.rng.random_range(0..9)),
+            18 => format!(r#"{{"type":{},"id":0,"data":""}}"#, self.rng.random_range(0..8)),
             _ => "garbage".to_owned(),
         }
     }
@@ -222,17 +222,11 @@ impl World {
 
     fn notice(&mut self, notice: ServerNotice) {
         match notice {
-            ServerNotice::LobbyCreated { lobby: name, topology, at: created } => {
-                self.names.push(name.clone());
-                let info = LobbyInfo {
-                    name: name.clone(),
-                    topology,
-                    sealed: false,
-                    created,
-                    members: Vec::new(),
-                };
-                assert_eq!(self.told.insert(name, info), None, "a name is used once");
+            ServerNotice::LobbyCreated { info } => {
+                self.names.push(info.name.clone());
+                assert_eq!(self.told.insert(info.name.clone(), *info), None, "a name is used once");
             }
+            ServerNotice::LobbyChanged { info } => panic!("nobody can change {info:?}"),
             ServerNotice::PeerJoined { lobby, peer } => self.listed(&lobby).members.push(peer),
             ServerNotice::PeerLeft { lobby, peer } => {
                 let members = &mut self.listed(&lobby).members;

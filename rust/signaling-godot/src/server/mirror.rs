@@ -26,15 +26,8 @@ impl Mirror {
     /// Takes one notice into account.
     pub(super) fn apply(&mut self, notice: &ServerNotice) {
         match notice {
-            ServerNotice::LobbyCreated { lobby, topology, at } => {
-                let info = LobbyInfo {
-                    name: lobby.clone(),
-                    topology: *topology,
-                    sealed: false,
-                    created: *at,
-                    members: Vec::new(),
-                };
-                self.lobbies.insert(lobby.clone(), info);
+            ServerNotice::LobbyCreated { info } | ServerNotice::LobbyChanged { info } => {
+                self.lobbies.insert(info.name.clone(), LobbyInfo::clone(info));
             }
             ServerNotice::PeerJoined { lobby, peer } => {
                 self.change(lobby, |info| info.members.push(*peer));
@@ -66,6 +59,8 @@ impl Mirror {
             notices.extend(joined(info, known.map_or(&[][..], |known| &known.members)));
             let sealed = info.sealed && !known.is_some_and(|known| known.sealed);
             notices.extend(sealed.then(|| ServerNotice::LobbySealed { lobby: info.name.clone() }));
+            let is_same = known.is_some_and(|known| are_settings_same(known, info));
+            notices.extend((known.is_some() && !is_same).then(|| changed(info)));
         }
         notices
     }
@@ -78,11 +73,18 @@ impl Mirror {
 }
 
 fn created(info: &LobbyInfo) -> ServerNotice {
-    ServerNotice::LobbyCreated {
-        lobby: info.name.clone(),
-        topology: info.topology,
-        at: info.created,
-    }
+    let info = LobbyInfo { members: Vec::new(), sealed: false, ..info.clone() };
+    ServerNotice::LobbyCreated { info: Box::new(info) }
+}
+
+fn changed(info: &LobbyInfo) -> ServerNotice {
+    ServerNotice::LobbyChanged { info: Box::new(info.clone()) }
+}
+
+/// Whether two states of a lobby differ in nothing that has notices of its own.
+fn are_settings_same(known: &LobbyInfo, info: &LobbyInfo) -> bool {
+    let (members, sealed) = (info.members.clone(), info.sealed);
+    LobbyInfo { members, sealed, ..known.clone() } == *info
 }
 
 fn closed(info: &LobbyInfo) -> ServerNotice {
@@ -104,12 +106,25 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use signaling_protocols::godot::Topology;
+    use signaling_protocols::godot::extended::Object;
 
     use super::*;
 
     fn info(name: &str, created: Instant, sealed: bool, members: &[u64]) -> LobbyInfo {
-        let members = members.iter().filter_map(|id| PeerId::new(*id)).collect();
-        LobbyInfo { name: name.into(), topology: Topology::Mesh, sealed, created, members }
+        let members: Vec<_> = members.iter().filter_map(|id| PeerId::new(*id)).collect();
+        LobbyInfo {
+            name: name.into(),
+            topology: Topology::Mesh,
+            sealed,
+            created,
+            host: members.last().copied().unwrap_or(PeerId::HOST),
+            members,
+            max_players: 8,
+            is_public: true,
+            is_locked: false,
+            has_password: false,
+            metadata: Object::default(),
+        }
     }
 
     fn mirror(lobbies: &[LobbyInfo]) -> Mirror {

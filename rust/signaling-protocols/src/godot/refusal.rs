@@ -36,6 +36,9 @@ pub(super) enum Refusal {
     NotJoined,
     #[error("Room host has disconnected")]
     HostGone,
+    // What only lobbies of the extended protocol know.
+    #[error("{}", .0.sentence())]
+    Problem(Problem),
 }
 
 /// The code of every close that is an error of the protocol.
@@ -47,9 +50,9 @@ impl From<Refusal> for Close {
     }
 }
 
-/// A close that the embedding program asked for, in its own words.
-pub(super) fn dismissal(reason: &str) -> Close {
-    Close::new(ERROR, reason)
+/// A close that tells why in other words: an error message's, or the embedding program's.
+pub(super) fn refused(message: &str) -> Close {
+    Close::new(ERROR, message)
 }
 
 /// The regular end of a sealed lobby.

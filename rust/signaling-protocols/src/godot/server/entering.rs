@@ -1,0 +1,245 @@
+//! Creating and joining lobbies.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use signaling_core::PeerId;
+use signaling_core::code;
+
+use super::lobby::{Guest, Identity, Lobby, Member};
+use super::notice::{LobbyInfo, ServerNotice};
+use super::requests::{Outcome, Refused};
+use super::session::SessionId;
+use super::{GUESSES, GodotServer, Place, Timer};
+use crate::godot::extended::{
+    Filter, LobbyEntry, LobbyOptions, Object, Problem, Query, ServerEvent,
+};
+use crate::godot::wire::ServerMessage;
+
+impl GodotServer {
+    pub(super) fn create(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        options: LobbyOptions,
+        me: Object,
+    ) -> Outcome {
+        self.outside(id)?;
+        if self.lobbies.len() >= self.settings.max_lobbies {
+            return Err(Problem::ServerFull.into());
+        }
+        let max = self.settings.max_metadata_bytes;
+        if options.metadata.to_string().len() > max {
+            let why = format!("`metadata` must be JSON of at most {max} bytes and 32 levels");
+            return Err(Refused::invalid(why));
+        }
+        let Some(session) = self.sessions.get(id) else { return Err(Problem::Lost.into()) };
+        let edition = Some(session.edition.clone());
+        let host = session.member(id, me);
+        let taken = |name: &str| self.lobbies.contains_key(name);
+        let name: Arc<str> = code::draw(&mut self.rng, options.code_length, taken).into();
+        let password = &options.password;
+        self.found(Lobby {
+            max_players: options.max_players,
+            is_public: options.is_public,
+            password: (!password.is_empty()).then(|| self.passwords.seal(password)),
+            metadata: options.metadata,
+            host_policy: options.host_policy,
+            edition,
+            ..Lobby::plain(name, options.topology, host, now)
+        });
+        self.view_of(id)
+    }
+
+    pub(super) fn enter(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        code: &str,
+        password: &str,
+        me: Object,
+    ) -> Outcome {
+        self.outside(id)?;
+        let Some(session) = self.sessions.get(id) else { return Err(Problem::Lost.into()) };
+        let address = session.address.clone();
+        if !self.guesses.has_token(&address, now, &GUESSES) {
+            return Err(Problem::RateLimited.into());
+        }
+        let checked = self.check_entry(id, code, password);
+        if let Err(Problem::NotFound | Problem::WrongPassword) = checked {
+            self.count_guess(&address, now);
+        }
+        self.enter_lobby(id, &checked?, me)
+    }
+
+    /// Whether a session may join the lobby with this code; its name.
+    fn check_entry(&self, id: SessionId, code: &str, password: &str) -> Result<Arc<str>, Problem> {
+        let session = self.sessions.get(id).ok_or(Problem::Lost)?;
+        let lobby = self.lobby_of_code(code).ok_or(Problem::NotFound)?;
+        if lobby.sealed {
+            return Err(Problem::Sealed);
+        }
+        if lobby.edition.as_ref().is_some_and(|edition| *edition != session.edition) {
+            return Err(Problem::WrongVersion);
+        }
+        lobby.admits(&session.identity())?;
+        if lobby.is_locked {
+            return Err(Problem::Locked);
+        }
+        match &lobby.password {
+            Some(sealed) if !self.passwords.opens(sealed, password) => Err(Problem::WrongPassword),
+            _ => Ok(lobby.name.clone()),
+        }
+    }
+
+    pub(super) fn quick_join(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        filter: &Filter,
+        options: LobbyOptions,
+        me: Object,
+    ) -> Outcome {
+        self.outside(id)?;
+        match self.best_lobby(id, filter) {
+            Some(name) => self.enter_lobby(id, &name, me),
+            None => self.create(now, id, options, me),
+        }
+    }
+
+    /// The public lobby with the most players that can be joined at once; of several the oldest.
+    fn best_lobby(&self, id: SessionId, filter: &Filter) -> Option<Arc<str>> {
+        let query = Query { filter: filter.clone(), is_open: true, ..Query::default() };
+        let fits = |lobby: &&Lobby| {
+            let entry: LobbyEntry = lobby.entry();
+            lobby.is_public && query.fits(&entry) && self.check_entry(id, &entry.code, "").is_ok()
+        };
+        let lobbies = self.lobbies.values().filter(fits);
+        let best = lobbies.max_by_key(|lobby| {
+            (lobby.roster.len(), std::cmp::Reverse((lobby.created, lobby.name.clone())))
+        });
+        best.map(|lobby| lobby.name.clone())
+    }
+
+    fn enter_lobby(&mut self, id: SessionId, name: &Arc<str>, me: Object) -> Outcome {
+        let Some(session) = self.sessions.get(id) else { return Err(Problem::Lost.into()) };
+        let member = session.member(id, me);
+        self.admit(name, member);
+        self.view_of(id)
+    }
+
+    /// The lobby with this name, or with this code as somebody typed it.
+    pub(super) fn lobby_of_code(&self, code: &str) -> Option<&Lobby> {
+        let typed = || self.lobbies.get(&*code::normalize(code)?);
+        self.lobbies.get(code).or_else(typed)
+    }
+
+    /// A wrong password or an unknown code. Who shares our memory is no stranger.
+    pub(super) fn count_guess(&mut self, address: &String, now: Instant) {
+        if !address.is_empty() {
+            self.guesses.take(address, now, &GUESSES);
+        }
+    }
+
+    /// Opens a lobby with its host in it.
+    pub(super) fn found(&mut self, lobby: Lobby) {
+        let name = lobby.name.clone();
+        let info = Box::new(LobbyInfo { members: Vec::new(), ..lobby.info() });
+        self.notify(ServerNotice::LobbyCreated { info });
+        let guest = lobby.roster.get(&PeerId::HOST).map(|host| host.guest);
+        self.lobbies.insert(name.clone(), lobby);
+        if let Some(guest) = guest {
+            self.settle(guest, &name, PeerId::HOST);
+            self.greet(guest, &name, PeerId::HOST, &[]);
+        }
+    }
+
+    /// Lets a member in, and tells everybody who has to know.
+    pub(super) fn admit(&mut self, name: &Arc<str>, mut member: Member) {
+        let Some(lobby) = self.lobbies.get_mut(name) else { return };
+        let peer = PeerId::draw(&mut self.rng, |id| lobby.roster.contains(&id));
+        let known: Vec<(PeerId, Guest)> = lobby.told_of_others().collect();
+        let guest = member.guest;
+        member.epoch = lobby.epoch;
+        lobby.roster.join(peer, member);
+        let view = lobby.member_view(peer);
+
+        self.settle(guest, name, peer);
+        self.greet(guest, name, peer, &known);
+        if let Some(view) = view {
+            self.tell_lobby(name, Some(peer), &ServerEvent::Member(view));
+        }
+        let announcement = ServerMessage::PeerConnected(peer).encode();
+        for (_, other) in known {
+            self.send_text(other, announcement.clone());
+        }
+    }
+
+    /// What somebody is told who is in a lobby now, `known` being whom it connects to.
+    fn greet(&mut self, guest: Guest, name: &str, me: PeerId, known: &[(PeerId, Guest)]) {
+        let Some(lobby) = self.lobbies.get(name) else { return };
+        let mut messages = vec![ServerMessage::Identified { id: me, topology: lobby.topology }];
+        let is_extended = matches!(guest, Guest::Session(_));
+        if is_extended {
+            let members = lobby.roster.iter().filter_map(|(peer, _)| lobby.member_view(*peer));
+            messages.extend(members.map(|view| ServerMessage::Extended(ServerEvent::Member(view))));
+        }
+        messages.extend(known.iter().map(|(peer, _)| ServerMessage::PeerConnected(*peer)));
+        if is_extended {
+            let values = lobby.values.iter().map(|(key, value)| ServerEvent::Value {
+                key: key.clone(),
+                value: Some(value.clone()),
+                by: None,
+            });
+            messages.extend(values.map(ServerMessage::Extended));
+        }
+        messages.push(ServerMessage::Joined { lobby: name.to_owned().into() });
+        for message in messages {
+            self.send(guest, &message);
+        }
+    }
+
+    /// Notes that a guest is in a lobby now.
+    fn settle(&mut self, guest: Guest, lobby: &Arc<str>, peer: PeerId) {
+        match guest {
+            Guest::Plain(conn) => {
+                self.timers.cancel(&Timer::Join(conn));
+                if let Some(conn) = self.conns.get_mut(&conn) {
+                    conn.place = Place::Plain { lobby: lobby.clone(), peer };
+                }
+            }
+            Guest::Session(id) => {
+                if let Some(session) = self.sessions.get_mut(id) {
+                    session.place = Some((lobby.clone(), peer));
+                }
+            }
+        }
+        self.notify(ServerNotice::PeerJoined { lobby: lobby.clone(), peer });
+    }
+
+    /// Checks that a session is in no lobby.
+    fn outside(&self, id: SessionId) -> Result<(), Problem> {
+        let is_inside = self.sessions.get(id).is_some_and(|session| session.place.is_some());
+        if is_inside { Err(Problem::InLobby) } else { Ok(()) }
+    }
+
+    /// The answer to whoever has just entered a lobby.
+    fn view_of(&self, id: SessionId) -> Outcome {
+        let (name, peer) = self.inside(id)?;
+        let lobby = self.lobbies.get(&name).ok_or(Problem::NotInLobby)?;
+        Ok(Some(lobby.view(peer).to_object()))
+    }
+}
+
+impl Lobby {
+    /// Whether somebody may be in it at all, password and lock aside.
+    pub(super) fn admits(&self, identity: &Identity) -> Result<(), Problem> {
+        if self.banned.contains(identity) {
+            Err(Problem::Banned)
+        } else if self.is_full() {
+            Err(Problem::Full)
+        } else {
+            Ok(())
+        }
+    }
+}

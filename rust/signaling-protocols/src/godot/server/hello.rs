@@ -1,0 +1,220 @@
+//! How sessions begin, are kept alive, get lost and are resumed.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use signaling_core::{Close, ConnId, Output};
+
+use super::lobby::Guest;
+use super::session::{Session, SessionId};
+use super::{GodotServer, Place, Timer};
+use crate::godot::extended::{
+    Hello, Invalid, Json, LinkState, Problem, Resume, ServerEvent, VERSION, Welcome,
+};
+use crate::godot::refusal::refused;
+
+/// Signs of life that may be missing before a connection is given up.
+const PINGS_MISSED: u32 = 3;
+
+impl GodotServer {
+    /// The first message of a connection that speaks the extended protocol.
+    pub(super) fn hello(&mut self, now: Instant, conn: ConnId, hello: Result<Box<Hello>, Invalid>) {
+        match hello {
+            Err(invalid) => self.refuse_hello(conn, Problem::Invalid, &invalid.to_string()),
+            Ok(hello) if !self.takes(&hello) => {
+                self.refuse_hello(conn, Problem::WrongVersion, Problem::WrongVersion.sentence());
+            }
+            Ok(mut hello) => {
+                let resume = hello.resume.take();
+                match resume.map(|resume| self.resume(now, conn, &resume)) {
+                    Some(Ok(())) => {}
+                    Some(Err(problem)) => self.begin(now, conn, *hello, Some(problem)),
+                    None => self.begin(now, conn, *hello, None),
+                }
+            }
+        }
+    }
+
+    /// Whether game and build are those that this server is for.
+    fn takes(&self, hello: &Hello) -> bool {
+        let fits = |wanted: &str, told: &str| wanted.is_empty() || wanted == told;
+        hello.version >= VERSION
+            && fits(&self.settings.game, &hello.game)
+            && fits(&self.settings.build, &hello.build)
+    }
+
+    fn refuse_hello(&mut self, conn: ConnId, problem: Problem, message: &str) {
+        let event = ServerEvent::Refused {
+            request: 0,
+            problem,
+            message: message.to_owned(),
+            details: Default::default(),
+        };
+        self.outputs.push_back(Output::Send { conn, text: event.encode() });
+        self.expel(conn, refused(message));
+    }
+
+    fn begin(&mut self, now: Instant, conn: ConnId, hello: Hello, problem: Option<Problem>) {
+        let address = self.conns.get(&conn).map(|conn| conn.address.clone()).unwrap_or_default();
+        let id = self.sessions.open(now, &mut self.rng, conn, &address, hello);
+        self.attach(now, conn, id);
+        self.welcome(conn, id, false, problem);
+    }
+
+    /// Goes on with a session on another connection.
+    fn resume(&mut self, now: Instant, conn: ConnId, resume: &Resume) -> Result<(), Problem> {
+        let id = self.sessions.of_token(&resume.token).ok_or(Problem::Lost)?;
+        let Some(session) = self.sessions.get_mut(id) else { return Err(Problem::Lost) };
+        let is_known = session.replay.confirm(resume.received).is_ok();
+        if !is_known || !session.replay.is_resumable() {
+            self.end_session(id, Some(Problem::Lost), &Close::new(1001, ELSEWHERE));
+            return Err(Problem::Lost);
+        }
+        if let Some(old) = session.conn.replace(conn) {
+            self.conns.remove(&old);
+            self.close(old, Close::new(1001, ELSEWHERE));
+        }
+        self.attach(now, conn, id);
+        self.welcome(conn, id, true, None);
+        self.send_again(conn, id);
+        self.come_back(id);
+        Ok(())
+    }
+
+    fn attach(&mut self, now: Instant, conn: ConnId, id: SessionId) {
+        self.timers.cancel(&Timer::Join(conn));
+        self.timers.cancel(&Timer::Away(id));
+        if let Some(conn) = self.conns.get_mut(&conn) {
+            conn.place = Place::Session(id);
+        }
+        self.heard(now, id);
+    }
+
+    fn welcome(&mut self, conn: ConnId, id: SessionId, is_resumed: bool, problem: Option<Problem>) {
+        let Some(session) = self.sessions.get(id) else { return };
+        let welcome = Welcome {
+            version: VERSION,
+            user: session.user.clone(),
+            token: session.token.clone(),
+            resumed: is_resumed.then(|| session.replay.received()),
+            problem,
+            resume_timeout: self.settings.resume_timeout,
+            ping_interval: self.settings.ping_interval,
+            ice_servers: Json::default(),
+        };
+        self.answer(conn, &ServerEvent::Welcome(Box::new(welcome)));
+    }
+
+    /// Sends what is not counted as a message of the session.
+    fn answer(&mut self, conn: ConnId, event: &ServerEvent) {
+        self.outputs.push_back(Output::Send { conn, text: event.encode() });
+    }
+
+    fn send_again(&mut self, conn: ConnId, id: SessionId) {
+        let Some(session) = self.sessions.get(id) else { return };
+        let missed: Vec<_> = session.replay.unconfirmed().cloned().collect();
+        self.outputs.extend(missed.into_iter().map(|text| Output::Send { conn, text }));
+    }
+
+    /// Tells the others that a member is back.
+    fn come_back(&mut self, id: SessionId) {
+        let Some((name, peer)) = self.sessions.get(id).and_then(|session| session.place.clone())
+        else {
+            return;
+        };
+        let member = self.lobbies.get_mut(&name).and_then(|lobby| lobby.roster.get_mut(&peer));
+        if member.is_some_and(|member| member.away.take().is_some()) {
+            self.tell_lobby(&name, Some(peer), &ServerEvent::Stable { peer });
+        }
+    }
+
+    /// A sign of life, which confirms what has arrived.
+    pub(super) fn ping(&mut self, now: Instant, id: SessionId, received: u64, rtt: Option<u32>) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        if session.replay.confirm(received).is_err() {
+            let close = refused("More was confirmed than was sent");
+            return self.end_session(id, Some(Problem::Lost), &close);
+        }
+        session.rtt = rtt.or(session.rtt);
+        let (received, rtt, conn) = (session.replay.received(), session.rtt, session.conn);
+        let place = session.place.clone();
+        self.heard(now, id);
+        let lobby = place.and_then(|(name, peer)| {
+            let lobby = self.lobbies.get_mut(&name)?;
+            lobby.roster.get_mut(&peer)?.rtt = rtt;
+            Some(&*lobby)
+        });
+        let round_trips = lobby.map(|lobby| {
+            let known = lobby.roster.iter().filter_map(|(peer, member)| Some((*peer, member.rtt?)));
+            known.take(MAX_ROUND_TRIPS).collect()
+        });
+        if let Some(conn) = conn {
+            let round_trips = round_trips.unwrap_or_default();
+            self.answer(conn, &ServerEvent::Pong { received, round_trips });
+        }
+    }
+
+    /// Puts the end off that comes when nothing is heard.
+    fn heard(&mut self, now: Instant, id: SessionId) {
+        let limit = self.settings.ping_interval.saturating_mul(PINGS_MISSED);
+        self.timers.set(Timer::Silence(id), now + limit);
+    }
+
+    /// Nothing was heard of a session for too long.
+    pub(super) fn fall_silent(&mut self, now: Instant, id: SessionId) {
+        if let Some(conn) = self.sessions.get(id).and_then(|session| session.conn) {
+            self.close(conn, Close::silent());
+            self.depart(now, conn);
+        }
+    }
+
+    /// A session has lost its connection.
+    pub(super) fn go_away(&mut self, now: Instant, id: SessionId) {
+        self.timers.cancel(&Timer::Silence(id));
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        session.conn = None;
+        let may_return = self.settings.resume_timeout > std::time::Duration::ZERO
+            && session.replay.is_resumable()
+            && self.sessions.away() <= self.settings.max_peers;
+        let place = self.sessions.get(id).and_then(|session: &Session| session.place.clone());
+        let Some((name, peer)) = place.filter(|_| may_return) else {
+            return self.end_session(id, Some(Problem::Lost), &Close::silent());
+        };
+        if let Some(lobby) = self.lobbies.get_mut(&name) {
+            let patience = lobby.patience(peer, self.settings.resume_timeout);
+            self.timers.set(Timer::Away(id), now + patience);
+            if let Some(member) = lobby.roster.get_mut(&peer) {
+                member.away = Some(BTreeMap::new());
+            }
+        }
+        self.tell_lobby(&name, Some(peer), &ServerEvent::Unstable { peer });
+    }
+
+    /// A member's return is not waited for any longer.
+    pub(super) fn give_up(&mut self, id: SessionId) {
+        self.end_session(id, Some(Problem::Lost), &Close::silent());
+    }
+
+    /// How a member says that its connection to another is.
+    pub(super) fn report(
+        &mut self,
+        id: SessionId,
+        other: signaling_core::PeerId,
+        state: LinkState,
+    ) {
+        let Ok((name, me)) = self.inside(id) else { return };
+        let Some(lobby) = self.lobbies.get_mut(&name).filter(|_| me != other) else { return };
+        let Some(member) = lobby.roster.get_mut(&other) else { return };
+        let (Some(reports), Guest::Session(session)) = (&mut member.away, member.guest) else {
+            return;
+        };
+        reports.insert(me, state);
+        if lobby.is_out_of_reach(other) {
+            self.give_up(session);
+        }
+    }
+}
+
+const ELSEWHERE: &str = "Session resumed elsewhere";
+/// More would not fit in a message.
+const MAX_ROUND_TRIPS: usize = 256;

@@ -1,0 +1,97 @@
+//! What the embedding program may ask for, and what it is told.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use signaling_core::PeerId;
+
+use crate::godot::Topology;
+use crate::godot::extended::Object;
+
+/// What the embedding program may ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerCommand {
+    /// Close a lobby; plain members are closed with 4000, the others are out of it. Ignored when
+    /// there is no such lobby.
+    CloseLobby {
+        /// Its name.
+        lobby: Arc<str>,
+        /// What the members are told.
+        reason: String,
+    },
+    /// Close one member's connection, with 4000. Ignored when there is no such member.
+    DisconnectPeer {
+        /// The member's lobby.
+        lobby: Arc<str>,
+        /// The member.
+        peer: PeerId,
+        /// What it is told.
+        reason: String,
+    },
+}
+
+/// What the embedding program is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerNotice {
+    /// A lobby was created; its host joins it next.
+    LobbyCreated {
+        /// The lobby, still without members.
+        info: Box<LobbyInfo>,
+    },
+    /// A peer joined a lobby.
+    PeerJoined {
+        /// The lobby.
+        lobby: Arc<str>,
+        /// Its id there.
+        peer: PeerId,
+    },
+    /// A peer left a lobby, whatever the cause.
+    PeerLeft {
+        /// The lobby.
+        lobby: Arc<str>,
+        /// Its id there.
+        peer: PeerId,
+    },
+    /// A lobby has another host, other ids, or its host has changed it.
+    LobbyChanged {
+        /// The lobby, as it is from now on.
+        info: Box<LobbyInfo>,
+    },
+    /// A lobby was sealed. Told once.
+    LobbySealed {
+        /// The lobby.
+        lobby: Arc<str>,
+    },
+    /// A lobby is gone; all its peers have left before.
+    LobbyClosed {
+        /// The lobby.
+        lobby: Arc<str>,
+    },
+}
+
+/// One open lobby, as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LobbyInfo {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Who connects to whom.
+    pub topology: Topology,
+    /// True when nobody can join any more.
+    pub sealed: bool,
+    /// When it was created.
+    pub created: Instant,
+    /// Its host.
+    pub host: PeerId,
+    /// Its members in join order.
+    pub members: Vec<PeerId>,
+    /// Members at most.
+    pub max_players: usize,
+    /// Whether it is in lists.
+    pub is_public: bool,
+    /// Whether nobody can join for now.
+    pub is_locked: bool,
+    /// Whether a password is needed.
+    pub has_password: bool,
+    /// What its host tells of it.
+    pub metadata: Object,
+}

@@ -1,0 +1,141 @@
+//! What a plain connection may say.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use signaling_core::ids::alphanumeric;
+use signaling_core::{ConnId, PeerId};
+
+use super::lobby::{Guest, Identity, Lobby, Member};
+use super::notice::ServerNotice;
+use super::{GUESSES, GodotServer, Timer};
+use crate::godot::Topology;
+use crate::godot::extended::Problem;
+use crate::godot::refusal::Refusal;
+use crate::godot::wire::{self, ClientMessage, RelayKind, ServerMessage};
+
+const LOBBY_NAME_LENGTH: usize = 16;
+
+impl GodotServer {
+    /// The first message of a connection that does not say HELLO.
+    pub(super) fn handle_fresh(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        message: ClientMessage<'_>,
+    ) -> Result<(), Refusal> {
+        match message {
+            ClientMessage::Create { topology } => self.create_plain(now, conn, topology),
+            ClientMessage::Join { lobby } => self.join_plain(now, conn, &lobby),
+            _ => Err(Refusal::NotInLobby),
+        }
+    }
+
+    pub(super) fn handle_plain(
+        &mut self,
+        now: Instant,
+        lobby: &Arc<str>,
+        peer: PeerId,
+        message: &ClientMessage<'_>,
+    ) -> Result<(), Refusal> {
+        match message {
+            ClientMessage::Create { .. } | ClientMessage::Join { .. } => {
+                Err(Refusal::AlreadyInLobby)
+            }
+            ClientMessage::Seal => self.seal(now, lobby, peer),
+            ClientMessage::Relay { kind, to, data } => self.relay(lobby, peer, *kind, *to, data),
+            _ => Err(Refusal::InvalidCommand),
+        }
+    }
+
+    fn create_plain(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        topology: Topology,
+    ) -> Result<(), Refusal> {
+        if self.lobbies.len() >= self.settings.max_lobbies {
+            return Err(Refusal::TooManyLobbies);
+        }
+        let name = self.draw_name();
+        self.found(Lobby::plain(name, topology, Member::plain(conn), now));
+        Ok(())
+    }
+
+    fn join_plain(&mut self, now: Instant, conn: ConnId, name: &str) -> Result<(), Refusal> {
+        let address = self.conns.get(&conn).map(|conn| conn.address.clone()).unwrap_or_default();
+        if !self.guesses.has_token(&address, now, &GUESSES) {
+            return Err(Refusal::Problem(Problem::RateLimited));
+        }
+        let Some(lobby) = self.lobby_of_code(name) else {
+            self.count_guess(&address, now);
+            return Err(Refusal::NoSuchLobby);
+        };
+        if lobby.sealed {
+            return Err(Refusal::LobbySealed);
+        }
+        let name = lobby.name.clone();
+        let identity = Identity::Person { name: String::new(), address };
+        lobby.admits(&identity).map_err(Refusal::Problem)?;
+        if lobby.is_locked {
+            return Err(Refusal::Problem(Problem::Locked));
+        }
+        if lobby.password.is_some() {
+            return Err(Refusal::Problem(Problem::WrongPassword));
+        }
+        self.admit(&name, Member::plain(conn));
+        Ok(())
+    }
+
+    /// Seals a lobby, for members of either protocol.
+    pub(super) fn seal(
+        &mut self,
+        now: Instant,
+        name: &Arc<str>,
+        peer: PeerId,
+    ) -> Result<(), Refusal> {
+        let Some(lobby) = self.lobbies.get_mut(name) else { return Ok(()) };
+        if peer != lobby.host() {
+            return Err(Refusal::NotHost);
+        }
+        let members = lobby.guests();
+        if !std::mem::replace(&mut lobby.sealed, true) {
+            self.timers.set(Timer::Seal(name.clone()), now + self.settings.seal_timeout);
+            self.notify(ServerNotice::LobbySealed { lobby: name.clone() });
+        }
+        let sealed = ServerMessage::Sealed.encode();
+        for (_, guest) in members {
+            self.send_text(guest, sealed.clone());
+        }
+        Ok(())
+    }
+
+    /// Passes something on, for members of either protocol.
+    pub(super) fn relay(
+        &mut self,
+        lobby: &str,
+        from: PeerId,
+        kind: RelayKind,
+        to: Option<PeerId>,
+        data: &str,
+    ) -> Result<(), Refusal> {
+        let lobby = self.lobbies.get(lobby);
+        let member = lobby.zip(to).and_then(|(lobby, to)| lobby.roster.get(&to));
+        let guest: Guest = member.map(|member| member.guest).ok_or(Refusal::InvalidDestination)?;
+        let text = wire::relay(kind, from, data);
+        if text.len() > self.settings.max_message_bytes {
+            return Err(Refusal::MessageTooLarge);
+        }
+        self.send_text(guest, text);
+        Ok(())
+    }
+
+    fn draw_name(&mut self) -> Arc<str> {
+        loop {
+            let name = alphanumeric(&mut self.rng, LOBBY_NAME_LENGTH);
+            if !self.lobbies.contains_key(&*name) {
+                return name.into();
+            }
+        }
+    }
+}

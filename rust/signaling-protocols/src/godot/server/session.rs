@@ -1,0 +1,137 @@
+//! Sessions of the extended protocol: what outlives a connection.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rand::CryptoRng;
+use signaling_core::ids::alphanumeric;
+use signaling_core::rate::{Bucket, Rate};
+use signaling_core::replay::Replay;
+use signaling_core::{ConnId, PeerId};
+
+use super::lobby::{Edition, Guest, Identity, Member};
+use crate::godot::extended::{Hello, Object};
+
+/// One session of this server. Numbers are never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct SessionId(u64);
+
+/// What a client of the extended protocol is, with or without a connection.
+#[derive(Debug)]
+pub(super) struct Session {
+    /// `None` while its return is waited for.
+    pub(super) conn: Option<ConnId>,
+    /// What resumes it.
+    pub(super) token: String,
+    pub(super) user: String,
+    pub(super) name: String,
+    pub(super) edition: Edition,
+    auth: String,
+    /// Without the port.
+    pub(super) address: String,
+    pub(super) replay: Replay,
+    pub(super) place: Option<(Arc<str>, PeerId)>,
+    pub(super) rtt: Option<u32>,
+    pub(super) requests: Bucket,
+    pub(super) messages: Bucket,
+}
+
+/// How much a client may ask for.
+pub(super) const REQUESTS: Rate = Rate { interval: Duration::from_millis(50), burst: 40 };
+/// How many messages it may send to its lobby.
+pub(super) const MESSAGES: Rate = Rate { interval: Duration::from_millis(200), burst: 10 };
+
+/// What may wait for the return of a client, in bytes.
+const MAX_REPLAY: usize = 256 << 10;
+const TOKEN_LENGTH: usize = 32;
+const USER_LENGTH: usize = 12;
+
+/// All sessions, by all they are found by.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    by_id: HashMap<SessionId, Session>,
+    by_token: HashMap<String, SessionId>,
+    next: u64,
+}
+
+impl Sessions {
+    pub(super) fn open(
+        &mut self,
+        now: Instant,
+        rng: &mut impl CryptoRng,
+        conn: ConnId,
+        address: &str,
+        hello: Hello,
+    ) -> SessionId {
+        let id = SessionId(self.next);
+        self.next += 1;
+        let session = Session {
+            conn: Some(conn),
+            token: alphanumeric(rng, TOKEN_LENGTH),
+            user: alphanumeric(rng, USER_LENGTH),
+            name: hello.name,
+            edition: Edition { game: hello.game, build: hello.build },
+            auth: hello.token,
+            address: address.to_owned(),
+            replay: Replay::new(MAX_REPLAY),
+            place: None,
+            rtt: None,
+            requests: Bucket::new(now),
+            messages: Bucket::new(now),
+        };
+        self.by_token.insert(session.token.clone(), id);
+        self.by_id.insert(id, session);
+        id
+    }
+
+    pub(super) fn close(&mut self, id: SessionId) -> Option<Session> {
+        let session = self.by_id.remove(&id)?;
+        self.by_token.remove(&session.token);
+        Some(session)
+    }
+
+    pub(super) fn get(&self, id: SessionId) -> Option<&Session> {
+        self.by_id.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
+        self.by_id.get_mut(&id)
+    }
+
+    pub(super) fn of_token(&self, token: &str) -> Option<SessionId> {
+        self.by_token.get(token).copied()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (SessionId, &Session)> {
+        self.by_id.iter().map(|(id, session)| (*id, session))
+    }
+
+    /// How many have no connection.
+    pub(super) fn away(&self) -> usize {
+        self.by_id.values().filter(|session| session.conn.is_none()).count()
+    }
+}
+
+impl Session {
+    /// As a member of a lobby.
+    pub(super) fn member(&self, id: SessionId, metadata: Object) -> Member {
+        Member {
+            guest: Guest::Session(id),
+            name: self.name.clone(),
+            user: self.user.clone(),
+            metadata,
+            rtt: self.rtt,
+            epoch: 1,
+            away: None,
+        }
+    }
+
+    pub(super) fn identity(&self) -> Identity {
+        if self.auth.is_empty() {
+            Identity::Person { name: self.name.clone(), address: self.address.clone() }
+        } else {
+            Identity::Token(self.auth.clone())
+        }
+    }
+}
