@@ -37,4 +37,4 @@ pub const PAGE: u64 = 100;
 /// Members of a lobby.
 pub const PLAYERS: u64 = 4096;
 /// The longest grace for a host that has to return, in seconds.
-pub const GRACE: f64 = 3600.0;
+pub const GRACE: f64 = 600.0;

@@ -147,10 +147,11 @@ impl Lobby {
         self.banned.push(identity);
     }
 
-    /// How long to wait for a member that is away.
+    /// How long to wait for a member that is away. A lobby without anybody else is not kept for
+    /// longer because its host would like that.
     pub(super) fn patience(&self, peer: PeerId, usual: Duration) -> Duration {
         match self.host_policy {
-            HostPolicy::Wait { grace, .. } if peer == self.host() => grace,
+            HostPolicy::Wait { grace, .. } if peer == self.host() && self.roster.len() > 1 => grace,
             _ => usual,
         }
     }
