@@ -23,7 +23,7 @@ fn cells(row: &str) -> Vec<String> {
 }
 
 /// The frames of a table of messages, each with its name.
-fn frames(heading: &str) -> Vec<(String, String)> {
+pub(crate) fn frames(heading: &str) -> Vec<(String, String)> {
     let frame = |row: Vec<String>| {
         let kind: u64 = row[0].parse().unwrap();
         let id =

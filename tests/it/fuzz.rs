@@ -2,16 +2,19 @@
 //!
 //! Inputs are real frames, mutated with a fixed seed, so that a failure repeats itself.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, IteratorRandom};
 use rand::{RngExt, SeedableRng};
+use serde_json::Value;
 use signaling_core::{ConnId, Frame, Input, PeerId, Server, Session, SessionInput};
 use signaling_protocols::godot::wire::{ClientMessage, ServerMessage, escape};
 use signaling_protocols::godot::{
     GodotServer, GodotSession, RelayKind, SessionOptions, Settings, Topology,
 };
+
+use crate::document::frames;
 
 const GODOT_FRAMES: [&str; 8] = [
     r#"{"type":0,"id":0,"data":""}"#,
@@ -56,6 +59,67 @@ fn no_frame_upsets_the_godot_protocol() {
         while server.poll_output().is_some() || session.poll_output().is_some() {}
     }
     assert_eq!(server.lobbies().count(), 0, "everybody has left");
+}
+
+/// The documented messages with damage inside of their `data`, which is JSON text of its own.
+#[test]
+fn no_data_upsets_the_extended_protocol() {
+    let mut rng = StdRng::seed_from_u64(3);
+    let mut now = Instant::now();
+    let to_server = frames("Messages to the server");
+    let to_client = frames("Messages to the client");
+    let mut server = GodotServer::new(Settings::default(), StdRng::seed_from_u64(3));
+    let mut session = GodotSession::new(SessionOptions::default(), StdRng::seed_from_u64(3));
+    session.handle_input(now, SessionInput::Opened);
+    for round in 0..ROUNDS / 5 {
+        now += Duration::from_millis(rng.random_range(0..1000));
+        server.handle_input(now, Input::Timeout);
+        let conn = ConnId(round as u64 / 32);
+        if round % 32 == 0 {
+            server.handle_input(now, Input::Opened { conn, target: "/", from: "" });
+            let hello = GodotServer::decode(Frame::Text(HELLO));
+            server.handle_input(now, Input::Message { conn, message: hello });
+        }
+        let (_, frame) = to_server.choose(&mut rng).expect("not empty");
+        let frame = damage_data(&mut rng, frame);
+        let message = GodotServer::decode(Frame::Text(&frame));
+        check_survival(&message);
+        server.handle_input(now, Input::Message { conn, message });
+
+        if round % 32 == 31 {
+            server.handle_input(now, Input::Closed { conn });
+        }
+
+        let (_, frame) = to_client.choose(&mut rng).expect("not empty");
+        let frame = damage_data(&mut rng, frame);
+        session.handle_input(now, SessionInput::Frame(Frame::Text(&frame)));
+        if let Some(message) = ServerMessage::decode(Frame::Text(&frame)) {
+            assert_eq!(ServerMessage::decode(Frame::Text(&message.encode())), Some(message));
+        }
+        while server.poll_output().is_some() || session.poll_output().is_some() {}
+    }
+}
+
+const HELLO: &str = r#"{"type":8,"id":0,"data":"{\"version\":1}"}"#;
+
+/// What is understood is written so that it is understood as the same.
+fn check_survival(message: &ClientMessage<'_>) {
+    let is_sound = match message {
+        ClientMessage::Hello(hello) => hello.is_ok(),
+        ClientMessage::Request { request, .. } => request.is_ok(),
+        ClientMessage::Link { peer, .. } => peer.is_some(),
+        _ => true,
+    };
+    if is_sound {
+        assert_eq!(&ClientMessage::decode(Frame::Text(&message.encode())), message);
+    }
+}
+
+fn damage_data(rng: &mut StdRng, frame: &str) -> String {
+    let mut frame: Value = serde_json::from_str(frame).expect("the examples are JSON");
+    let data = frame["data"].as_str().unwrap_or_default().to_owned();
+    frame["data"] = String::from_utf8_lossy(&mutate(rng, data.as_bytes())).into();
+    frame.to_string()
 }
 
 #[test]
