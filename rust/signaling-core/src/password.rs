@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use hmac::digest::CtOutput;
 use hmac::{Hmac, KeyInit, Mac};
 use rand::{CryptoRng, RngExt};
 use sha2::Sha256;
@@ -12,9 +13,10 @@ pub struct Passwords {
     key: [u8; 32],
 }
 
-/// A password that can be tried and not read. Only the [`Passwords`] that sealed it opens it.
-#[derive(Clone)]
-pub struct Sealed([u8; 32]);
+/// A password that can be compared and not read. Two of the same [`Passwords`] are equal when the
+/// passwords are; comparing takes as long whether or not they are.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sealed(CtOutput<Hmac<Sha256>>);
 
 impl Passwords {
     /// Draws the key. Once for each process is enough.
@@ -24,17 +26,8 @@ impl Passwords {
 
     /// Seals a password. Not limited in length: whoever read the message has bounded it.
     pub fn seal(&self, password: &str) -> Sealed {
-        Sealed(self.mac(password).finalize().into_bytes().into())
-    }
-
-    /// True when `typed` is the password that was sealed. Takes as long whether or not it is.
-    pub fn opens(&self, sealed: &Sealed, typed: &str) -> bool {
-        self.mac(typed).verify_slice(&sealed.0).is_ok()
-    }
-
-    fn mac(&self, password: &str) -> Hmac<Sha256> {
         let mac = Hmac::new_from_slice(&self.key).expect("a key of any length will do");
-        mac.chain_update(password)
+        Sealed(mac.chain_update(password).finalize())
     }
 }
 
@@ -58,21 +51,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_password_that_was_sealed_opens() {
+    fn only_seals_of_the_same_password_are_equal() {
         let passwords = Passwords::new(&mut StdRng::seed_from_u64(1));
         for password in ["", "swordfish", "пароль", &"long".repeat(1000)] {
             let sealed = passwords.seal(password);
-            assert!(passwords.opens(&sealed, password));
-            assert!(!passwords.opens(&sealed, &format!("{password} ")));
-            assert!(!passwords.opens(&sealed, "Swordfish"));
+            assert_eq!(sealed, passwords.seal(password));
+            assert_ne!(sealed, passwords.seal(&format!("{password} ")));
+            assert_ne!(sealed, passwords.seal("Swordfish"));
         }
     }
 
     #[test]
     fn a_seal_is_worth_nothing_elsewhere() {
         let [here, elsewhere] = [1, 2].map(|seed| Passwords::new(&mut StdRng::seed_from_u64(seed)));
-        let sealed = here.seal("swordfish");
-        assert!(!elsewhere.opens(&sealed, "swordfish"));
+        assert_ne!(here.seal("swordfish"), elsewhere.seal("swordfish"));
     }
 
     #[test]
