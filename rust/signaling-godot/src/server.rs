@@ -454,6 +454,7 @@ fn tell(server: &Gd<SignalingServer>, told: Told) {
         Told::Notice(ServerNotice::PeerLeft { lobby, peer }) => {
             signals.peer_left().emit(&text(&lobby), i64::from(peer.get()));
         }
+        Told::Notice(ServerNotice::Asked(_)) => {}
     }
 }
 

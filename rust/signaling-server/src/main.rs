@@ -95,6 +95,7 @@ fn log_notice(notice: &ServerNotice) {
         ServerNotice::PeerLeft { lobby, peer } => tracing::debug!(%lobby, %peer, "peer left"),
         ServerNotice::LobbySealed { lobby } => tracing::debug!(%lobby, "lobby sealed"),
         ServerNotice::LobbyClosed { lobby } => tracing::debug!(%lobby, "lobby closed"),
+        ServerNotice::Asked(_) => {}
     }
 }
 

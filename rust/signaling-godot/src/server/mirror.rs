@@ -39,6 +39,7 @@ impl Mirror {
             ServerNotice::LobbyClosed { lobby } => {
                 self.lobbies.remove(lobby);
             }
+            ServerNotice::Asked(_) => {}
         }
     }
 

@@ -20,7 +20,9 @@ pub use client::{
     Answer, ClientEvent, ClientRequest, ClientState, GodotSession, Join, Protocol, Refusal,
     SessionOptions,
 };
-pub use server::{GodotServer, LobbyInfo, ServerCommand, ServerNotice, Settings};
+pub use server::{
+    Asked, GodotServer, Hooks, LobbyInfo, ServerCommand, ServerNotice, Settings, Verdict, Wish,
+};
 pub use wire::RelayKind;
 
 /// Who connects to whom in a lobby. Fixed when the lobby is created.

@@ -20,6 +20,7 @@
 //! Reading order:
 //! - `plain`: what a plain connection may say.
 //! - `hello`: how sessions begin, are kept alive, get lost and are resumed.
+//! - `hooks`: what the embedding program decides on.
 //! - `requests`: what a session may ask for, and the answers.
 //! - `entering`: creating and joining.
 //! - `managing`: what members and hosts do to a lobby.
@@ -28,6 +29,7 @@
 
 mod entering;
 mod hello;
+mod hooks;
 mod leaving;
 mod lobby;
 mod managing;
@@ -50,6 +52,8 @@ use signaling_core::{Close, ConnId, Frame, Input, Output, PeerId, Server};
 use super::extended::{Problem, ServerEvent};
 use super::refusal::{Refusal, refused};
 use super::wire::{ClientMessage, ServerMessage};
+use hooks::ParkedRequests;
+pub use hooks::{Asked, Hooks, Verdict, Wish};
 use lobby::{Guest, Lobby};
 pub use notice::{LobbyInfo, ServerCommand, ServerNotice};
 use session::{SessionId, Sessions};
@@ -70,6 +74,7 @@ pub struct GodotServer {
     sessions: Sessions,
     lobbies: HashMap<Arc<str>, Lobby>,
     timers: Timers<Timer>,
+    parked: ParkedRequests,
     /// By address.
     guesses: Buckets<String>,
     /// Sessions for which too much waits; they end with the input.
@@ -88,7 +93,14 @@ struct Conn {
 #[derive(Debug, Clone)]
 enum Place {
     Fresh,
-    Plain { lobby: Arc<str>, peer: PeerId },
+    /// For the decision whether it comes in; it has not come in before.
+    Waiting {
+        ticket: u64,
+    },
+    Plain {
+        lobby: Arc<str>,
+        peer: PeerId,
+    },
     Session(SessionId),
 }
 
@@ -102,6 +114,8 @@ enum Timer {
     Silence(SessionId),
     /// When not to wait any longer for a member's return.
     Away(SessionId),
+    /// When not to wait any longer for a decision.
+    Decision(u64),
 }
 
 impl GodotServer {
@@ -116,6 +130,7 @@ impl GodotServer {
             sessions: Sessions::default(),
             lobbies: HashMap::new(),
             timers: Timers::default(),
+            parked: ParkedRequests::default(),
             guesses: Buckets::new(MAX_GUESSERS),
             overflowed: Vec::new(),
             outputs: VecDeque::new(),
@@ -139,7 +154,7 @@ impl GodotServer {
         let in_lobbies: usize = self.lobbies.values().map(|lobby| lobby.roster.len()).sum();
         let plain = self.conns.iter().filter_map(|(conn, Conn { place, .. })| match place {
             Place::Plain { lobby, peer } => Some((Guest::Plain(*conn), lobby, peer)),
-            Place::Fresh | Place::Session(_) => None,
+            Place::Fresh | Place::Waiting { .. } | Place::Session(_) => None,
         });
         let sessions = self.sessions.iter().filter_map(|(id, session)| {
             let (lobby, peer) = session.place.as_ref()?;
@@ -152,6 +167,12 @@ impl GodotServer {
             assert_eq!(member.map(|member| member.guest), Some(guest), "where its place says");
         }
         assert_eq!(placed, in_lobbies, "every member is a connection or a session");
+        let waiting = self.conns.values().filter_map(|conn| match conn.place {
+            Place::Waiting { ticket } => Some(ticket),
+            _ => None,
+        });
+        let waiting = waiting.chain(self.sessions.iter().filter_map(|(_, it)| it.waits_for));
+        self.parked.assert_consistent(waiting, &self.timers);
         for (id, session) in self.sessions.iter() {
             match session.conn.and_then(|conn| self.conns.get(&conn)) {
                 Some(conn) => assert!(matches!(conn.place, Place::Session(of) if of == id)),
@@ -175,7 +196,7 @@ impl Server for GodotServer {
             Input::Opened { conn, from, .. } => self.open(now, conn, from),
             Input::Message { conn, message } => self.handle_message(now, conn, message),
             Input::Closed { conn } => self.depart(now, conn),
-            Input::Command(command) => self.handle_command(command),
+            Input::Command(command) => self.handle_command(now, command),
             Input::Timeout => self.handle_timeout(now),
             Input::Shutdown => self.shut_down(),
         }
@@ -214,6 +235,7 @@ impl GodotServer {
                 Ok(())
             }
             (message, Place::Fresh) => self.handle_fresh(now, conn, message),
+            (message, Place::Waiting { .. }) => Err(Self::interrupt(&message)),
             (message, Place::Plain { lobby, peer }) => {
                 self.handle_plain(now, &lobby, peer, &message)
             }
@@ -227,7 +249,7 @@ impl GodotServer {
         }
     }
 
-    fn handle_command(&mut self, command: ServerCommand) {
+    fn handle_command(&mut self, now: Instant, command: ServerCommand) {
         match command {
             ServerCommand::CloseLobby { lobby, reason } => self.close_lobby(&lobby, &reason),
             ServerCommand::DisconnectPeer { lobby, peer, reason } => {
@@ -240,6 +262,8 @@ impl GodotServer {
                     None => {}
                 }
             }
+            ServerCommand::SetHooks(hooks) => self.settings.hooks = hooks,
+            ServerCommand::Decide { ticket, verdict } => self.decide(now, ticket, verdict),
         }
     }
 
@@ -250,6 +274,7 @@ impl GodotServer {
                 Timer::Seal(lobby) => self.end_sealed(&lobby),
                 Timer::Silence(session) => self.fall_silent(now, session),
                 Timer::Away(session) => self.give_up(session),
+                Timer::Decision(ticket) => self.go_undecided(now, ticket),
             }
         }
     }
@@ -288,6 +313,11 @@ impl GodotServer {
                 self.send_text(Guest::Session(session), text.clone());
             }
         }
+    }
+
+    /// Where a connection comes from.
+    fn address(&self, conn: ConnId) -> String {
+        self.conns.get(&conn).map(|conn| conn.address.clone()).unwrap_or_default()
     }
 
     fn close(&mut self, conn: ConnId, close: Close) {

@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use signaling_core::PeerId;
 use signaling_core::code;
+use signaling_core::password::Sealed;
 
-use super::lobby::{Guest, Identity, Lobby, Member};
+use super::lobby::{Edition, Guest, Identity, Lobby, Member};
 use super::notice::{LobbyInfo, ServerNotice};
 use super::requests::{Outcome, Refused};
 use super::session::SessionId;
@@ -16,66 +17,122 @@ use crate::godot::extended::{
 };
 use crate::godot::wire::ServerMessage;
 
+/// A request to come into a lobby. It may wait for a decision, so nothing secret can be read in it.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) session: SessionId,
+    /// The client's number of the request.
+    pub(super) number: u64,
+    pub(super) way: Way,
+    /// What the others shall see of the session.
+    pub(super) me: Object,
+}
+
+/// How to come into a lobby.
+#[derive(Debug)]
+pub(super) enum Way {
+    Create(Draft),
+    Join {
+        lobby: Arc<str>,
+        password: Sealed,
+    },
+    /// What QUICK_JOIN has found, and what it was looking for.
+    Quick {
+        lobby: Arc<str>,
+        filter: Filter,
+        otherwise: Draft,
+    },
+}
+
+/// A lobby that shall be created. The password is not in the options.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) options: LobbyOptions,
+    password: Option<Sealed>,
+}
+
 impl GodotServer {
-    pub(super) fn create(
-        &mut self,
-        now: Instant,
-        id: SessionId,
-        options: LobbyOptions,
-        me: Object,
-    ) -> Outcome {
-        self.outside(id)?;
-        if self.lobbies.len() >= self.settings.max_lobbies {
-            return Err(Problem::ServerFull.into());
-        }
+    /// A lobby as a client wants it.
+    pub(super) fn draft(&self, mut options: LobbyOptions) -> Result<Draft, Refused> {
+        self.check_metadata(&options.metadata)?;
+        let password = std::mem::take(&mut options.password);
+        let password = (!password.is_empty()).then(|| self.passwords.seal(&password));
+        Ok(Draft { options, password })
+    }
+
+    /// Checks the metadata of a lobby.
+    pub(super) fn check_metadata(&self, metadata: &Object) -> Result<(), Refused> {
         let max = self.settings.max_metadata_bytes;
-        if options.metadata.to_string().len() > max {
-            let why = format!("`metadata` must be JSON of at most {max} bytes and 32 levels");
-            return Err(Refused::invalid(why));
+        if metadata.to_string().len() <= max {
+            return Ok(());
         }
-        let Some(session) = self.sessions.get(id) else { return Err(Problem::Lost.into()) };
-        let edition = Some(session.edition.clone());
-        let host = session.member(id, me);
-        let taken = |name: &str| self.lobbies.contains_key(name);
-        let name: Arc<str> = code::draw(&mut self.rng, options.code_length, taken).into();
-        let password = &options.password;
-        self.found(Lobby {
-            max_players: options.max_players,
-            is_public: options.is_public,
-            password: (!password.is_empty()).then(|| self.passwords.seal(password)),
-            metadata: options.metadata,
-            host_policy: options.host_policy,
-            edition,
-            ..Lobby::plain(name, options.topology, host, now)
-        });
-        self.view_of(id)
+        let why = format!("`metadata` must be JSON of at most {max} bytes and 32 levels");
+        Err(Refused::invalid(why))
     }
 
     pub(super) fn enter(
         &mut self,
         now: Instant,
-        id: SessionId,
+        (session, number): (SessionId, u64),
         code: &str,
         password: &str,
         me: Object,
     ) -> Outcome {
-        self.outside(id)?;
-        let Some(session) = self.sessions.get(id) else { return Err(Problem::Lost.into()) };
-        let address = session.address.clone();
+        self.outside(session)?;
+        let address = self.sessions.get(session).ok_or(Problem::Lost)?.address.clone();
         if !self.guesses.has_token(&address, now, &GUESSES) {
             return Err(Problem::RateLimited.into());
         }
-        let checked = self.check_entry(id, code, password);
-        if let Err(Problem::NotFound | Problem::WrongPassword) = checked {
+        let outcome = match self.lobby_of_code(code).map(|lobby| lobby.name.clone()) {
+            Some(lobby) => {
+                let way = Way::Join { lobby, password: self.passwords.seal(password) };
+                self.come_in(now, Entry { session, number, way, me })
+            }
+            None => Err(Problem::NotFound.into()),
+        };
+        if let Err(Refused { problem: Problem::NotFound | Problem::WrongPassword, .. }) = outcome {
             self.count_guess(&address, now);
         }
-        self.enter_lobby(id, &checked?, me)
+        outcome
     }
 
-    /// Whether a session may join the lobby with this code; its name.
-    fn check_entry(&self, id: SessionId, code: &str, password: &str) -> Result<Arc<str>, Problem> {
+    pub(super) fn quick_join(
+        &mut self,
+        now: Instant,
+        (session, number): (SessionId, u64),
+        filter: Filter,
+        otherwise: Draft,
+        me: Object,
+    ) -> Outcome {
+        let way = match self.best_lobby(session, &filter) {
+            Some(lobby) => Way::Quick { lobby, filter, otherwise },
+            None => Way::Create(otherwise),
+        };
+        self.come_in(now, Entry { session, number, way, me })
+    }
+
+    /// Whether a request to come into a lobby can be granted as things are.
+    pub(super) fn check_entry(&self, entry: &Entry) -> Result<(), Problem> {
+        self.outside(entry.session)?;
+        match &entry.way {
+            Way::Create(_) if self.lobbies.len() >= self.settings.max_lobbies => {
+                Err(Problem::ServerFull)
+            }
+            Way::Create(_) => Ok(()),
+            Way::Join { lobby, password } => self.check_join(entry.session, lobby, Some(password)),
+            Way::Quick { lobby, .. } => self.check_join(entry.session, lobby, None),
+        }
+    }
+
+    /// Whether a session may join a lobby.
+    fn check_join(
+        &self,
+        id: SessionId,
+        name: &str,
+        password: Option<&Sealed>,
+    ) -> Result<(), Problem> {
         let session = self.sessions.get(id).ok_or(Problem::Lost)?;
-        let lobby = self.lobby_of_code(code).ok_or(Problem::NotFound)?;
+        let lobby = self.lobbies.get(name).ok_or(Problem::NotFound)?;
         if lobby.sealed {
             return Err(Problem::Sealed);
         }
@@ -86,25 +143,38 @@ impl GodotServer {
         if lobby.is_locked {
             return Err(Problem::Locked);
         }
-        match &lobby.password {
-            Some(sealed) if !self.passwords.opens(sealed, password) => Err(Problem::WrongPassword),
-            _ => Ok(lobby.name.clone()),
-        }
+        let is_open = lobby.password.is_none() || lobby.password.as_ref() == password;
+        if is_open { Ok(()) } else { Err(Problem::WrongPassword) }
     }
 
-    pub(super) fn quick_join(
-        &mut self,
-        now: Instant,
-        id: SessionId,
-        filter: &Filter,
-        options: LobbyOptions,
-        me: Object,
-    ) -> Outcome {
-        self.outside(id)?;
-        match self.best_lobby(id, filter) {
-            Some(name) => self.enter_lobby(id, &name, me),
-            None => self.create(now, id, options, me),
+    /// Grants a request that was checked.
+    pub(super) fn grant(&mut self, now: Instant, entry: Entry) -> Outcome {
+        let Entry { session: id, way, me, .. } = entry;
+        let session = self.sessions.get(id).ok_or(Problem::Lost)?;
+        let member = session.member(id, me);
+        match way {
+            Way::Create(draft) => {
+                let edition = session.edition.clone();
+                self.create(now, draft, edition, member);
+            }
+            Way::Join { lobby, .. } | Way::Quick { lobby, .. } => self.admit(&lobby, member),
         }
+        self.view_of(id)
+    }
+
+    fn create(&mut self, now: Instant, draft: Draft, edition: Edition, host: Member) {
+        let Draft { options, password } = draft;
+        let taken = |name: &str| self.lobbies.contains_key(name);
+        let name: Arc<str> = code::draw(&mut self.rng, options.code_length, taken).into();
+        self.found(Lobby {
+            max_players: options.max_players,
+            is_public: options.is_public,
+            password,
+            metadata: options.metadata,
+            host_policy: options.host_policy,
+            edition: Some(edition),
+            ..Lobby::plain(name, options.topology, host, now)
+        });
     }
 
     /// The public lobby with the most players that can be joined at once; of several the oldest.
@@ -112,20 +182,13 @@ impl GodotServer {
         let query = Query { filter: filter.clone(), is_open: true, ..Query::default() };
         let fits = |lobby: &&Lobby| {
             let entry: LobbyEntry = lobby.entry();
-            lobby.is_public && query.fits(&entry) && self.check_entry(id, &entry.code, "").is_ok()
+            lobby.is_public && query.fits(&entry) && self.check_join(id, &lobby.name, None).is_ok()
         };
         let lobbies = self.lobbies.values().filter(fits);
         let best = lobbies.max_by_key(|lobby| {
             (lobby.roster.len(), std::cmp::Reverse((lobby.created, lobby.name.clone())))
         });
         best.map(|lobby| lobby.name.clone())
-    }
-
-    fn enter_lobby(&mut self, id: SessionId, name: &Arc<str>, me: Object) -> Outcome {
-        let Some(session) = self.sessions.get(id) else { return Err(Problem::Lost.into()) };
-        let member = session.member(id, me);
-        self.admit(name, member);
-        self.view_of(id)
     }
 
     /// The lobby with this name, or with this code as somebody typed it.

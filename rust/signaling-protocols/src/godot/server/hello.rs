@@ -28,8 +28,8 @@ impl GodotServer {
                 let resume = hello.resume.take();
                 match resume.map(|resume| self.resume(now, conn, &resume)) {
                     Some(Ok(())) => {}
-                    Some(Err(problem)) => self.begin(now, conn, *hello, Some(problem)),
-                    None => self.begin(now, conn, *hello, None),
+                    Some(Err(problem)) => self.knock(now, conn, hello, Some(problem)),
+                    None => self.knock(now, conn, hello, None),
                 }
             }
         }
@@ -43,7 +43,7 @@ impl GodotServer {
             && fits(&self.settings.build, &hello.build)
     }
 
-    fn refuse_hello(&mut self, conn: ConnId, problem: Problem, message: &str) {
+    pub(super) fn refuse_hello(&mut self, conn: ConnId, problem: Problem, message: &str) {
         let event = ServerEvent::Refused {
             request: 0,
             problem,
@@ -54,8 +54,15 @@ impl GodotServer {
         self.expel(conn, refused(message));
     }
 
-    fn begin(&mut self, now: Instant, conn: ConnId, hello: Hello, problem: Option<Problem>) {
-        let address = self.conns.get(&conn).map(|conn| conn.address.clone()).unwrap_or_default();
+    /// Begins a new session; `problem` is why it is not the one that was to go on.
+    pub(super) fn begin(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        hello: Hello,
+        problem: Option<Problem>,
+    ) {
+        let address = self.address(conn);
         let id = self.sessions.open(now, &mut self.rng, conn, &address, hello);
         self.attach(now, conn, id);
         self.welcome(conn, id, false, problem);
@@ -106,7 +113,7 @@ impl GodotServer {
     }
 
     /// Sends what is not counted as a message of the session.
-    fn answer(&mut self, conn: ConnId, event: &ServerEvent) {
+    pub(super) fn answer(&mut self, conn: ConnId, event: &ServerEvent) {
         self.outputs.push_back(Output::Send { conn, text: event.encode() });
     }
 

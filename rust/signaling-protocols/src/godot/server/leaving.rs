@@ -42,13 +42,12 @@ impl GodotServer {
     /// Forgets a connection without a session, and takes it out of its lobby.
     fn forget(&mut self, conn: ConnId) {
         self.timers.cancel(&Timer::Join(conn));
-        let Some(Place::Plain { lobby, peer }) =
-            self.conns.get(&conn).map(|conn| conn.place.clone())
-        else {
-            self.conns.remove(&conn);
-            return;
-        };
-        self.leave(&lobby, peer, None);
+        match self.conns.get(&conn).map(|conn| conn.place.clone()) {
+            Some(Place::Plain { lobby, peer }) => return self.leave(&lobby, peer, None),
+            Some(Place::Waiting { ticket }) => self.drop_ticket(ticket),
+            _ => {}
+        }
+        self.conns.remove(&conn);
     }
 
     /// Ends a session, whatever ended it, and its connection if it has one.
@@ -58,9 +57,11 @@ impl GodotServer {
         }
         self.timers.cancel(&Timer::Away(id));
         self.timers.cancel(&Timer::Silence(id));
-        if let Some(conn) = self.sessions.close(id).and_then(|session| session.conn)
-            && self.conns.remove(&conn).is_some()
-        {
+        let Some(session) = self.sessions.close(id) else { return };
+        if let Some(ticket) = session.waits_for {
+            self.drop_ticket(ticket);
+        }
+        if let Some(conn) = session.conn.filter(|conn| self.conns.remove(conn).is_some()) {
             self.close(conn, close.clone());
         }
     }

@@ -15,11 +15,7 @@ use crate::godot::refusal::refused;
 impl GodotServer {
     pub(super) fn update_lobby(&mut self, id: SessionId, changes: LobbyChanges) -> Outcome {
         let name = self.hosted(id)?;
-        let max = self.settings.max_metadata_bytes;
-        if changes.metadata.as_ref().is_some_and(|metadata| metadata.to_string().len() > max) {
-            let why = format!("`metadata` must be JSON of at most {max} bytes and 32 levels");
-            return Err(Refused::invalid(why));
-        }
+        changes.metadata.as_ref().map_or(Ok(()), |metadata| self.check_metadata(metadata))?;
         let Some(lobby) = self.lobbies.get_mut(&name) else { return Err(Problem::NotHost.into()) };
         lobby.max_players = changes.max_players.unwrap_or(lobby.max_players);
         lobby.is_public = changes.is_public.unwrap_or(lobby.is_public);

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use signaling_core::PeerId;
 
+use super::hooks::{Asked, Hooks, Verdict};
 use crate::godot::Topology;
 use crate::godot::extended::Object;
 
@@ -27,6 +28,15 @@ pub enum ServerCommand {
         peer: PeerId,
         /// What it is told.
         reason: String,
+    },
+    /// Ask for decisions from now on, or not any more. What waits already is waited for.
+    SetHooks(Hooks),
+    /// Decide on what was [`ServerNotice::Asked`]. Ignored when it is too late.
+    Decide {
+        /// [`Asked::ticket`].
+        ticket: u64,
+        /// The decision.
+        verdict: Verdict,
     },
 }
 
@@ -67,6 +77,8 @@ pub enum ServerNotice {
         /// The lobby.
         lobby: Arc<str>,
     },
+    /// Somebody waits for a [`ServerCommand::Decide`].
+    Asked(Box<Asked>),
 }
 
 /// One open lobby, as it is now.

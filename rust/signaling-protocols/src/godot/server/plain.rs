@@ -16,6 +16,13 @@ use crate::godot::wire::{self, ClientMessage, RelayKind, ServerMessage};
 
 const LOBBY_NAME_LENGTH: usize = 16;
 
+/// How a plain connection comes into a lobby.
+#[derive(Debug)]
+pub(super) enum PlainWay {
+    Create(Topology),
+    Join(Arc<str>),
+}
+
 impl GodotServer {
     /// The first message of a connection that does not say HELLO.
     pub(super) fn handle_fresh(
@@ -25,7 +32,9 @@ impl GodotServer {
         message: ClientMessage<'_>,
     ) -> Result<(), Refusal> {
         match message {
-            ClientMessage::Create { topology } => self.create_plain(now, conn, topology),
+            ClientMessage::Create { topology } => {
+                self.come_in_plain(now, conn, PlainWay::Create(topology))
+            }
             ClientMessage::Join { lobby } => self.join_plain(now, conn, &lobby),
             _ => Err(Refusal::NotInLobby),
         }
@@ -48,22 +57,8 @@ impl GodotServer {
         }
     }
 
-    fn create_plain(
-        &mut self,
-        now: Instant,
-        conn: ConnId,
-        topology: Topology,
-    ) -> Result<(), Refusal> {
-        if self.lobbies.len() >= self.settings.max_lobbies {
-            return Err(Refusal::TooManyLobbies);
-        }
-        let name = self.draw_name();
-        self.found(Lobby::plain(name, topology, Member::plain(conn), now));
-        Ok(())
-    }
-
     fn join_plain(&mut self, now: Instant, conn: ConnId, name: &str) -> Result<(), Refusal> {
-        let address = self.conns.get(&conn).map(|conn| conn.address.clone()).unwrap_or_default();
+        let address = self.address(conn);
         if !self.guesses.has_token(&address, now, &GUESSES) {
             return Err(Refusal::Problem(Problem::RateLimited));
         }
@@ -71,11 +66,24 @@ impl GodotServer {
             self.count_guess(&address, now);
             return Err(Refusal::NoSuchLobby);
         };
+        let way = PlainWay::Join(lobby.name.clone());
+        self.come_in_plain(now, conn, way)
+    }
+
+    /// Whether a plain connection can come into a lobby as things are.
+    pub(super) fn check_plain(&self, conn: ConnId, way: &PlainWay) -> Result<(), Refusal> {
+        let name = match way {
+            PlainWay::Create(_) if self.lobbies.len() >= self.settings.max_lobbies => {
+                return Err(Refusal::TooManyLobbies);
+            }
+            PlainWay::Create(_) => return Ok(()),
+            PlainWay::Join(name) => name,
+        };
+        let lobby = self.lobbies.get(name).ok_or(Refusal::NoSuchLobby)?;
         if lobby.sealed {
             return Err(Refusal::LobbySealed);
         }
-        let name = lobby.name.clone();
-        let identity = Identity::Person { name: String::new(), address };
+        let identity = Identity::Person { name: String::new(), address: self.address(conn) };
         lobby.admits(&identity).map_err(Refusal::Problem)?;
         if lobby.is_locked {
             return Err(Refusal::Problem(Problem::Locked));
@@ -83,8 +91,27 @@ impl GodotServer {
         if lobby.password.is_some() {
             return Err(Refusal::Problem(Problem::WrongPassword));
         }
-        self.admit(&name, Member::plain(conn));
         Ok(())
+    }
+
+    /// Lets a plain connection in that was checked.
+    pub(super) fn grant_plain(&mut self, now: Instant, conn: ConnId, way: &PlainWay) {
+        let member = Member::plain(conn);
+        match way {
+            PlainWay::Create(topology) => {
+                let name = self.draw_name();
+                self.found(Lobby::plain(name, *topology, member, now));
+            }
+            PlainWay::Join(name) => self.admit(name, member),
+        }
+    }
+
+    /// What a plain connection may say that waits for a decision: nothing.
+    pub(super) fn interrupt(message: &ClientMessage<'_>) -> Refusal {
+        match message {
+            ClientMessage::Create { .. } | ClientMessage::Join { .. } => Refusal::AlreadyInLobby,
+            _ => Refusal::NotInLobby,
+        }
     }
 
     /// Seals a lobby, for members of either protocol.

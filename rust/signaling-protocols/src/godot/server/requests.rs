@@ -6,6 +6,7 @@ use std::time::Instant;
 use signaling_core::PeerId;
 
 use super::GodotServer;
+use super::entering::{Entry, Way};
 use super::session::{REQUESTS, SessionId};
 use crate::godot::extended::{Invalid, Json, Object, Problem, Request, ServerEvent};
 use crate::godot::refusal::Refusal;
@@ -58,7 +59,9 @@ impl GodotServer {
     ) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let outcome = if session.requests.take(now, &REQUESTS) {
-            request.map_err(Refused::from).and_then(|request| self.perform(now, id, *request))
+            request
+                .map_err(Refused::from)
+                .and_then(|request| self.perform(now, id, number, *request))
         } else {
             Err(Problem::RateLimited.into())
         };
@@ -75,14 +78,18 @@ impl GodotServer {
         self.tell(id, &event);
     }
 
-    fn perform(&mut self, now: Instant, id: SessionId, request: Request) -> Outcome {
+    fn perform(&mut self, now: Instant, id: SessionId, number: u64, request: Request) -> Outcome {
         match request {
-            Request::Create { options, me } => self.create(now, id, options, me),
+            Request::Create { options, me } => {
+                let way = Way::Create(self.draft(options)?);
+                self.come_in(now, Entry { session: id, number, way, me })
+            }
             Request::Enter { code, password, invite: _, me } => {
-                self.enter(now, id, &code, &password, me)
+                self.enter(now, (id, number), &code, &password, me)
             }
             Request::QuickJoin { filter, options, me } => {
-                self.quick_join(now, id, &filter, options, me)
+                let otherwise = self.draft(options)?;
+                self.quick_join(now, (id, number), filter, otherwise, me)
             }
             Request::Leave => self.leave_by_request(id),
             Request::UpdateLobby(changes) => self.update_lobby(id, changes),
@@ -152,6 +159,12 @@ impl Refused {
     pub(super) fn invalid(why: impl Into<String>) -> Self {
         let message = Some(why.into());
         Self { problem: Problem::Invalid, message, details: Object::default() }
+    }
+
+    /// Whoever decides said no, with these words or none.
+    pub(super) fn rejected(words: String) -> Self {
+        let message = Some(words).filter(|words| !words.is_empty());
+        Self { message, ..Problem::Rejected.into() }
     }
 
     /// The value is not the one that was expected.

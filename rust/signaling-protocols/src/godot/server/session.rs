@@ -27,11 +27,13 @@ pub(super) struct Session {
     pub(super) user: String,
     pub(super) name: String,
     pub(super) edition: Edition,
-    auth: String,
+    pub(super) auth: String,
     /// Without the port.
     pub(super) address: String,
     pub(super) replay: Replay,
     pub(super) place: Option<(Arc<str>, PeerId)>,
+    /// The ticket of its request that waits for a decision.
+    pub(super) waits_for: Option<u64>,
     pub(super) rtt: Option<u32>,
     pub(super) requests: Bucket,
     pub(super) messages: Bucket,
@@ -76,6 +78,7 @@ impl Sessions {
             address: address.to_owned(),
             replay: Replay::new(MAX_REPLAY),
             place: None,
+            waits_for: None,
             rtt: None,
             requests: Bucket::new(now),
             messages: Bucket::new(now),

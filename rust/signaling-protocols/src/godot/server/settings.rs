@@ -3,6 +3,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::hooks::Hooks;
+
 /// The limits and timers of a [`GodotServer`](super::GodotServer).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -32,6 +34,8 @@ pub struct Settings {
     pub build: String,
     /// The largest metadata of a lobby, in bytes of JSON. Default 2048, at most 16 384.
     pub max_metadata_bytes: usize,
+    /// What the embedding program decides on from the start. Default: nothing.
+    pub hooks: Hooks,
 }
 
 impl Settings {
@@ -53,6 +57,7 @@ impl Default for Settings {
             game: String::new(),
             build: String::new(),
             max_metadata_bytes: 2048,
+            hooks: Hooks::default(),
         }
     }
 }

@@ -1,0 +1,322 @@
+//! Deciding who comes in: what the embedding program is asked, and what waits for its answer.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use signaling_core::ConnId;
+use signaling_core::timers::Timers;
+
+use super::entering::{Entry, Way};
+use super::notice::ServerNotice;
+use super::plain::PlainWay;
+use super::requests::{Outcome, Refused};
+use super::{GodotServer, Place, Timer};
+use crate::godot::extended::{Hello, Object, Problem, ServerEvent, limits};
+use crate::godot::refusal::{Refusal, refused};
+
+/// What the embedding program decides on, and what happens when it does not. Default: nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hooks {
+    /// Whether it is asked before a session begins; not when one is resumed.
+    pub hello: bool,
+    /// Whether it is asked before a lobby is created.
+    pub create: bool,
+    /// Whether it is asked before somebody joins a lobby.
+    pub join: bool,
+    /// How long a decision may take. Default 5 s.
+    pub timeout: Duration,
+    /// Whether what nobody decides in time is accepted. Default `false`: it is rejected.
+    pub accepts_undecided: bool,
+}
+
+/// What somebody wants to do, and waits for the decision on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// What the decision goes by; never used twice.
+    pub ticket: u64,
+    /// What is wanted.
+    pub wish: Wish,
+    /// Whether the client speaks the plain protocol; it tells nothing of itself then.
+    pub is_plain: bool,
+    /// Its address, without the port; empty through memory.
+    pub address: String,
+    /// Its name, as other players see it.
+    pub name: String,
+    /// Its id for invitations; empty before the session begins.
+    pub user: String,
+    /// Its auth token.
+    pub token: String,
+    /// Its game.
+    pub game: String,
+    /// Its build.
+    pub build: String,
+    /// What it wants others to see of it in the lobby.
+    pub metadata: Object,
+}
+
+/// What can be decided on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// To begin a session. Clients of the plain protocol have none.
+    Hello,
+    /// To create a lobby.
+    Create {
+        /// What others shall see of it.
+        metadata: Object,
+    },
+    /// To join a lobby.
+    Join {
+        /// Its name.
+        lobby: Arc<str>,
+        /// What others see of it.
+        metadata: Object,
+    },
+}
+
+/// What the embedding program says: yes, or why not. Of the words 120 bytes arrive; without any
+/// the player is told in the protocol's own.
+pub type Verdict = Result<(), String>;
+
+impl Default for Hooks {
+    fn default() -> Self {
+        Self {
+            hello: false,
+            create: false,
+            join: false,
+            timeout: Duration::from_secs(5),
+            accepts_undecided: false,
+        }
+    }
+}
+
+/// What waits for decisions: at most one request of each connection and of each session.
+#[derive(Debug, Default)]
+pub(super) struct ParkedRequests {
+    by_ticket: HashMap<u64, Parked>,
+    next: u64,
+}
+
+/// A request that goes on, or does not, when it is decided on.
+#[derive(Debug)]
+enum Parked {
+    Hello { conn: ConnId, hello: Box<Hello>, problem: Option<Problem> },
+    Entry(Entry),
+    Plain { conn: ConnId, way: PlainWay },
+}
+
+impl GodotServer {
+    /// Begins a session, if nobody has to be asked first.
+    pub(super) fn knock(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        hello: Box<Hello>,
+        problem: Option<Problem>,
+    ) {
+        if !self.settings.hooks.hello {
+            return self.begin(now, conn, *hello, problem);
+        }
+        // A client that hears nothing takes us for a server of the plain protocol.
+        self.answer(conn, &ServerEvent::Pong { received: 0, round_trips: Vec::new() });
+        let asked = Asked {
+            address: self.address(conn),
+            name: hello.name.clone(),
+            token: hello.token.clone(),
+            game: hello.game.clone(),
+            build: hello.build.clone(),
+            ..Asked::nothing(Wish::Hello)
+        };
+        self.park_conn(now, conn, Parked::Hello { conn, hello, problem }, asked);
+    }
+
+    /// Lets a plain connection into a lobby, if it can come in and nobody has to be asked first.
+    pub(super) fn come_in_plain(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        way: PlainWay,
+    ) -> Result<(), Refusal> {
+        self.check_plain(conn, &way)?;
+        let wish = match &way {
+            PlainWay::Create(_) => Wish::Create { metadata: Object::default() },
+            PlainWay::Join(lobby) => self.wish_to_join(lobby),
+        };
+        if self.settings.hooks.ask(&wish) {
+            let address = self.address(conn);
+            let asked = Asked { is_plain: true, address, ..Asked::nothing(wish) };
+            self.park_conn(now, conn, Parked::Plain { conn, way }, asked);
+        } else {
+            self.grant_plain(now, conn, &way);
+        }
+        Ok(())
+    }
+
+    /// Lets a session into a lobby, if it can come in and nobody has to be asked first.
+    pub(super) fn come_in(&mut self, now: Instant, entry: Entry) -> Outcome {
+        self.check_entry(&entry)?;
+        let wish = match &entry.way {
+            Way::Create(draft) => Wish::Create { metadata: draft.options.metadata.clone() },
+            Way::Join { lobby, .. } | Way::Quick { lobby, .. } => self.wish_to_join(lobby),
+        };
+        if !self.settings.hooks.ask(&wish) {
+            return self.grant(now, entry);
+        }
+        let id = entry.session;
+        let session = self.sessions.get_mut(id).ok_or(Problem::Lost)?;
+        if session.waits_for.is_some() {
+            return Err(Problem::RateLimited.into());
+        }
+        let asked = Asked {
+            address: session.address.clone(),
+            name: session.name.clone(),
+            user: session.user.clone(),
+            token: session.auth.clone(),
+            game: session.edition.game.clone(),
+            build: session.edition.build.clone(),
+            metadata: entry.me.clone(),
+            ..Asked::nothing(wish)
+        };
+        let ticket = self.park(now, Parked::Entry(entry), asked);
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.waits_for = Some(ticket);
+        }
+        Ok(None)
+    }
+
+    fn wish_to_join(&self, lobby: &Arc<str>) -> Wish {
+        let metadata = self.lobbies.get(lobby).map(|lobby| lobby.metadata.clone());
+        Wish::Join { lobby: lobby.clone(), metadata: metadata.unwrap_or_default() }
+    }
+
+    fn park_conn(&mut self, now: Instant, conn: ConnId, parked: Parked, asked: Asked) {
+        self.timers.cancel(&Timer::Join(conn));
+        let ticket = self.park(now, parked, asked);
+        if let Some(conn) = self.conns.get_mut(&conn) {
+            conn.place = Place::Waiting { ticket };
+        }
+    }
+
+    fn park(&mut self, now: Instant, parked: Parked, asked: Asked) -> u64 {
+        let ticket = self.parked.next;
+        self.parked.next += 1;
+        self.parked.by_ticket.insert(ticket, parked);
+        self.timers.set(Timer::Decision(ticket), now + self.settings.hooks.timeout);
+        self.notify(ServerNotice::Asked(Box::new(Asked { ticket, ..asked })));
+        ticket
+    }
+
+    /// Whoever waited with this ticket is gone.
+    pub(super) fn drop_ticket(&mut self, ticket: u64) {
+        self.take_parked(ticket);
+    }
+
+    fn take_parked(&mut self, ticket: u64) -> Option<Parked> {
+        self.timers.cancel(&Timer::Decision(ticket));
+        self.parked.by_ticket.remove(&ticket)
+    }
+
+    /// Nobody has decided in time.
+    pub(super) fn go_undecided(&mut self, now: Instant, ticket: u64) {
+        let is_accepted = self.settings.hooks.accepts_undecided;
+        self.decide(now, ticket, if is_accepted { Ok(()) } else { Err(String::new()) });
+    }
+
+    /// Goes on with what waited, or turns it away.
+    pub(super) fn decide(&mut self, now: Instant, ticket: u64, verdict: Verdict) {
+        let Some(parked) = self.take_parked(ticket) else { return };
+        match (parked, verdict.map_err(cut)) {
+            (Parked::Hello { conn, hello, problem }, Ok(())) => {
+                self.begin(now, conn, *hello, problem);
+            }
+            (Parked::Hello { conn, .. }, Err(words)) => {
+                let problem = Problem::Unauthorised;
+                self.refuse_hello(conn, problem, or_sentence(&words, problem));
+            }
+            (Parked::Entry(entry), verdict) => self.decide_entry(now, entry, verdict),
+            (Parked::Plain { conn, way }, Ok(())) => match self.check_plain(conn, &way) {
+                Ok(()) => self.grant_plain(now, conn, &way),
+                Err(refusal) => self.expel(conn, refusal.into()),
+            },
+            (Parked::Plain { conn, .. }, Err(words)) => {
+                self.expel(conn, refused(or_sentence(&words, Problem::Rejected)));
+            }
+        }
+    }
+
+    fn decide_entry(&mut self, now: Instant, entry: Entry, verdict: Verdict) {
+        let (id, number) = (entry.session, entry.number);
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.waits_for = None;
+        }
+        let outcome = match verdict {
+            Ok(()) => self.go_on(now, entry),
+            Err(words) => Err(Refused::rejected(words)),
+        };
+        self.conclude(id, number, outcome);
+    }
+
+    /// Grants what was accepted, if it still can be. Whoever wanted any lobby looks for another.
+    fn go_on(&mut self, now: Instant, entry: Entry) -> Outcome {
+        match (self.check_entry(&entry), entry.way) {
+            (Err(_), Way::Quick { filter, otherwise, .. }) => {
+                self.quick_join(now, (entry.session, entry.number), filter, otherwise, entry.me)
+            }
+            (Err(problem), _) => Err(problem.into()),
+            (Ok(()), way) => self.grant(now, Entry { way, ..entry }),
+        }
+    }
+}
+
+impl Hooks {
+    fn ask(&self, wish: &Wish) -> bool {
+        match wish {
+            Wish::Hello => self.hello,
+            Wish::Create { .. } => self.create,
+            Wish::Join { .. } => self.join,
+        }
+    }
+}
+
+impl Asked {
+    /// Asked by somebody of whom nothing is known yet.
+    fn nothing(wish: Wish) -> Self {
+        Self {
+            ticket: 0,
+            wish,
+            is_plain: false,
+            address: String::new(),
+            name: String::new(),
+            user: String::new(),
+            token: String::new(),
+            game: String::new(),
+            build: String::new(),
+            metadata: Object::default(),
+        }
+    }
+}
+
+impl ParkedRequests {
+    /// Panics unless exactly these tickets wait, each until its time is up.
+    pub(super) fn assert_consistent(
+        &self,
+        tickets: impl Iterator<Item = u64>,
+        timers: &Timers<Timer>,
+    ) {
+        let tickets: BTreeSet<u64> = tickets.collect();
+        assert_eq!(tickets, self.by_ticket.keys().copied().collect(), "who waits has a ticket");
+        for ticket in tickets {
+            assert!(timers.get(&Timer::Decision(ticket)).is_some(), "its time will be up");
+        }
+    }
+}
+
+/// As many words as arrive.
+fn cut(mut words: String) -> String {
+    words.truncate(words.floor_char_boundary(limits::REASON));
+    words
+}
+
+fn or_sentence(words: &str, problem: Problem) -> &str {
+    if words.is_empty() { problem.sentence() } else { words }
+}
