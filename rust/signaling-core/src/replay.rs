@@ -61,6 +61,11 @@ impl Replay {
         Ok(())
     }
 
+    /// Whether [`push`](Self::push) would keep this message.
+    pub fn has_room(&self, text: &str) -> bool {
+        !self.overflowed && self.bytes + cost(text) <= self.capacity
+    }
+
     /// The other side has received `received` messages of this session in all: they need not be
     /// sent again. A number that is lower than an earlier one changes nothing.
     ///
@@ -169,8 +174,10 @@ mod tests {
     fn a_session_that_overflowed_counts_on_but_is_not_resumable() {
         let mut replay = Replay::new(TWO);
         for _ in 0..2 {
+            assert!(replay.has_room("a"));
             replay.push("a".into()).unwrap();
         }
+        assert!(!replay.has_room("a"));
         assert_eq!(replay.push("a".into()), Err(Full));
         assert_eq!(replay.push("a".into()), Err(Full));
         assert_eq!((kept(&replay).as_str(), replay.is_resumable()), ("", false));
