@@ -7,6 +7,7 @@
 //! - [`event`]: what the game is told.
 //! - [`state`]: how the session stands towards lobbies.
 //! - `plain`: a session of the plain protocol.
+//! - `extended`: a session of the extended protocol.
 //! - `outputs`: what waits for whoever drives the session.
 
 use std::time::Instant;
@@ -15,6 +16,7 @@ use rand::rngs::StdRng;
 use signaling_core::{Frame, Session, SessionInput, SessionOutput};
 
 pub mod event;
+mod extended;
 mod outputs;
 mod plain;
 pub mod request;
@@ -26,6 +28,7 @@ pub use event::{Answer, ClientEvent, Refusal};
 pub use request::{ClientRequest, Join, Protocol, SessionOptions};
 pub use state::ClientState;
 
+use extended::Extended;
 use outputs::Outputs;
 use plain::Plain;
 
@@ -35,13 +38,24 @@ const MAX_UNANSWERED: usize = 256;
 /// The client side of both protocols.
 #[derive(Debug)]
 pub struct GodotSession {
-    plain: Plain,
+    tongue: Tongue,
+}
+
+/// What is spoken.
+#[derive(Debug)]
+enum Tongue {
+    Extended(Box<Extended>),
+    Plain(Plain),
 }
 
 impl GodotSession {
     /// A session whose first connection is being made. `rng` spreads the tries to make it again.
-    pub fn new(options: SessionOptions, _rng: StdRng) -> Self {
-        Self { plain: Plain::new(Outputs::default(), options.auto_join) }
+    pub fn new(options: SessionOptions, rng: StdRng) -> Self {
+        let tongue = match options.protocol {
+            Protocol::Extended => Tongue::Extended(Box::new(Extended::new(options, rng))),
+            Protocol::Plain => Tongue::Plain(Plain::new(Outputs::default(), options.auto_join)),
+        };
+        Self { tongue }
     }
 }
 
@@ -49,16 +63,30 @@ impl Session for GodotSession {
     type Request = ClientRequest;
     type Event = ClientEvent;
 
-    fn handle_input(&mut self, _now: Instant, input: SessionInput<'_, ClientRequest>) {
-        self.plain.handle_input(input);
+    fn handle_input(&mut self, now: Instant, input: SessionInput<'_, ClientRequest>) {
+        match &mut self.tongue {
+            Tongue::Plain(plain) => plain.handle_input(input),
+            Tongue::Extended(extended) => {
+                extended.handle_input(now, input);
+                if let Some(plain) = extended.fall_back() {
+                    self.tongue = Tongue::Plain(plain);
+                }
+            }
+        }
     }
 
     fn poll_output(&mut self) -> Option<SessionOutput<ClientEvent>> {
-        self.plain.out.pop()
+        match &mut self.tongue {
+            Tongue::Plain(plain) => plain.out.pop(),
+            Tongue::Extended(extended) => extended.out.pop(),
+        }
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        None
+        match &self.tongue {
+            Tongue::Plain(_) => None,
+            Tongue::Extended(extended) => extended.poll_timeout(),
+        }
     }
 }
 

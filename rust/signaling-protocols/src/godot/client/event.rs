@@ -7,7 +7,7 @@ use signaling_core::{Cause, PeerId};
 use super::state::ClientState;
 use crate::godot::Topology;
 use crate::godot::extended::{Json, LobbyEntry, LobbyView, MemberView, Object, Problem, Request};
-use crate::godot::wire::RelayKind;
+use crate::godot::wire::{RelayKind, ServerMessage};
 
 /// What the game is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -282,9 +282,23 @@ impl Refusal {
     }
 }
 
-/// What a relayed message means to the game; `None` for a candidate that existing clients drop too:
-/// one without three non-empty lines, such as the empty one that ends them.
-pub(super) fn relayed(kind: RelayKind, from: PeerId, data: &str) -> Option<ClientEvent> {
+/// What a message that both protocols have means to the game; `None` when it means nothing, or more
+/// than that.
+pub(super) fn of_message(message: ServerMessage<'_>) -> Option<ClientEvent> {
+    match message {
+        ServerMessage::PeerConnected(id) => Some(ClientEvent::PeerConnected { id }),
+        ServerMessage::PeerDisconnected(id) => Some(ClientEvent::PeerDisconnected { id }),
+        ServerMessage::Sealed => Some(ClientEvent::Sealed),
+        ServerMessage::Relayed { kind, from, data } => relayed(kind, from, &data),
+        ServerMessage::Joined { .. }
+        | ServerMessage::Identified { .. }
+        | ServerMessage::Extended(_) => None,
+    }
+}
+
+/// `None` for a candidate that existing clients drop too: one without three non-empty lines, such
+/// as the empty one that ends them.
+fn relayed(kind: RelayKind, from: PeerId, data: &str) -> Option<ClientEvent> {
     Some(match kind {
         RelayKind::Offer => ClientEvent::Offer { from, sdp: data.to_owned() },
         RelayKind::Answer => ClientEvent::Answer { from, sdp: data.to_owned() },

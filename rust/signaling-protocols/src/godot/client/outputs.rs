@@ -24,6 +24,10 @@ impl Outputs {
         self.queue.push_back(SessionOutput::Send(text));
     }
 
+    pub(super) fn connect(&mut self) {
+        self.queue.push_back(SessionOutput::Connect);
+    }
+
     pub(super) fn close(&mut self) {
         self.queue.push_back(SessionOutput::Close(Close::new(1000, "")));
     }

@@ -2,7 +2,7 @@
 
 use signaling_core::{Cause, Close, Frame, PeerId, SessionInput};
 
-use super::event::{Answer, ClientEvent, Refusal, relayed};
+use super::event::{Answer, ClientEvent, Refusal, of_message};
 use super::outputs::Outputs;
 use super::request::{ClientRequest, Join};
 use super::state::ClientState;
@@ -38,13 +38,15 @@ pub(super) struct Plain {
     me: Option<(PeerId, Topology)>,
     /// How many others were told of.
     others: usize,
+    /// Whether the server was asked to let us in.
+    has_joined: bool,
 }
 
 impl Plain {
     /// A session whose connection is being made.
     pub(super) fn new(out: Outputs, auto_join: Option<Join>) -> Self {
         let (line, early) = (Line::Connecting, Vec::new());
-        Self { out, line, auto_join, early, joining: None, me: None, others: 0 }
+        Self { out, line, auto_join, early, joining: None, me: None, others: 0, has_joined: false }
     }
 
     pub(super) fn handle_input(&mut self, input: SessionInput<'_, ClientRequest>) {
@@ -118,7 +120,7 @@ impl Plain {
     /// Joins if nobody has asked for that before: the server closes the connection of who asks
     /// twice.
     fn join_for(&mut self, ticket: u64, join: Join) {
-        if self.out.state() != ClientState::Idle {
+        if self.has_joined {
             return self.refuse(ticket, Problem::InLobby);
         }
         self.joining = Some(ticket);
@@ -126,6 +128,7 @@ impl Plain {
     }
 
     fn join(&mut self, Join { lobby, topology }: Join) {
+        self.has_joined = true;
         self.out.set_state(ClientState::Initializing);
         if lobby.is_empty() {
             self.send(&ClientMessage::Create { topology });
@@ -138,22 +141,17 @@ impl Plain {
         let Some(message) = ServerMessage::decode(frame) else {
             return self.out.tell(ClientEvent::Malformed { bytes: length(frame) });
         };
-        let event = match message {
-            ServerMessage::Joined { lobby } => return self.joined(lobby.into_owned()),
+        match message {
+            ServerMessage::Joined { lobby } => self.joined(lobby.into_owned()),
             ServerMessage::Identified { id, topology } => {
                 self.me = Some((id, topology));
-                Some(ClientEvent::Identified { id, topology, generation: GENERATION })
+                self.out.tell(ClientEvent::Identified { id, topology, generation: GENERATION });
             }
-            ServerMessage::PeerConnected(id) => {
-                self.others += 1;
-                Some(ClientEvent::PeerConnected { id })
+            message => {
+                self.others += usize::from(matches!(message, ServerMessage::PeerConnected(_)));
+                of_message(message).into_iter().for_each(|event| self.out.tell(event));
             }
-            ServerMessage::PeerDisconnected(id) => Some(ClientEvent::PeerDisconnected { id }),
-            ServerMessage::Sealed => Some(ClientEvent::Sealed),
-            ServerMessage::Extended(_) => None,
-            ServerMessage::Relayed { kind, from, data } => relayed(kind, from, &data),
-        };
-        event.into_iter().for_each(|event| self.out.tell(event));
+        }
     }
 
     fn joined(&mut self, lobby: String) {

@@ -1,0 +1,75 @@
+//! The signs of life of a connection.
+
+use std::time::{Duration, Instant};
+
+use signaling_core::keepalive::{Beat, Keepalive};
+
+/// Messages either way after which what has arrived is confirmed ahead of time.
+const MESSAGES: u32 = 64;
+
+/// Intervals of PING without a word from the server after which the connection counts as dead.
+const SILENT_INTERVALS: u32 = 2;
+
+/// The least silence that counts: a line may be slow.
+const LEAST_SILENCE: Duration = Duration::from_secs(3);
+
+/// The longest round trip that can be told, in milliseconds.
+const MAX_ROUND_TRIP: u128 = 60_000;
+
+/// When to send PING on one connection, and how long the answers take.
+#[derive(Debug)]
+pub(super) struct Pulse {
+    keepalive: Keepalive,
+    /// Messages since the last PING.
+    messages: u32,
+    /// PINGs without an answer; the oldest was sent at the time beside, if it is known.
+    unanswered: u32,
+    asked_at: Option<Instant>,
+    rtt: Option<u32>,
+}
+
+impl Pulse {
+    pub(super) fn new(now: Instant, ping_interval: Duration) -> Self {
+        let silence = ping_interval.saturating_mul(SILENT_INTERVALS).max(LEAST_SILENCE);
+        let keepalive = Keepalive::new(now, Some(ping_interval), Some(silence));
+        Self { keepalive, messages: 0, unanswered: 0, asked_at: None, rtt: None }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.keepalive.poll_timeout()
+    }
+
+    pub(super) fn poll(&mut self, now: Instant) -> Option<Beat> {
+        self.keepalive.poll(now)
+    }
+
+    /// The server said something.
+    pub(super) fn heard(&mut self, now: Instant) {
+        self.keepalive.heard(now);
+    }
+
+    /// Counts a message; true when PING is due.
+    pub(super) fn count(&mut self) -> bool {
+        self.messages += 1;
+        self.messages >= MESSAGES
+    }
+
+    /// PING is sent; the round trip to tell.
+    pub(super) fn ping(&mut self, now: Instant) -> Option<u32> {
+        self.messages = 0;
+        if self.unanswered == 0 {
+            self.asked_at = Some(now);
+        }
+        self.unanswered = self.unanswered.saturating_add(1);
+        self.rtt
+    }
+
+    /// A PING is answered.
+    pub(super) fn pong(&mut self, now: Instant) {
+        self.unanswered = self.unanswered.saturating_sub(1);
+        if let Some(asked_at) = self.asked_at.take() {
+            let took = (now - asked_at).as_millis().min(MAX_ROUND_TRIP);
+            self.rtt = u32::try_from(took).ok();
+        }
+    }
+}
