@@ -320,3 +320,6 @@ fn cut(mut words: String) -> String {
 fn or_sentence(words: &str, problem: Problem) -> &str {
     if words.is_empty() { problem.sentence() } else { words }
 }
+
+#[cfg(test)]
+mod tests;
