@@ -21,7 +21,8 @@ pub use client::{
     SessionOptions,
 };
 pub use server::{
-    Asked, GodotServer, Hooks, LobbyInfo, ServerCommand, ServerNotice, Settings, Verdict, Wish,
+    Asked, GodotServer, Hooks, LobbyInfo, ServerCommand, ServerNotice, Settings, TurnSecret,
+    Verdict, Wish,
 };
 pub use wire::RelayKind;
 

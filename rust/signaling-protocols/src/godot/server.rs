@@ -21,6 +21,7 @@
 //! - `plain`: what a plain connection may say.
 //! - `hello`: how sessions begin, are kept alive, get lost and are resumed.
 //! - `hooks`: what the embedding program decides on.
+//! - `ice`: the STUN and TURN servers that sessions are told of.
 //! - `requests`: what a session may ask for, and the answers.
 //! - `entering`: creating and joining.
 //! - `managing`: what members and hosts do to a lobby.
@@ -30,6 +31,7 @@
 mod entering;
 mod hello;
 mod hooks;
+mod ice;
 mod leaving;
 mod lobby;
 mod managing;
@@ -54,6 +56,7 @@ use super::refusal::{Refusal, refused};
 use super::wire::{ClientMessage, ServerMessage};
 use hooks::ParkedRequests;
 pub use hooks::{Asked, Hooks, Verdict, Wish};
+pub use ice::TurnSecret;
 use lobby::{Guest, Lobby};
 pub use notice::{LobbyInfo, ServerCommand, ServerNotice};
 use session::{SessionId, Sessions};

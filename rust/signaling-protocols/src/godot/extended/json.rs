@@ -33,7 +33,7 @@ impl Json {
         &self.0
     }
 
-    pub(super) fn from_value(value: Value) -> Option<Self> {
+    pub(crate) fn from_value(value: Value) -> Option<Self> {
         is_flat(&value, MAX_NESTING).then_some(Self(value))
     }
 }

@@ -9,7 +9,7 @@ use super::lobby::Guest;
 use super::session::{Session, SessionId};
 use super::{GodotServer, Place, Timer};
 use crate::godot::extended::{
-    Hello, Invalid, Json, LinkState, Problem, Resume, ServerEvent, VERSION, Welcome,
+    Hello, Invalid, LinkState, Problem, Resume, ServerEvent, VERSION, Welcome,
 };
 use crate::godot::refusal::refused;
 
@@ -65,7 +65,7 @@ impl GodotServer {
         let address = self.address(conn);
         let id = self.sessions.open(now, &mut self.rng, conn, &address, hello);
         self.attach(now, conn, id);
-        self.welcome(conn, id, false, problem);
+        self.welcome(now, conn, id, false, problem);
     }
 
     /// Goes on with a session on another connection.
@@ -82,7 +82,7 @@ impl GodotServer {
             self.close(old, Close::new(1001, ELSEWHERE));
         }
         self.attach(now, conn, id);
-        self.welcome(conn, id, true, None);
+        self.welcome(now, conn, id, true, None);
         self.send_again(conn, id);
         self.come_back(id);
         Ok(())
@@ -97,7 +97,14 @@ impl GodotServer {
         self.heard(now, id);
     }
 
-    fn welcome(&mut self, conn: ConnId, id: SessionId, is_resumed: bool, problem: Option<Problem>) {
+    fn welcome(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        id: SessionId,
+        is_resumed: bool,
+        problem: Option<Problem>,
+    ) {
         let Some(session) = self.sessions.get(id) else { return };
         let welcome = Welcome {
             version: VERSION,
@@ -107,7 +114,7 @@ impl GodotServer {
             problem,
             resume_timeout: self.settings.resume_timeout,
             ping_interval: self.settings.ping_interval,
-            ice_servers: Json::default(),
+            ice_servers: self.settings.ice_servers(now, &session.user),
         };
         self.answer(conn, &ServerEvent::Welcome(Box::new(welcome)));
     }

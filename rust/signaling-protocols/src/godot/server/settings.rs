@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::hooks::Hooks;
+use super::ice::TurnSecret;
+use crate::godot::extended::Json;
 
 /// The limits and timers of a [`GodotServer`](super::GodotServer).
 #[derive(Debug, Clone)]
@@ -34,6 +36,12 @@ pub struct Settings {
     pub build: String,
     /// The largest metadata of a lobby, in bytes of JSON. Default 2048, at most 16 384.
     pub max_metadata_bytes: usize,
+    /// STUN and TURN servers that clients are told of, as a list in the form of the W3C's
+    /// `iceServers`. Default: none. Clients read 16 384 bytes, those of [`Settings::turn`]
+    /// included.
+    pub ice_servers: Json,
+    /// TURN servers with passwords for a limited time. Default: none.
+    pub turn: Option<TurnSecret>,
     /// What the embedding program decides on from the start. Default: nothing.
     pub hooks: Hooks,
 }
@@ -57,6 +65,8 @@ impl Default for Settings {
             game: String::new(),
             build: String::new(),
             max_metadata_bytes: 2048,
+            ice_servers: Json::default(),
+            turn: None,
             hooks: Hooks::default(),
         }
     }
