@@ -85,6 +85,11 @@ impl Replay {
         self.unconfirmed.iter()
     }
 
+    /// What is kept, in bytes as they count for the capacity.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// False when something is lost that the other side may need.
     pub fn is_resumable(&self) -> bool {
         !self.overflowed
