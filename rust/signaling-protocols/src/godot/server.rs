@@ -25,6 +25,7 @@
 //! - `requests`: what a session may ask for, and the answers.
 //! - `entering`: creating and joining.
 //! - `managing`: what members and hosts do to a lobby.
+//! - `listing`: public lobbies, listed and watched.
 //! - `leaving`: leaving, for whatever reason, and who becomes the host.
 //! - `lobby`, `session`: what is kept of them.
 
@@ -33,6 +34,7 @@ mod hello;
 mod hooks;
 mod ice;
 mod leaving;
+mod listing;
 mod lobby;
 mod managing;
 mod notice;
@@ -40,6 +42,8 @@ mod plain;
 mod requests;
 mod session;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -57,6 +61,7 @@ use super::wire::{ClientMessage, ServerMessage};
 use hooks::ParkedRequests;
 pub use hooks::{Asked, Hooks, Verdict, Wish};
 pub use ice::TurnSecret;
+use listing::Watches;
 use lobby::{Guest, Lobby};
 pub use notice::{LobbyInfo, ServerCommand, ServerNotice};
 use session::{SessionId, Sessions};
@@ -80,6 +85,7 @@ pub struct GodotServer {
     parked: ParkedRequests,
     /// By address.
     guesses: Buckets<String>,
+    watches: Watches,
     /// Sessions for which too much waits; they end with the input.
     overflowed: Vec<SessionId>,
     outputs: VecDeque<Output<ServerNotice>>,
@@ -119,6 +125,8 @@ enum Timer {
     Away(SessionId),
     /// When not to wait any longer for a decision.
     Decision(u64),
+    /// When to tell those who watch lobbies what has changed.
+    Lists,
 }
 
 impl GodotServer {
@@ -135,6 +143,7 @@ impl GodotServer {
             timers: Timers::default(),
             parked: ParkedRequests::default(),
             guesses: Buckets::new(MAX_GUESSERS),
+            watches: Watches::default(),
             overflowed: Vec::new(),
             outputs: VecDeque::new(),
         }
@@ -182,6 +191,8 @@ impl GodotServer {
                 None => assert!(self.timers.get(&Timer::Away(id)).is_some(), "its time will be up"),
             }
         }
+        let is_session = |id| self.sessions.get(id).is_some();
+        assert!(self.watches.sessions().all(is_session), "who watches is there");
     }
 }
 
@@ -204,6 +215,9 @@ impl Server for GodotServer {
             Input::Shutdown => self.shut_down(),
         }
         self.end_overflowed();
+        if self.watches.have_changes() {
+            self.collect_changes(now);
+        }
         if cfg!(debug_assertions) {
             self.assert_consistent();
         }
@@ -278,6 +292,7 @@ impl GodotServer {
                 Timer::Silence(session) => self.fall_silent(now, session),
                 Timer::Away(session) => self.give_up(session),
                 Timer::Decision(ticket) => self.go_undecided(now, ticket),
+                Timer::Lists => self.tell_changes(),
             }
         }
     }
@@ -327,7 +342,9 @@ impl GodotServer {
         self.outputs.push_back(Output::Close { conn, close });
     }
 
+    /// Every change of a lobby that others see is told here.
     fn notify(&mut self, notice: ServerNotice) {
+        self.watches.note(&notice);
         self.outputs.push_back(Output::Notice(notice));
     }
 

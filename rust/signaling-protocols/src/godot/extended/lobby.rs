@@ -264,6 +264,11 @@ impl LobbyEntry {
         }))
     }
 
+    /// What answers FIND.
+    pub fn to_object(&self) -> Object {
+        self.write().into()
+    }
+
     /// As a game sees it.
     pub fn to_json(&self) -> Json {
         Json::from_value(Value::Object(self.write())).unwrap_or_default()

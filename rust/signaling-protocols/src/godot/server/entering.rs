@@ -79,17 +79,25 @@ impl GodotServer {
         me: Object,
     ) -> Outcome {
         self.outside(session)?;
-        let address = self.sessions.get(session).ok_or(Problem::Lost)?.address.clone();
+        self.guess(now, session, |server| {
+            let lobby = server.lobby_of_code(code).ok_or(Problem::NotFound)?.name.clone();
+            let way = Way::Join { lobby, password: server.passwords.seal(password) };
+            server.come_in(now, Entry { session, number, way, me })
+        })
+    }
+
+    /// Does what depends on something that was typed, which one address may get wrong only so often.
+    pub(super) fn guess(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        attempt: impl FnOnce(&mut Self) -> Outcome,
+    ) -> Outcome {
+        let address = self.sessions.get(id).ok_or(Problem::Lost)?.address.clone();
         if !self.guesses.has_token(&address, now, &GUESSES) {
             return Err(Problem::RateLimited.into());
         }
-        let outcome = match self.lobby_of_code(code).map(|lobby| lobby.name.clone()) {
-            Some(lobby) => {
-                let way = Way::Join { lobby, password: self.passwords.seal(password) };
-                self.come_in(now, Entry { session, number, way, me })
-            }
-            None => Err(Problem::NotFound.into()),
-        };
+        let outcome = attempt(self);
         if let Err(Refused { problem: Problem::NotFound | Problem::WrongPassword, .. }) = outcome {
             self.count_guess(&address, now);
         }
@@ -136,7 +144,7 @@ impl GodotServer {
         if lobby.sealed {
             return Err(Problem::Sealed);
         }
-        if lobby.edition.as_ref().is_some_and(|edition| *edition != session.edition) {
+        if !lobby.is_for(&session.edition) {
             return Err(Problem::WrongVersion);
         }
         lobby.admits(&session.identity())?;

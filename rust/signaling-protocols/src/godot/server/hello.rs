@@ -85,6 +85,7 @@ impl GodotServer {
         self.welcome(now, conn, id, true, None);
         self.send_again(conn, id);
         self.come_back(id);
+        self.catch_up(id);
         Ok(())
     }
 
@@ -166,6 +167,7 @@ impl GodotServer {
             let round_trips = round_trips.unwrap_or_default();
             self.answer(conn, &ServerEvent::Pong { received, round_trips });
         }
+        self.catch_up(id);
     }
 
     /// Puts the end off that comes when nothing is heard.

@@ -57,6 +57,7 @@ impl GodotServer {
         }
         self.timers.cancel(&Timer::Away(id));
         self.timers.cancel(&Timer::Silence(id));
+        self.watches.end(id);
         let Some(session) = self.sessions.close(id) else { return };
         if let Some(ticket) = session.waits_for {
             self.drop_ticket(ticket);

@@ -136,6 +136,16 @@ impl Lobby {
         self.roster.successor(|_, member| can_host(member)).copied()
     }
 
+    /// Whether players of this game and build may join.
+    pub(super) fn is_for(&self, edition: &Edition) -> bool {
+        self.edition.as_ref().is_none_or(|own| own == edition)
+    }
+
+    /// Whether it is in the lists of this game and build.
+    pub(super) fn is_public_for(&self, edition: &Edition) -> bool {
+        self.is_public && self.is_for(edition)
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.roster.len() >= self.max_players
     }

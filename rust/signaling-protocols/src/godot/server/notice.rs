@@ -81,6 +81,20 @@ pub enum ServerNotice {
     Asked(Box<Asked>),
 }
 
+impl ServerNotice {
+    /// The lobby that is not what it was.
+    pub(super) fn changed_lobby(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Asked(_) => None,
+            Self::LobbyCreated { info } | Self::LobbyChanged { info } => Some(&info.name),
+            Self::PeerJoined { lobby, .. }
+            | Self::PeerLeft { lobby, .. }
+            | Self::LobbySealed { lobby }
+            | Self::LobbyClosed { lobby } => Some(lobby),
+        }
+    }
+}
+
 /// One open lobby, as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LobbyInfo {

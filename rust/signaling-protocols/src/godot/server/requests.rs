@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use serde_json::Value;
 use signaling_core::PeerId;
 
 use super::GodotServer;
@@ -10,7 +11,7 @@ use super::entering::{Entry, Way};
 use super::session::{REQUESTS, SessionId};
 use crate::godot::extended::{Invalid, Json, Object, Problem, Request, ServerEvent};
 use crate::godot::refusal::Refusal;
-use crate::godot::wire::{ClientMessage, RelayKind};
+use crate::godot::wire::{self, ClientMessage, RelayKind};
 
 /// What answers a request; `None` when it is answered later.
 pub(super) type Outcome = Result<Option<Object>, Refused>;
@@ -25,6 +26,9 @@ pub(super) struct Refused {
 
 /// A request that asked for nothing but that it be done.
 pub(super) const DONE: fn() -> Outcome = || Ok(Some(Object::default()));
+
+/// What a frame with a list has besides it, in bytes.
+const MAX_ENVELOPE: usize = 128;
 
 impl GodotServer {
     pub(super) fn handle_session(
@@ -101,8 +105,23 @@ impl GodotServer {
             Request::SetValue { key, value, expected } => {
                 self.set_value(id, key, value, expected.as_ref())
             }
+            Request::List(query) => self.list(id, &query),
+            Request::Watch(filter) => self.watch(now, id, filter),
+            Request::Unwatch => self.unwatch(id),
+            Request::Find { code } => self.find(now, id, &code),
             _ => Err(Refused::invalid("this server cannot do that")),
         }
+    }
+
+    /// As many of the values, from the first on, as the answer to a request has room for.
+    pub(super) fn fitting(&self, values: impl Iterator<Item = Value>) -> Vec<Value> {
+        let mut room = self.settings.max_message_bytes.saturating_sub(MAX_ENVELOPE);
+        let has_room = |value: &Value| {
+            let left = room.checked_sub(wire::escape(&value.to_string()).len());
+            room = left.unwrap_or(room);
+            left.is_some()
+        };
+        values.take_while(has_room).collect()
     }
 
     fn misunderstand(&mut self, id: SessionId, number: u64) {

@@ -130,6 +130,11 @@ impl Session {
         }
     }
 
+    /// Whether it may be sent much: it is there, and half of what may wait for it is free.
+    pub(super) fn has_room(&self) -> bool {
+        self.conn.is_some() && self.replay.bytes() <= MAX_REPLAY / 2
+    }
+
     pub(super) fn identity(&self) -> Identity {
         if self.auth.is_empty() {
             Identity::Person { name: self.name.clone(), address: self.address.clone() }
