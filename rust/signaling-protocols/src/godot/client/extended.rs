@@ -79,6 +79,8 @@ pub(super) struct Extended {
     lost: Option<(Close, Cause)>,
     /// Why the server does not take us, if it does not.
     turned_away: Option<(Problem, String)>,
+    /// Whether the server has shown that it speaks the extended protocol.
+    is_understood: bool,
     is_closing: bool,
 
     /// What the server told when the session began.
@@ -135,6 +137,7 @@ impl Extended {
             retries: Retries::default(),
             lost: None,
             turned_away: None,
+            is_understood: false,
             is_closing: false,
             identity: None,
             replay: Replay::new(REPLAY_BYTES),

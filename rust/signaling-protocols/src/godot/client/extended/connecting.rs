@@ -23,6 +23,9 @@ use crate::godot::wire::{ClientMessage, ServerMessage};
 /// the extended protocol, at least two intervals of PING.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How long it may take when the server has answered with PING, because it has to ask somebody.
+const DECISION_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// The least time for which it is tried to make a lost connection again, whatever the server says:
 /// even a place that is lost is told by a server best.
 const LEAST_PATIENCE: Duration = Duration::from_secs(10);
@@ -83,6 +86,11 @@ impl Extended {
             Some(ServerMessage::Extended(ServerEvent::Welcome(welcome))) => {
                 self.welcome(now, *welcome);
             }
+            // The server has understood, and somebody there has to decide.
+            Some(ServerMessage::Extended(ServerEvent::Pong { .. })) => {
+                self.is_understood = true;
+                self.timers.set(Timer::Greeting, now + DECISION_TIMEOUT);
+            }
             Some(ServerMessage::Extended(ServerEvent::Refused {
                 request: 0,
                 problem,
@@ -103,6 +111,7 @@ impl Extended {
         self.timers.cancel(&Timer::Greeting);
         self.timers.cancel(&Timer::GiveUp);
         self.line = Line::Talking;
+        self.is_understood = true;
         self.recovering = None;
         self.out.tell(ClientEvent::Welcomed { user, ice_servers });
         match resumed.filter(|_| could_resume) {
@@ -195,7 +204,7 @@ impl Extended {
         let is_first = self.identity.is_none();
         match self.line {
             _ if self.is_closing || self.turned_away.is_some() => self.end(&close, cause),
-            Line::Greeting if is_first && cause == Cause::Closed => self.speak_plainly(),
+            Line::Greeting if !self.is_understood && cause == Cause::Closed => self.speak_plainly(),
             Line::Talking if is_for_good(&close, cause) => self.end(&close, cause),
             _ if is_first => self.end(&close, cause),
             _ => self.lose(now, close, cause, ClientState::WaitingForNetwork),
@@ -204,12 +213,12 @@ impl Extended {
 
     /// HELLO was not answered.
     pub(super) fn greeting_overdue(&mut self, now: Instant) {
-        if self.turned_away.is_some() {
-            self.give_up();
-        } else if self.identity.is_none() {
+        if !self.is_understood && self.turned_away.is_none() {
             self.speak_plainly();
-        } else {
+        } else if self.identity.is_some() && self.turned_away.is_none() {
             self.fall_silent(now);
+        } else {
+            self.give_up();
         }
     }
 

@@ -419,6 +419,19 @@ fn a_server_that_does_not_know_hello_is_spoken_to_plainly() {
 }
 
 #[test]
+fn a_server_that_has_to_ask_somebody_is_waited_for() {
+    let mut client = greeting();
+    client.told(&ServerEvent::Pong { received: 0, round_trips: Vec::new() });
+    assert_eq!(client.wait(59 * SECOND), []);
+    assert_eq!(events(client.told(&welcome(None))).last(), Some(&ClientEvent::Opened));
+
+    let mut client = greeting();
+    client.told(&ServerEvent::Pong { received: 0, round_trips: Vec::new() });
+    let told = events(client.wait(60 * SECOND));
+    assert!(matches!(told.last(), Some(ClientEvent::Disconnected { cause: Cause::Lost, .. })));
+}
+
+#[test]
 fn a_server_that_is_not_there_is_told_at_once() {
     let causes = [Cause::Unreachable, Cause::Refused { status: 403 }, Cause::Tls];
     for cause in causes {
