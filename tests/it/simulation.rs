@@ -3,6 +3,9 @@
 //! A failing run prints its seed; `SIMULATION_SEED=n` runs that one alone.
 
 mod godot;
+mod sessions;
+mod view;
+mod world;
 
 /// Runs `run` with many seeds, or with the one that the environment asks for.
 fn for_each_seed(count: u64, run: impl Fn(u64)) {
