@@ -26,6 +26,8 @@
 //! - `entering`: creating and joining.
 //! - `managing`: what members and hosts do to a lobby.
 //! - `listing`: public lobbies, listed and watched.
+//! - `presence`: statuses of users, and who watches them.
+//! - `invites`: invitations into lobbies.
 //! - `leaving`: leaving, for whatever reason, and who becomes the host.
 //! - `lobby`, `session`: what is kept of them.
 
@@ -33,12 +35,14 @@ mod entering;
 mod hello;
 mod hooks;
 mod ice;
+mod invites;
 mod leaving;
 mod listing;
 mod lobby;
 mod managing;
 mod notice;
 mod plain;
+mod presence;
 mod requests;
 mod session;
 mod settings;
@@ -61,9 +65,11 @@ use super::wire::{ClientMessage, ServerMessage};
 use hooks::ParkedRequests;
 pub use hooks::{Asked, Hooks, Verdict, Wish};
 pub use ice::TurnSecret;
+use invites::Invites;
 use listing::Watches;
 use lobby::{Guest, Lobby};
 pub use notice::{LobbyInfo, ServerCommand, ServerNotice};
+use presence::Presence;
 use session::{SessionId, Sessions};
 pub use settings::Settings;
 
@@ -86,6 +92,8 @@ pub struct GodotServer {
     /// By address.
     guesses: Buckets<String>,
     watches: Watches,
+    presence: Presence,
+    invites: Invites,
     /// Sessions for which too much waits; they end with the input.
     overflowed: Vec<SessionId>,
     outputs: VecDeque<Output<ServerNotice>>,
@@ -144,6 +152,8 @@ impl GodotServer {
             parked: ParkedRequests::default(),
             guesses: Buckets::new(MAX_GUESSERS),
             watches: Watches::default(),
+            presence: Presence::default(),
+            invites: Invites::default(),
             overflowed: Vec::new(),
             outputs: VecDeque::new(),
         }
@@ -193,6 +203,8 @@ impl GodotServer {
         }
         let is_session = |id| self.sessions.get(id).is_some();
         assert!(self.watches.sessions().all(is_session), "who watches is there");
+        self.presence.assert_consistent(is_session);
+        self.invites.assert_consistent(|id| self.inside(id).is_ok(), is_session);
     }
 }
 

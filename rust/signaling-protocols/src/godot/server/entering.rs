@@ -36,6 +36,10 @@ pub(super) enum Way {
         lobby: Arc<str>,
         password: Sealed,
     },
+    Invited {
+        lobby: Arc<str>,
+        invite: u64,
+    },
     /// What QUICK_JOIN has found, and what it was looking for.
     Quick {
         lobby: Arc<str>,
@@ -86,6 +90,18 @@ impl GodotServer {
         })
     }
 
+    pub(super) fn accept_invite(
+        &mut self,
+        now: Instant,
+        (session, number): (SessionId, u64),
+        invite: u64,
+        me: Object,
+    ) -> Outcome {
+        self.outside(session)?;
+        let way = Way::Invited { lobby: self.lobby_of_invite(invite, session)?, invite };
+        self.come_in(now, Entry { session, number, way, me })
+    }
+
     /// Does what depends on something that was typed, which one address may get wrong only so often.
     pub(super) fn guess(
         &mut self,
@@ -121,24 +137,38 @@ impl GodotServer {
 
     /// Whether a request to come into a lobby can be granted as things are.
     pub(super) fn check_entry(&self, entry: &Entry) -> Result<(), Problem> {
-        self.outside(entry.session)?;
+        let id = entry.session;
+        self.outside(id)?;
         match &entry.way {
             Way::Create(_) if self.lobbies.len() >= self.settings.max_lobbies => {
                 Err(Problem::ServerFull)
             }
             Way::Create(_) => Ok(()),
-            Way::Join { lobby, password } => self.check_join(entry.session, lobby, Some(password)),
-            Way::Quick { lobby, .. } => self.check_join(entry.session, lobby, None),
+            Way::Join { lobby, password } => self.check_join(id, lobby, Some(password)),
+            Way::Quick { lobby, .. } => self.check_join(id, lobby, None),
+            Way::Invited { invite, .. } => {
+                self.check_place(id, &self.lobby_of_invite(*invite, id)?).map(drop)
+            }
         }
     }
 
-    /// Whether a session may join a lobby.
+    /// Whether a session may join a lobby uninvited.
     fn check_join(
         &self,
         id: SessionId,
         name: &str,
         password: Option<&Sealed>,
     ) -> Result<(), Problem> {
+        let lobby = self.check_place(id, name)?;
+        if lobby.is_locked {
+            return Err(Problem::Locked);
+        }
+        let is_open = lobby.password.is_none() || lobby.password.as_ref() == password;
+        if is_open { Ok(()) } else { Err(Problem::WrongPassword) }
+    }
+
+    /// The lobby with this name, if there is a place for a session in it.
+    fn check_place(&self, id: SessionId, name: &str) -> Result<&Lobby, Problem> {
         let session = self.sessions.get(id).ok_or(Problem::Lost)?;
         let lobby = self.lobbies.get(name).ok_or(Problem::NotFound)?;
         if lobby.sealed {
@@ -148,11 +178,7 @@ impl GodotServer {
             return Err(Problem::WrongVersion);
         }
         lobby.admits(&session.identity())?;
-        if lobby.is_locked {
-            return Err(Problem::Locked);
-        }
-        let is_open = lobby.password.is_none() || lobby.password.as_ref() == password;
-        if is_open { Ok(()) } else { Err(Problem::WrongPassword) }
+        Ok(lobby)
     }
 
     /// Grants a request that was checked.
@@ -166,6 +192,10 @@ impl GodotServer {
                 self.create(now, draft, edition, member);
             }
             Way::Join { lobby, .. } | Way::Quick { lobby, .. } => self.admit(&lobby, member),
+            Way::Invited { lobby, invite } => {
+                self.admit(&lobby, member);
+                self.answer_invite(invite, true);
+            }
         }
         self.view_of(id)
     }

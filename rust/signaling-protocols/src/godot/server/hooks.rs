@@ -157,7 +157,9 @@ impl GodotServer {
         self.check_entry(&entry)?;
         let wish = match &entry.way {
             Way::Create(draft) => Wish::Create { metadata: draft.options.metadata.clone() },
-            Way::Join { lobby, .. } | Way::Quick { lobby, .. } => self.wish_to_join(lobby),
+            Way::Join { lobby, .. } | Way::Quick { lobby, .. } | Way::Invited { lobby, .. } => {
+                self.wish_to_join(lobby)
+            }
         };
         if !self.settings.hooks.ask(&wish) {
             return self.grant(now, entry);

@@ -6,8 +6,11 @@ use std::time::Instant;
 
 use signaling_core::{Close, ConnId, PeerId};
 
+use super::invites::Invites;
+use super::listing::Watches;
 use super::lobby::{Guest, Lobby};
 use super::notice::ServerNotice;
+use super::presence::Presence;
 use super::requests::{DONE, Outcome};
 use super::session::SessionId;
 use super::{GodotServer, Place, Timer};
@@ -58,6 +61,8 @@ impl GodotServer {
         self.timers.cancel(&Timer::Away(id));
         self.timers.cancel(&Timer::Silence(id));
         self.watches.end(id);
+        self.decline_invites(id);
+        self.end_presence(id);
         let Some(session) = self.sessions.close(id) else { return };
         if let Some(ticket) = session.waits_for {
             self.drop_ticket(ticket);
@@ -112,6 +117,7 @@ impl GodotServer {
                 if let Some(session) = self.sessions.get_mut(id) {
                     session.place = None;
                 }
+                self.revoke_invites(id);
             }
         }
         self.notify(ServerNotice::PeerLeft { lobby: name.clone(), peer });
@@ -175,6 +181,10 @@ impl GodotServer {
     }
 
     pub(super) fn shut_down(&mut self) {
+        // Nobody needs to be told what all others were.
+        self.watches = Watches::default();
+        self.presence = Presence::default();
+        self.invites = Invites::default();
         let names: Vec<Arc<str>> = self.lobbies.keys().cloned().collect();
         let guests = names.iter().flat_map(|name| self.empty_out(name)).collect::<Vec<_>>();
         for guest in guests {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::lobby::{Edition, Guest, Lobby};
 use super::notice::ServerNotice;
 use super::requests::{DONE, Outcome};
-use super::session::SessionId;
+use super::session::{Session, SessionId};
 use super::{GodotServer, Timer};
 use crate::godot::extended::{Filter, LobbyEntry, Problem, Query, ServerEvent};
 
@@ -48,7 +48,7 @@ enum Knowledge {
 
 impl GodotServer {
     pub(super) fn list(&self, id: SessionId, query: &Query) -> Outcome {
-        let edition = self.reader(id)?;
+        let edition = &self.reader(id)?.edition;
         let public = self.newest(|lobby| lobby.is_public_for(edition));
         let entries = public.into_iter().map(Lobby::entry);
         let mut entries: Vec<LobbyEntry> = entries.filter(|entry| query.fits(entry)).collect();
@@ -72,7 +72,7 @@ impl GodotServer {
 
     /// Begins to watch, in place of what was watched before.
     pub(super) fn watch(&mut self, now: Instant, id: SessionId, filter: Filter) -> Outcome {
-        let edition = self.reader(id)?.clone();
+        let edition = self.reader(id)?.edition.clone();
         let mut watch = Watch { edition, filter, lobbies: BTreeMap::new() };
         let mut lobbies = self.newest(|lobby| watch.fits(lobby));
         lobbies.truncate(MAX_WATCHED);
@@ -96,10 +96,10 @@ impl GodotServer {
         DONE()
     }
 
-    /// The game and build of a session, if it may be told more than a little.
-    fn reader(&self, id: SessionId) -> Result<&Edition, Problem> {
+    /// A session that asks for more than a little.
+    pub(super) fn reader(&self, id: SessionId) -> Result<&Session, Problem> {
         let session = self.sessions.get(id).ok_or(Problem::Lost)?;
-        if session.has_room() { Ok(&session.edition) } else { Err(Problem::RateLimited) }
+        if session.has_room() { Ok(session) } else { Err(Problem::RateLimited) }
     }
 
     /// Lobbies from the newest down.

@@ -88,7 +88,10 @@ impl GodotServer {
                 let way = Way::Create(self.draft(options)?);
                 self.come_in(now, Entry { session: id, number, way, me })
             }
-            Request::Enter { code, password, invite: _, me } => {
+            Request::Enter { invite: Some(invite), me, .. } => {
+                self.accept_invite(now, (id, number), invite, me)
+            }
+            Request::Enter { code, password, invite: None, me } => {
                 self.enter(now, (id, number), &code, &password, me)
             }
             Request::QuickJoin { filter, options, me } => {
@@ -109,7 +112,12 @@ impl GodotServer {
             Request::Watch(filter) => self.watch(now, id, filter),
             Request::Unwatch => self.unwatch(id),
             Request::Find { code } => self.find(now, id, &code),
-            _ => Err(Refused::invalid("this server cannot do that")),
+            Request::SetStatus { namespace, status } => self.set_status(now, id, namespace, status),
+            Request::WatchStatus { namespace } => self.watch_status(id, namespace),
+            Request::UnwatchStatus { namespace } => self.unwatch_status(id, namespace),
+            Request::Invite { user, data } => self.invite(now, id, &user, data),
+            Request::DenyInvite { invite } => self.deny_invite(id, invite),
+            Request::CancelInvite { invite } => self.cancel_invite(id, invite),
         }
     }
 

@@ -41,7 +41,7 @@ pub(super) struct Session {
 
 /// How much a client may ask for.
 pub(super) const REQUESTS: Rate = Rate { interval: Duration::from_millis(50), burst: 40 };
-/// How many messages it may send to its lobby.
+/// How many messages it may send to its lobby, statuses and invitations to others.
 pub(super) const MESSAGES: Rate = Rate { interval: Duration::from_millis(200), burst: 10 };
 
 /// What may wait for the return of a client, in bytes.
@@ -54,6 +54,7 @@ const USER_LENGTH: usize = 12;
 pub(super) struct Sessions {
     by_id: HashMap<SessionId, Session>,
     by_token: HashMap<String, SessionId>,
+    by_user: HashMap<String, SessionId>,
     next: u64,
 }
 
@@ -84,6 +85,7 @@ impl Sessions {
             messages: Bucket::new(now),
         };
         self.by_token.insert(session.token.clone(), id);
+        self.by_user.insert(session.user.clone(), id);
         self.by_id.insert(id, session);
         id
     }
@@ -91,6 +93,7 @@ impl Sessions {
     pub(super) fn close(&mut self, id: SessionId) -> Option<Session> {
         let session = self.by_id.remove(&id)?;
         self.by_token.remove(&session.token);
+        self.by_user.remove(&session.user);
         Some(session)
     }
 
@@ -104,6 +107,10 @@ impl Sessions {
 
     pub(super) fn of_token(&self, token: &str) -> Option<SessionId> {
         self.by_token.get(token).copied()
+    }
+
+    pub(super) fn of_user(&self, user: &str) -> Option<SessionId> {
+        self.by_user.get(user).copied()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (SessionId, &Session)> {

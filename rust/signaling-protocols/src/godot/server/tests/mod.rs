@@ -1,6 +1,8 @@
 //! The server in virtual time: frames in, frames out.
 
+mod invites;
 mod listing;
+mod presence;
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -31,7 +33,9 @@ impl Hall {
         Self::with(Settings::default())
     }
 
+    /// One in which nobody has to give signs of life.
     fn with(settings: Settings) -> Self {
+        let settings = Settings { ping_interval: Duration::from_secs(3600), ..settings };
         Self {
             server: GodotServer::new(settings, StdRng::seed_from_u64(1)),
             now: Instant::now(),
