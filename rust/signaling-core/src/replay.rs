@@ -16,14 +16,16 @@ use crate::outbox::Outbox;
 /// One side's count of a session, and what it may have to send again.
 ///
 /// What is kept is bounded in bytes. Filled by whoever sends, drained by confirmations; when it
-/// overflows, everything is dropped and the session can never be resumed. Its connection lives on.
+/// overflows, everything is dropped, and the session cannot be resumed until all that was dropped
+/// is confirmed. Its connection lives on.
 #[derive(Debug)]
 pub struct Replay {
     sent: u64,
     unconfirmed: VecDeque<Arc<str>>,
     bytes: usize,
     capacity: usize,
-    overflowed: bool,
+    /// How many messages had been sent when some were dropped; 0 once they are confirmed.
+    dropped: u64,
     received: u64,
 }
 
@@ -42,19 +44,19 @@ impl Replay {
     /// each message counted with [`Outbox::MESSAGE_OVERHEAD`].
     pub fn new(capacity: usize) -> Self {
         let unconfirmed = VecDeque::new();
-        Self { sent: 0, unconfirmed, bytes: 0, capacity, overflowed: false, received: 0 }
+        Self { sent: 0, unconfirmed, bytes: 0, capacity, dropped: 0, received: 0 }
     }
 
     /// Counts a message as sent and keeps it until it is confirmed.
     ///
     /// # Errors
-    /// [`Full`] when the message does not fit, and from then on for every message.
+    /// [`Full`] when the message does not fit: it and all before it are dropped.
     pub fn push(&mut self, text: Arc<str>) -> Result<(), Full> {
         self.sent += 1;
         self.bytes += cost(&text);
         self.unconfirmed.push_back(text);
-        if self.overflowed || self.bytes > self.capacity {
-            self.overflowed = true;
+        if self.bytes > self.capacity {
+            self.dropped = self.sent;
             self.forget(self.unconfirmed.len());
             return Err(Full);
         }
@@ -63,7 +65,7 @@ impl Replay {
 
     /// Whether [`push`](Self::push) would keep this message.
     pub fn has_room(&self, text: &str) -> bool {
-        !self.overflowed && self.bytes + cost(text) <= self.capacity
+        self.bytes + cost(text) <= self.capacity
     }
 
     /// The other side has received `received` messages of this session in all: they need not be
@@ -76,11 +78,14 @@ impl Replay {
         // More can be missing than is kept: then the number is an old one.
         let missing = usize::try_from(missing).unwrap_or(usize::MAX);
         self.forget(self.unconfirmed.len().saturating_sub(missing));
+        if received >= self.dropped {
+            self.dropped = 0;
+        }
         Ok(())
     }
 
     /// What is to be sent again, in order, once the other side has confirmed what it received.
-    /// Empty when the session is not [resumable](Self::is_resumable).
+    /// Not all of it when the session is not [resumable](Self::is_resumable).
     pub fn unconfirmed(&self) -> impl Iterator<Item = &Arc<str>> {
         self.unconfirmed.iter()
     }
@@ -92,7 +97,7 @@ impl Replay {
 
     /// False when something is lost that the other side may need.
     pub fn is_resumable(&self) -> bool {
-        !self.overflowed
+        self.dropped == 0
     }
 
     /// Counts a message as received. Call it for each message of the session, and for no other.
@@ -176,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_overflowed_counts_on_but_is_not_resumable() {
+    fn a_session_that_overflowed_is_resumable_once_all_that_was_dropped_is_confirmed() {
         let mut replay = Replay::new(TWO);
         for _ in 0..2 {
             assert!(replay.has_room("a"));
@@ -184,10 +189,12 @@ mod tests {
         }
         assert!(!replay.has_room("a"));
         assert_eq!(replay.push("a".into()), Err(Full));
-        assert_eq!(replay.push("a".into()), Err(Full));
         assert_eq!((kept(&replay).as_str(), replay.is_resumable()), ("", false));
-        assert_eq!(replay.confirm(4), Ok(()));
+        assert_eq!(replay.push("b".into()), Ok(()));
+        for (received, is_resumable) in [(2, false), (3, true), (0, true)] {
+            replay.confirm(received).unwrap();
+            assert_eq!((kept(&replay).as_str(), replay.is_resumable()), ("b", is_resumable));
+        }
         assert_eq!(replay.confirm(5), Err(Bogus));
-        assert_eq!(replay.push("a".into()), Err(Full));
     }
 }

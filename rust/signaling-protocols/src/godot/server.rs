@@ -94,7 +94,7 @@ pub struct GodotServer {
     watches: Watches,
     presence: Presence,
     invites: Invites,
-    /// Sessions for which too much waits; they end with the input.
+    /// Sessions that are away while too much waits for them; they end with the input.
     overflowed: Vec<SessionId>,
     outputs: VecDeque<Output<ServerNotice>>,
 }
@@ -319,10 +319,13 @@ impl GodotServer {
             Guest::Plain(conn) => conn,
             Guest::Session(id) => {
                 let Some(session) = self.sessions.get_mut(id) else { return };
-                if session.replay.push(text.clone()).is_err() {
-                    self.overflowed.push(id);
-                }
-                let Some(conn) = session.conn else { return };
+                let kept = session.replay.push(text.clone());
+                let Some(conn) = session.conn else {
+                    if kept.is_err() {
+                        self.overflowed.push(id);
+                    }
+                    return;
+                };
                 conn
             }
         };

@@ -3,6 +3,7 @@
 mod invites;
 mod listing;
 mod presence;
+mod sessions;
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

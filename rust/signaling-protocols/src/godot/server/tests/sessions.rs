@@ -1,0 +1,62 @@
+use super::*;
+
+/// A lobby of `ann` and `bob`; the token of `bob`'s session.
+fn lobby(hall: &mut Hall) -> Value {
+    hall.greets("ann");
+    let code = hall.asks("ann", kind::CREATE, json!({})).unwrap()["code"].clone();
+    let token = hall.greets("bob")["token"].clone();
+    hall.asks("bob", kind::ENTER, json!({"code": code})).unwrap();
+    hall.hears("ann");
+    token
+}
+
+/// So much is said in the lobby that a session which confirms nothing cannot be resumed.
+fn chatter(hall: &mut Hall) {
+    for _ in 0..80 {
+        hall.passes(Duration::from_millis(200));
+        hall.asks("ann", kind::MESSAGE, json!({"data": "x".repeat(4000)})).unwrap();
+    }
+}
+
+/// Whether `bob` goes on with its session, having received so many messages.
+fn is_resumed(hall: &mut Hall, token: &Value, received: usize) -> bool {
+    let resume = json!({"token": token, "received": received});
+    let welcome = hall.greets_with("bob", json!({"version": 1, "resume": resume}));
+    !welcome["resumed"].is_null()
+}
+
+#[test]
+fn too_much_for_who_is_away_ends_its_session() {
+    let mut hall = Hall::new();
+    let token = lobby(&mut hall);
+    hall.loses("bob");
+    chatter(&mut hall);
+    let gone = hall.hears_of("ann", kind::MEMBER_GONE);
+    assert_eq!(gone.len(), 1);
+    assert_eq!(gone[0].1, json!({"problem": "lost"}));
+    assert!(!is_resumed(&mut hall, &token, 0));
+}
+
+#[test]
+fn too_much_for_who_is_there_is_only_not_sent_again() {
+    let mut hall = Hall::new();
+    let token = lobby(&mut hall);
+    chatter(&mut hall);
+    assert_eq!(hall.hears_of("bob", kind::MESSAGE).len(), 80);
+    hall.loses("bob");
+    assert!(!is_resumed(&mut hall, &token, 0));
+}
+
+#[test]
+fn who_confirms_everything_can_be_resumed_again() {
+    let mut hall = Hall::new();
+    let token = lobby(&mut hall);
+    // The answer to ENTER is not among the rest.
+    let mut received = 1 + hall.hears("bob").len();
+    chatter(&mut hall);
+    received += hall.hears("bob").len();
+    hall.says("bob", kind::PING, 0, json!({"received": received}));
+    hall.loses("bob");
+    assert!(is_resumed(&mut hall, &token, received));
+    assert_eq!(hall.hears("bob"), []);
+}
