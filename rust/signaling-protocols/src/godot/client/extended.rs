@@ -302,7 +302,8 @@ impl Extended {
 
     /// Counts a message of the session, either way.
     fn count(&mut self, now: Instant) {
-        if self.pulse.as_mut().is_some_and(Pulse::count) {
+        let much = self.replay.bytes() > REPLAY_BYTES / 2;
+        if self.pulse.as_mut().is_some_and(|pulse| pulse.count(much)) {
             self.ping(now);
         }
     }

@@ -48,10 +48,11 @@ impl Pulse {
         self.keepalive.heard(now);
     }
 
-    /// Counts a message; true when PING is due.
-    pub(super) fn count(&mut self) -> bool {
+    /// Counts a message; true when PING is due: after many, or when `much` is unconfirmed and no
+    /// PING is under way that will confirm it.
+    pub(super) fn count(&mut self, much: bool) -> bool {
         self.messages += 1;
-        self.messages >= MESSAGES
+        self.messages >= MESSAGES || (much && self.unanswered == 0)
     }
 
     /// PING is sent; the round trip to tell.

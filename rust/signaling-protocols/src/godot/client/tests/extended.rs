@@ -268,6 +268,16 @@ fn it_confirms_what_has_arrived_after_64_messages() {
 }
 
 #[test]
+fn it_asks_for_a_confirmation_when_much_is_unconfirmed() {
+    let mut client = Client::joined();
+    let mut say = |ticket| {
+        let data = Json::parse(&format!("\"{}\"", "x".repeat(50_000))).unwrap();
+        frames(&client.ask(ticket, Request::Message { to: None, data })).len()
+    };
+    assert_eq!([1, 2, 3, 4].map(&mut say), [1, 1, 2, 1]);
+}
+
+#[test]
 fn what_means_nothing_is_reported_and_counted() {
     let mut client = Client::talking();
     let text = r#"{"type":99,"id":0,"data":"{}"}"#;

@@ -1,6 +1,7 @@
 //! What a session does, in virtual time.
 
 mod extended;
+mod hostile;
 mod losing;
 mod plain;
 
