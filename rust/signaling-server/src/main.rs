@@ -1,17 +1,28 @@
 //! The machine: a headless signaling server. It reads its options, listens, and ends cleanly when
 //! it is told to; everything else is in the crates that it puts together.
 
+//!
+//! Reading order:
+//! - `options`: what can be set.
+//! - `ice`: the STUN and TURN servers that players are told of.
+//! - `gate`: who is let in.
+//! - `service`: the service that decides so.
+
+mod gate;
+mod ice;
 mod options;
+mod service;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use gate::Gate;
 use options::Options;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use signaling_net::{Listener, ServerHandle, serve};
-use signaling_protocols::godot::{GodotServer, ServerNotice};
+use signaling_protocols::godot::{GodotServer, ServerNotice, Settings};
 use tokio::runtime::{Builder, Handle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -40,47 +51,60 @@ fn log_to_stderr() {
 /// Serves until a signal comes.
 fn run(options: &Options) -> Result<(), String> {
     // A second thread would wait for the same machine, and each wake-up would cost more.
-    let runtime = Builder::new_current_thread().enable_all().build();
+    let mut runtime = Builder::new_current_thread();
+    let runtime = runtime.enable_all().max_blocking_threads(service::THREADS).build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
-    runtime.block_on(async {
-        let mut signals = Signals::catch().map_err(|error| format!("cannot start: {error}"))?;
-        let server = listen(options).map_err(|error| {
-            format!("cannot listen on {}:{}: {error}", options.bind, options.port)
-        })?;
-        // Whoever started us may have stopped reading; that is no reason to end.
-        let _ = writeln!(io::stdout(), "listening on {}", server.local_addr());
-        tokio::select! {
-            () = signals.next() => {}
-            () = log_notices(&server) => {}
-        }
-        tracing::info!("shutting down");
-        server.shutdown();
-        server.closed().await;
-        log_waiting(&server);
-        Ok(())
-    })
+    let result = runtime.block_on(serve_until_told(options));
+    // What the service that was asked still answers is of no use to anybody.
+    runtime.shutdown_background();
+    result
 }
 
-fn listen(options: &Options) -> io::Result<ServerHandle<GodotServer>> {
+async fn serve_until_told(options: &Options) -> Result<(), String> {
+    let mut signals = Signals::catch().map_err(|error| format!("cannot start: {error}"))?;
+    let gate = Gate::new(&options.gate)?;
+    let mut settings = options.settings()?;
+    settings.hooks = gate.hooks();
+    let server = listen(options, settings)
+        .map_err(|error| format!("cannot listen on {}:{}: {error}", options.bind, options.port))?;
+    // Whoever started us may have stopped reading; that is no reason to end.
+    let _ = writeln!(io::stdout(), "listening on {}", server.local_addr());
+    tokio::select! {
+        () = signals.next() => {}
+        () = attend(&server, &gate) => {}
+    }
+    tracing::info!("shutting down");
+    server.shutdown();
+    server.closed().await;
+    take_notices(&server).iter().for_each(log_notice);
+    Ok(())
+}
+
+fn listen(options: &Options, settings: Settings) -> io::Result<ServerHandle<GodotServer>> {
     let listener = Listener::bind(&options.bind, options.port)?;
-    let machine = GodotServer::new(options.settings(), StdRng::from_rng(&mut rand::rng()));
+    let machine = GodotServer::new(settings, StdRng::from_rng(&mut rand::rng()));
     serve(&Handle::current(), listener, machine, options.config())
 }
 
-/// Logs what happens in the lobbies, for ever.
-async fn log_notices(server: &ServerHandle<GodotServer>) {
+/// Logs what happens in the lobbies and decides on what is asked, for ever.
+async fn attend(server: &ServerHandle<GodotServer>, gate: &Gate) {
     loop {
         server.noticed().await;
-        log_waiting(server);
+        for notice in take_notices(server) {
+            log_notice(&notice);
+            if let ServerNotice::Asked(asked) = notice {
+                gate.answer(server, asked).await;
+            }
+        }
     }
 }
 
-fn log_waiting(server: &ServerHandle<GodotServer>) {
+fn take_notices(server: &ServerHandle<GodotServer>) -> Vec<ServerNotice> {
     let notices = server.take_notices();
-    notices.events.iter().for_each(log_notice);
     if notices.lost {
-        tracing::warn!("too busy to log everything");
+        tracing::warn!("too busy to log everything and to decide on everything");
     }
+    notices.events
 }
 
 fn log_notice(notice: &ServerNotice) {
@@ -95,7 +119,7 @@ fn log_notice(notice: &ServerNotice) {
         ServerNotice::PeerLeft { lobby, peer } => tracing::debug!(%lobby, %peer, "peer left"),
         ServerNotice::LobbySealed { lobby } => tracing::debug!(%lobby, "lobby sealed"),
         ServerNotice::LobbyClosed { lobby } => tracing::debug!(%lobby, "lobby closed"),
-        ServerNotice::Asked(_) => {}
+        ServerNotice::Asked(asked) => tracing::debug!(address = asked.address, "asked to decide"),
     }
 }
 

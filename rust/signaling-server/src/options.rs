@@ -8,6 +8,9 @@ use clap::builder::RangedU64ValueParser;
 use signaling_net::ServerConfig;
 use signaling_protocols::godot::Settings;
 
+use crate::gate::GateOptions;
+use crate::ice::IceOptions;
+
 /// A signaling server for WebRTC games that speak the protocol of Godot's signaling demo.
 ///
 /// Prints one line with its address when it listens, logs to standard error as RUST_LOG says, and
@@ -60,18 +63,56 @@ pub(crate) struct Options {
     )]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(message_bytes()))]
     max_message_bytes: usize,
+
+    /// The only game that may use the server; players without HELLO name none and are let in
+    #[arg(long, env = "SIGNALING_GAME", default_value = "", value_name = "ID")]
+    game: String,
+
+    /// The only build of the game that may use the server
+    #[arg(long, env = "SIGNALING_BUILD", default_value = "", value_name = "VERSION")]
+    build: String,
+
+    /// The largest metadata of a lobby
+    #[arg(long, env = "SIGNALING_MAX_METADATA_BYTES", default_value_t = 2048)]
+    #[arg(value_name = "BYTES")]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(2..=16_384))]
+    max_metadata_bytes: usize,
+
+    /// How long a player whose connection was lost keeps its place; 0 is not at all
+    #[arg(long, env = "SIGNALING_RESUME_TIMEOUT_MS", default_value_t = 30_000, value_name = "MS")]
+    #[arg(value_parser = clap::value_parser!(u32).range(..=86_400_000))]
+    resume_timeout_ms: u32,
+
+    /// How often a session gives a sign of life; after three that are missed its connection counts
+    /// as lost
+    #[arg(long, env = "SIGNALING_SESSION_PING_MS", default_value_t = 5000, value_name = "MS")]
+    #[arg(value_parser = clap::value_parser!(u32).range(50..=3_600_000))]
+    session_ping_ms: u32,
+
+    #[command(flatten)]
+    ice: IceOptions,
+
+    #[command(flatten)]
+    pub(crate) gate: GateOptions,
 }
 
 impl Options {
-    /// What the protocol is to know.
-    pub(crate) fn settings(&self) -> Settings {
+    /// What the protocol is to know; reads the files that the options name.
+    pub(crate) fn settings(&self) -> Result<Settings, String> {
         let mut settings = Settings::default();
         settings.max_peers = self.max_peers;
         settings.max_lobbies = self.max_lobbies;
         settings.join_timeout = milliseconds(self.join_timeout_ms);
         settings.seal_timeout = milliseconds(self.seal_timeout_ms);
         settings.max_message_bytes = self.max_message_bytes;
-        settings
+        settings.game.clone_from(&self.game);
+        settings.build.clone_from(&self.build);
+        settings.max_metadata_bytes = self.max_metadata_bytes;
+        settings.resume_timeout = milliseconds(self.resume_timeout_ms);
+        settings.ping_interval = milliseconds(self.session_ping_ms);
+        settings.ice_servers = self.ice.servers();
+        settings.turn = self.ice.turn()?;
+        Ok(settings)
     }
 
     /// What the transport is to know.
@@ -102,6 +143,7 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+    use crate::gate::Gate;
 
     #[test]
     fn the_command_line_is_well_formed() {
@@ -112,7 +154,8 @@ mod tests {
     fn nothing_set_means_the_defaults_of_protocol_and_transport() {
         let options = Options::parse_from(["signaling-server"]);
         let (settings, config) = (Settings::default(), ServerConfig::default());
-        assert_eq!(format!("{:?}", options.settings()), format!("{settings:?}"));
+        assert_eq!(format!("{:?}", options.settings().unwrap()), format!("{settings:?}"));
+        assert_eq!(Gate::new(&options.gate).unwrap().hooks(), settings.hooks);
         assert_eq!(format!("{:?}", options.config()), format!("{config:?}"));
     }
 
@@ -133,6 +176,14 @@ mod tests {
             "--seal-timeout-ms=0",
             "--max-message-bytes=124",
             "--max-message-bytes=1000001",
+            "--max-metadata-bytes=16385",
+            "--session-ping-ms=0",
+            "--ice-server=turn:turn.example.com",
+            "--turn-url=turn:turn.example.com",
+            "--allow-plain",
+            "--auth-url=ftp://auth.example.com",
+            "--auth-url=auth.example.com",
+            "--auth-fail-open",
         ] {
             assert!(Options::try_parse_from(["signaling-server", option]).is_err(), "{option}");
         }

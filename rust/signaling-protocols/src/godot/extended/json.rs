@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// Objects and arrays may lie this deep in one another.
@@ -10,11 +11,13 @@ const MAX_NESTING: usize = 32;
 
 /// Any JSON value. Two are equal if they mean the same: `1` and `1.0` are one number, and the order
 /// of keys does not matter.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(transparent)]
 pub struct Json(Value);
 
 /// A JSON object.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(transparent)]
 pub struct Object(Map<String, Value>);
 
 impl Json {

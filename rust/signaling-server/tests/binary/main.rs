@@ -1,96 +1,16 @@
-//! The program as an operator sees it: its line, its signals, its exit codes.
+//! The program as an operator sees it: its line, its signals, its exit codes, its options.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use std::net::{SocketAddr, TcpListener};
-use std::process::{Output, Stdio};
-use std::time::Duration;
+mod deciding;
+mod program;
 
-use futures_util::{SinkExt, StreamExt};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
-use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{WebSocketStream, client_async};
+use std::net::TcpListener;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Waits for something that must happen, longer than it takes on a busy machine.
-async fn soon<F: Future>(what: F) -> F::Output {
-    let patience = Duration::from_secs(20);
-    tokio::time::timeout(patience, what).await.expect("it should have happened by now")
-}
-
-/// A running server, killed when dropped.
-struct Program {
-    child: Child,
-    addr: SocketAddr,
-}
-
-fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_signaling-server"));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    command
-}
-
-impl Program {
-    /// Starts it on a free port and waits for its line.
-    async fn start(args: &[&str], env: &[(&str, &str)]) -> Self {
-        let place = [("SIGNALING_BIND", "127.0.0.1"), ("SIGNALING_PORT", "0")];
-        let mut child = command().args(args).envs(place).envs(env.iter().copied()).spawn().unwrap();
-        let mut line = String::new();
-        let mut output = BufReader::new(child.stdout.as_mut().unwrap());
-        soon(output.read_line(&mut line)).await.unwrap();
-        let addr = line.trim_end().strip_prefix("listening on ").unwrap().parse().unwrap();
-        Self { child, addr }
-    }
-
-    async fn connect(&self) -> Client {
-        let stream = soon(TcpStream::connect(self.addr)).await.unwrap();
-        Client(soon(client_async(format!("ws://{}", self.addr), stream)).await.unwrap().0)
-    }
-
-    async fn signal(&self, name: &str) {
-        let kill = format!("kill -{name} {}", self.child.id().unwrap());
-        assert!(soon(Command::new("sh").args(["-c", &kill]).status()).await.unwrap().success());
-    }
-
-    async fn exit_code(&mut self) -> Option<i32> {
-        soon(self.child.wait()).await.unwrap().code()
-    }
-}
-
-struct Client(WebSocketStream<TcpStream>);
-
-impl Client {
-    async fn host(program: &Program) -> Self {
-        let mut client = program.connect().await;
-        client.say(r#"{"type":0,"id":0,"data":""}"#).await;
-        assert_eq!(client.hear().await, Message::text(r#"{"type":1,"id":1,"data":"true"}"#));
-        assert!(client.hear().await.to_text().unwrap().starts_with(r#"{"type":0,"id":0,"data":""#));
-        client
-    }
-
-    async fn say(&mut self, text: &str) {
-        soon(self.0.send(text.into())).await.unwrap();
-    }
-
-    async fn hear(&mut self) -> Message {
-        soon(self.0.next()).await.unwrap().unwrap()
-    }
-
-    /// Reads on until the close frame.
-    async fn closed(&mut self) -> (u16, String) {
-        loop {
-            if let Message::Close(frame) = self.hear().await {
-                let frame = frame.unwrap();
-                return (frame.code.into(), frame.reason.to_string());
-            }
-        }
-    }
-}
-
-fn closed(code: u16, reason: &str) -> (u16, String) {
-    (code, reason.to_owned())
-}
+use program::{Client, DONE, Program, REFUSED, closed, file, run, soon};
+use serde_json::json;
+use tokio::io::AsyncReadExt;
 
 #[tokio::test]
 async fn a_signal_closes_every_client_with_1001_and_ends_the_program_with_0() {
@@ -102,11 +22,6 @@ async fn a_signal_closes_every_client_with_1001_and_ends_the_program_with_0() {
         drop(host);
         assert_eq!(program.exit_code().await, Some(0));
     }
-}
-
-/// Runs it to its end.
-async fn run(args: &[&str]) -> Output {
-    soon(command().args(args).output()).await.unwrap()
 }
 
 #[tokio::test]
@@ -183,4 +98,43 @@ async fn it_logs_as_rust_log_says_and_never_to_standard_output() {
     soon(program.child.stderr.take().unwrap().read_to_string(&mut log)).await.unwrap();
     assert_eq!(out, "");
     assert!(log.contains("lobby created"), "{log}");
+}
+
+#[tokio::test]
+async fn players_are_told_of_the_servers_of_the_command_line() {
+    let secret = file("secret", "north\n");
+    let args = [
+        "--ice-server=stun:stun.example.com",
+        "--turn-url=turn:turn.example.com",
+        "--turn-url=turns:turn.example.com",
+        "--turn-secret-file",
+        &secret,
+        "--turn-lifetime-s=3600",
+        "--resume-timeout-ms=7000",
+        "--session-ping-ms=2000",
+    ];
+    let program = Program::start(&args, &[]).await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let (_, (_, welcome)) = Client::hello(&program, json!({"version": 1})).await;
+    let [stun, turn] = &welcome["ice_servers"].as_array().unwrap()[..] else { panic!("{welcome}") };
+    assert_eq!(*stun, json!({"urls": ["stun:stun.example.com"]}));
+    assert_eq!(turn["urls"], json!(["turn:turn.example.com", "turns:turn.example.com"]));
+    let (expiry, user) = turn["username"].as_str().unwrap().split_once(':').unwrap();
+    let expiry: u64 = expiry.parse().unwrap();
+    assert!((now + 3590..now + 3650).contains(&expiry), "{expiry}");
+    assert_eq!(user, welcome["user"]);
+    assert_eq!((&welcome["resume_timeout"], &welcome["ping_interval"]), (&json!(7.0), &json!(2.0)));
+}
+
+#[tokio::test]
+async fn only_one_game_and_build_may_be_let_in() {
+    let args = ["--game=tag", "--build=1.2", "--max-metadata-bytes=20"];
+    let program = Program::start(&args, &[]).await;
+    let other = json!({"version": 1, "game": "tag", "build": "1.1"});
+    let (_, (_, refused)) = Client::hello(&program, other).await;
+    assert_eq!(refused["problem"], "wrong_version");
+    let fitting = json!({"version": 1, "game": "tag", "build": "1.2"});
+    let (mut client, _) = Client::hello(&program, fitting).await;
+    client.ask(12, &json!({"metadata": {"text": "x".repeat(20)}})).await;
+    assert_eq!(client.answer(&[DONE, REFUSED]).await.1["problem"], "invalid");
 }
