@@ -94,8 +94,8 @@ pub struct GodotServer {
     watches: Watches,
     presence: Presence,
     invites: Invites,
-    /// Sessions that are away while too much waits for them; they end with the input.
-    overflowed: Vec<SessionId>,
+    /// Sessions that are away and not waited for any longer; they end with the input.
+    given_up: Vec<SessionId>,
     outputs: VecDeque<Output<ServerNotice>>,
 }
 
@@ -154,7 +154,7 @@ impl GodotServer {
             watches: Watches::default(),
             presence: Presence::default(),
             invites: Invites::default(),
-            overflowed: Vec::new(),
+            given_up: Vec::new(),
             outputs: VecDeque::new(),
         }
     }
@@ -226,7 +226,7 @@ impl Server for GodotServer {
             Input::Timeout => self.handle_timeout(now),
             Input::Shutdown => self.shut_down(),
         }
-        self.end_overflowed();
+        self.end_given_up();
         if self.watches.have_changes() {
             self.collect_changes(now);
         }
@@ -322,7 +322,7 @@ impl GodotServer {
                 let kept = session.replay.push(text.clone());
                 let Some(conn) = session.conn else {
                     if kept.is_err() {
-                        self.overflowed.push(id);
+                        self.given_up.push(id);
                     }
                     return;
                 };

@@ -72,10 +72,9 @@ impl GodotServer {
         }
     }
 
-    /// Ends the sessions for which too much waits.
-    pub(super) fn end_overflowed(&mut self) {
-        while let Some(id) = self.overflowed.pop() {
-            self.end_session(id, Some(Problem::Lost), &Close::send_queue_full());
+    pub(super) fn end_given_up(&mut self) {
+        while let Some(id) = self.given_up.pop() {
+            self.give_up(id);
         }
     }
 
@@ -106,6 +105,9 @@ impl GodotServer {
         self.tell_of_departure(name, peer, &told, problem);
         if was_host {
             self.succeed(name);
+        }
+        if let Some(lobby) = self.lobbies.get_mut(name) {
+            self.given_up.extend(lobby.forget_reports(peer));
         }
     }
 

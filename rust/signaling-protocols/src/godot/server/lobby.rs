@@ -185,6 +185,20 @@ impl Lobby {
         }) && is_down
     }
 
+    /// Forgets what a member that has left said of others. These are out of reach now.
+    pub(super) fn forget_reports(&mut self, peer: PeerId) -> Vec<SessionId> {
+        let mut concerned = Vec::new();
+        for (other, member) in self.roster.iter_mut() {
+            if let (Some(reports), Guest::Session(session)) = (&mut member.away, member.guest)
+                && reports.remove(&peer).is_some()
+            {
+                concerned.push((*other, session));
+            }
+        }
+        let out_of_reach = concerned.into_iter().filter(|(other, _)| self.is_out_of_reach(*other));
+        out_of_reach.map(|(_, session)| session).collect()
+    }
+
     pub(super) fn member_view(&self, peer: PeerId) -> Option<MemberView> {
         self.roster.get(&peer).map(|member| MemberView {
             id: peer,

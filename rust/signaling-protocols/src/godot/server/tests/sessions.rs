@@ -60,3 +60,23 @@ fn who_confirms_everything_can_be_resumed_again() {
     assert!(is_resumed(&mut hall, &token, received));
     assert_eq!(hall.hears("bob"), []);
 }
+
+#[test]
+fn who_only_a_member_that_leaves_could_reach_is_not_waited_for() {
+    let mut hall = Hall::new();
+    hall.greets("bob");
+    let code = hall.asks("bob", kind::CREATE, json!({})).unwrap()["code"].clone();
+    for who in ["cid", "dan", "eve"] {
+        hall.greets(who);
+        hall.asks(who, kind::ENTER, json!({"code": code})).unwrap();
+    }
+    let id = hall.hears_of("eve", 1)[0].0;
+    hall.loses("eve");
+    for (who, state) in [("bob", "up"), ("cid", "down")] {
+        hall.says(who, kind::LINK, id, json!({"state": state}));
+    }
+    hall.hears("dan");
+    hall.asks("bob", kind::LEAVE, json!({})).unwrap();
+    let gone = hall.hears_of("dan", kind::MEMBER_GONE);
+    assert_eq!(gone.last(), Some(&(id, json!({"problem": "lost"}))));
+}
