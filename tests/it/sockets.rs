@@ -1,5 +1,5 @@
 //! What only real sockets show. The protocol in these tests is a plain one: whatever a connection
-//! says, all others hear.
+//! says, all others hear; in `sessions` it is the real one.
 
 mod clients;
 mod closing;
@@ -10,5 +10,6 @@ mod local;
 mod notices;
 mod ports;
 mod reconnects;
+mod sessions;
 mod slow_readers;
 mod support;
