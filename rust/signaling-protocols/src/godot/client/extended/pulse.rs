@@ -7,6 +7,9 @@ use signaling_core::keepalive::{Beat, Keepalive};
 /// Messages either way after which what has arrived is confirmed ahead of time.
 const MESSAGES: u32 = 64;
 
+/// Bytes received after which the same happens: the server keeps them until then.
+const BYTES: usize = 32 << 10;
+
 /// Intervals of PING without a word from the server after which the connection counts as dead.
 const SILENT_INTERVALS: u32 = 2;
 
@@ -22,6 +25,8 @@ pub(super) struct Pulse {
     keepalive: Keepalive,
     /// Messages since the last PING.
     messages: u32,
+    /// Bytes received since then.
+    bytes: usize,
     /// PINGs without an answer; the oldest was sent at the time beside, if it is known.
     unanswered: u32,
     asked_at: Option<Instant>,
@@ -32,7 +37,7 @@ impl Pulse {
     pub(super) fn new(now: Instant, ping_interval: Duration) -> Self {
         let silence = ping_interval.saturating_mul(SILENT_INTERVALS).max(LEAST_SILENCE);
         let keepalive = Keepalive::new(now, Some(ping_interval), Some(silence));
-        Self { keepalive, messages: 0, unanswered: 0, asked_at: None, rtt: None }
+        Self { keepalive, messages: 0, bytes: 0, unanswered: 0, asked_at: None, rtt: None }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
@@ -43,8 +48,9 @@ impl Pulse {
         self.keepalive.poll(now)
     }
 
-    /// The server said something.
-    pub(super) fn heard(&mut self, now: Instant) {
+    /// The server said something of so many bytes.
+    pub(super) fn heard(&mut self, now: Instant, bytes: usize) {
+        self.bytes = self.bytes.saturating_add(bytes);
         self.keepalive.heard(now);
     }
 
@@ -52,12 +58,12 @@ impl Pulse {
     /// PING is under way that will confirm it.
     pub(super) fn count(&mut self, much: bool) -> bool {
         self.messages += 1;
-        self.messages >= MESSAGES || (much && self.unanswered == 0)
+        self.messages >= MESSAGES || self.bytes >= BYTES || (much && self.unanswered == 0)
     }
 
     /// PING is sent; the round trip to tell.
     pub(super) fn ping(&mut self, now: Instant) -> Option<u32> {
-        self.messages = 0;
+        (self.messages, self.bytes) = (0, 0);
         if self.unanswered == 0 {
             self.asked_at = Some(now);
         }

@@ -21,7 +21,7 @@ impl Extended {
     /// nothing too: the server counts what it sends.
     pub(super) fn receive(&mut self, now: Instant, frame: Frame<'_>) {
         if let Some(pulse) = &mut self.pulse {
-            pulse.heard(now);
+            pulse.heard(now, length(frame));
         }
         let malformed = ClientEvent::Malformed { bytes: length(frame) };
         match ServerMessage::decode(frame) {

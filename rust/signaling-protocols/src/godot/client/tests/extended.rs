@@ -268,6 +268,15 @@ fn it_confirms_what_has_arrived_after_64_messages() {
 }
 
 #[test]
+fn it_confirms_what_has_arrived_after_32_kib() {
+    let mut client = Client::talking();
+    let data = Json::parse(&format!("\"{}\"", "x".repeat(10_000))).unwrap();
+    let message = ServerEvent::Message { from: id(1), is_for_all: true, data };
+    let mut pings = || frames(&client.told(&message)).len();
+    assert_eq!([pings(), pings(), pings(), pings(), pings()], [0, 0, 0, 1, 0]);
+}
+
+#[test]
 fn it_asks_for_a_confirmation_when_much_is_unconfirmed() {
     let mut client = Client::joined();
     let mut say = |ticket| {
