@@ -7,7 +7,7 @@ use rand::RngExt;
 use rand::seq::IteratorRandom;
 use signaling_core::PeerId;
 use signaling_protocols::godot::extended::{
-    HostPolicy, Json, LinkState, LobbyOptions, Object, Problem, Request,
+    Filter, HostPolicy, Json, LinkState, LobbyOptions, Object, Problem, Request,
 };
 use signaling_protocols::godot::{
     Answer, ClientEvent, ClientRequest, ClientState, Join, LobbyInfo, Protocol, RelayKind,
@@ -234,6 +234,44 @@ fn a_plain_member_shares_a_lobby_with_the_others() {
     let id = world.clients[plain].view.me().unwrap();
     assert!(world.take(host).contains(&ClientEvent::PeerConnected { id }));
     world.assert_agreement();
+}
+
+#[test]
+fn what_is_watched_and_published_outside_of_lobbies_survives_the_connection() {
+    let mut world = World::new(9, Settings::default());
+    let (watcher, player) =
+        (world.join(SessionOptions::default()), world.join(SessionOptions::default()));
+    let namespace = || "friends".to_owned();
+    let status = Json::parse("1");
+    let publish = Request::SetStatus { namespace: namespace(), status: status.clone() };
+    world.ask(player, publish);
+    world.ask(watcher, Request::WatchStatus { namespace: namespace() });
+    world.ask(watcher, Request::Watch(Filter::default()));
+    world.run(SECOND);
+
+    world.take(watcher);
+    world.break_off(player);
+    world.run(SECOND);
+    let statuses = world.take(watcher).into_iter().filter_map(|event| match event {
+        ClientEvent::StatusChanged { status, .. } => Some(status),
+        _ => None,
+    });
+    assert_eq!(statuses.collect::<Vec<_>>(), [None, status]);
+
+    world.clients[watcher].is_reachable = false;
+    world.break_off(watcher);
+    world.host(LobbyOptions { is_public: true, ..LobbyOptions::default() });
+    world.clients[watcher].is_reachable = true;
+    world.run(10 * SECOND);
+    let again = world.take(watcher).into_iter().filter_map(|event| match event {
+        ClientEvent::AskedAgain { request, result: Ok(Answer::Object(result)) } => {
+            Some((*request, result.to_string()))
+        }
+        _ => None,
+    });
+    let again: Vec<_> = again.collect();
+    assert!(matches!(&again[0], (Request::Watch(_), result) if result.contains("code")));
+    assert!(matches!(&again[1], (Request::WatchStatus { .. }, result) if result.contains("user")));
 }
 
 #[test]
