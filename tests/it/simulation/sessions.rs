@@ -10,7 +10,7 @@ use signaling_protocols::godot::extended::{
     Filter, HostPolicy, Json, LinkState, LobbyOptions, Object, Problem, Request,
 };
 use signaling_protocols::godot::{
-    Answer, ClientEvent, ClientRequest, ClientState, Join, LobbyInfo, Protocol, RelayKind,
+    Answer, ClientEvent, ClientRequest, ClientState, Hooks, Join, LobbyInfo, Protocol, RelayKind,
     SessionOptions, Settings, Topology,
 };
 
@@ -307,7 +307,11 @@ fn one_of_many_wins_a_slot_however_the_network_fails() {
 #[test]
 fn whatever_happens_all_agree_in_the_end() {
     for_each_seed(200, |seed| {
-        let mut world = World::new(seed, Settings::default());
+        let mut settings = Settings::default();
+        let is_asked = seed % 2 == 1;
+        let hooks = Hooks { hello: is_asked, create: is_asked, join: is_asked, ..Hooks::default() };
+        settings.hooks = hooks;
+        let mut world = World::new(seed, settings);
         for _ in 0..150 {
             disturb(&mut world);
             let time = world.rng.random_range(0..1500);

@@ -14,7 +14,8 @@ use signaling_core::{
 };
 use signaling_protocols::godot::extended::Request;
 use signaling_protocols::godot::{
-    ClientEvent, ClientRequest, GodotServer, GodotSession, Protocol, SessionOptions, Settings,
+    ClientEvent, ClientRequest, GodotServer, GodotSession, Protocol, ServerCommand, ServerNotice,
+    SessionOptions, Settings, Verdict,
 };
 
 use super::view::View;
@@ -65,10 +66,14 @@ enum Arrival {
     GoneAtServer(ConnId),
     /// The client does.
     GoneAtClient(ConnId, Close, Cause),
+    /// Somebody decides on what was asked with this ticket.
+    Decided(u64, Verdict),
 }
 
 /// How long a message may be under way, in milliseconds.
 const DELAYS: std::ops::Range<u64> = 5..80;
+/// How long a decision may take, in milliseconds; some take too long.
+const DECISIONS: std::ops::Range<u64> = 0..6000;
 
 impl World {
     pub(super) fn new(seed: u64, settings: Settings) -> Self {
@@ -129,6 +134,7 @@ impl World {
     /// The server is killed, and another takes its place.
     pub(super) fn restart(&mut self, settings: Settings) {
         self.server = GodotServer::new(settings, StdRng::seed_from_u64(self.rng.random()));
+        self.agenda.retain(|_, arrival| !matches!(arrival, Arrival::Decided(..)));
         for client in 0..self.clients.len() {
             self.break_off(client);
         }
@@ -183,6 +189,9 @@ impl World {
             }
             Arrival::GoneAtServer(conn) => self.serve(Input::Closed { conn }),
             Arrival::GoneAtClient(conn, close, cause) => self.end(conn, close, cause),
+            Arrival::Decided(ticket, verdict) => {
+                self.serve(Input::Command(ServerCommand::Decide { ticket, verdict }));
+            }
         }
     }
 
@@ -240,9 +249,17 @@ impl World {
                 Output::Close { conn, close } => {
                     self.send(conn, Arrival::GoneAtClient(conn, close, Cause::Closed));
                 }
+                Output::Notice(ServerNotice::Asked(asked)) => self.decide(asked.ticket),
                 Output::Notice(_) => {}
             }
         }
+    }
+
+    fn decide(&mut self, ticket: u64) {
+        let is_rejected = self.rng.random_ratio(1, 5);
+        let verdict = if is_rejected { Err("No".to_owned()) } else { Ok(()) };
+        let delay = Duration::from_millis(self.rng.random_range(DECISIONS));
+        self.schedule(self.now + delay, Arrival::Decided(ticket, verdict));
     }
 
     fn dial(&mut self, client: usize) {
