@@ -294,16 +294,16 @@ impl Extended {
         // What overflows while the connection stands only cannot be resumed afterwards.
         let _ = self.replay.push(Arc::clone(&text));
         if is_talking {
+            let bytes = text.len();
             self.out.send(text);
-            self.count(now);
+            self.count(now, bytes);
         }
         true
     }
 
     /// Counts a message of the session, either way.
-    fn count(&mut self, now: Instant) {
-        let much = self.replay.bytes() > REPLAY_BYTES / 2;
-        if self.pulse.as_mut().is_some_and(|pulse| pulse.count(much)) {
+    fn count(&mut self, now: Instant, bytes: usize) {
+        if self.pulse.as_mut().is_some_and(|pulse| pulse.count(bytes)) {
             self.ping(now);
         }
     }

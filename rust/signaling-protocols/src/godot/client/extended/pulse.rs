@@ -7,7 +7,7 @@ use signaling_core::keepalive::{Beat, Keepalive};
 /// Messages either way after which what has arrived is confirmed ahead of time.
 const MESSAGES: u32 = 64;
 
-/// Bytes received after which the same happens: the server keeps them until then.
+/// Bytes either way after which the same happens: whoever sent them keeps them until then.
 const BYTES: usize = 32 << 10;
 
 /// Intervals of PING without a word from the server after which the connection counts as dead.
@@ -25,7 +25,7 @@ pub(super) struct Pulse {
     keepalive: Keepalive,
     /// Messages since the last PING.
     messages: u32,
-    /// Bytes received since then.
+    /// Their bytes.
     bytes: usize,
     /// PINGs without an answer; the oldest was sent at the time beside, if it is known.
     unanswered: u32,
@@ -48,17 +48,16 @@ impl Pulse {
         self.keepalive.poll(now)
     }
 
-    /// The server said something of so many bytes.
-    pub(super) fn heard(&mut self, now: Instant, bytes: usize) {
-        self.bytes = self.bytes.saturating_add(bytes);
+    /// The server said something.
+    pub(super) fn heard(&mut self, now: Instant) {
         self.keepalive.heard(now);
     }
 
-    /// Counts a message; true when PING is due: after many, or when `much` is unconfirmed and no
-    /// PING is under way that will confirm it.
-    pub(super) fn count(&mut self, much: bool) -> bool {
+    /// Counts a message; true when PING is due.
+    pub(super) fn count(&mut self, bytes: usize) -> bool {
         self.messages += 1;
-        self.messages >= MESSAGES || self.bytes >= BYTES || (much && self.unanswered == 0)
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.messages >= MESSAGES || self.bytes >= BYTES
     }
 
     /// PING is sent; the round trip to tell.

@@ -21,9 +21,10 @@ impl Extended {
     /// nothing too: the server counts what it sends.
     pub(super) fn receive(&mut self, now: Instant, frame: Frame<'_>) {
         if let Some(pulse) = &mut self.pulse {
-            pulse.heard(now, length(frame));
+            pulse.heard(now);
         }
-        let malformed = ClientEvent::Malformed { bytes: length(frame) };
+        let bytes = length(frame);
+        let malformed = ClientEvent::Malformed { bytes };
         match ServerMessage::decode(frame) {
             Some(ServerMessage::Extended(ServerEvent::Pong { received, round_trips })) => {
                 self.pong(now, received, round_trips);
@@ -35,7 +36,7 @@ impl Extended {
                     Some(message) => self.handle_message(now, message),
                     None => self.out.tell(malformed),
                 }
-                self.count(now);
+                self.count(now, bytes);
             }
         }
     }

@@ -277,13 +277,13 @@ fn it_confirms_what_has_arrived_after_32_kib() {
 }
 
 #[test]
-fn it_asks_for_a_confirmation_when_much_is_unconfirmed() {
+fn it_asks_for_a_confirmation_after_32_kib_of_its_own() {
     let mut client = Client::joined();
     let mut say = |ticket| {
-        let data = Json::parse(&format!("\"{}\"", "x".repeat(50_000))).unwrap();
+        let data = Json::parse(&format!("\"{}\"", "x".repeat(10_000))).unwrap();
         frames(&client.ask(ticket, Request::Message { to: None, data })).len()
     };
-    assert_eq!([1, 2, 3, 4].map(&mut say), [1, 1, 2, 1]);
+    assert_eq!([1, 2, 3, 4, 5].map(&mut say), [1, 1, 1, 2, 1]);
 }
 
 #[test]
