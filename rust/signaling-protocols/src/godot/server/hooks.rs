@@ -11,6 +11,7 @@ use super::entering::{Entry, Way};
 use super::notice::ServerNotice;
 use super::plain::PlainWay;
 use super::requests::{Outcome, Refused};
+use super::session::SessionId;
 use super::{GodotServer, Place, Timer};
 use crate::godot::extended::{Hello, Object, Problem, ServerEvent, limits};
 use crate::godot::refusal::{Refusal, refused};
@@ -33,7 +34,7 @@ pub struct Hooks {
 /// What somebody wants to do, and waits for the decision on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
-    /// What the decision goes by; never used twice.
+    /// What the decision goes by; a server uses none twice.
     pub ticket: u64,
     /// What is wanted.
     pub wish: Wish,
@@ -142,7 +143,7 @@ impl GodotServer {
             PlainWay::Create(_) => Wish::Create { metadata: Object::default() },
             PlainWay::Join(lobby) => self.wish_to_join(lobby),
         };
-        if self.settings.hooks.ask(&wish) {
+        if self.settings.hooks.asks_about(&wish) {
             let address = self.address(conn);
             let asked = Asked { is_plain: true, address, ..Asked::nothing(wish) };
             self.park_conn(now, conn, Parked::Plain { conn, way }, asked);
@@ -161,7 +162,7 @@ impl GodotServer {
                 self.wish_to_join(lobby)
             }
         };
-        if !self.settings.hooks.ask(&wish) {
+        if !self.settings.hooks.asks_about(&wish) {
             return self.grant(now, entry);
         }
         let id = entry.session;
@@ -218,6 +219,17 @@ impl GodotServer {
         self.parked.by_ticket.remove(&ticket)
     }
 
+    /// Ends the wait of a session that does not want to come into a lobby any more; whether it did
+    /// wait.
+    pub(super) fn withdraw(&mut self, id: SessionId) -> bool {
+        let ticket = self.sessions.get_mut(id).and_then(|session| session.waits_for.take());
+        let Some(Parked::Entry(entry)) = ticket.and_then(|ticket| self.take_parked(ticket)) else {
+            return false;
+        };
+        self.conclude(id, entry.number, Err(Problem::NotInLobby.into()));
+        true
+    }
+
     /// Nobody has decided in time.
     pub(super) fn go_undecided(&mut self, now: Instant, ticket: u64) {
         let is_accepted = self.settings.hooks.accepts_undecided;
@@ -271,7 +283,7 @@ impl GodotServer {
 }
 
 impl Hooks {
-    fn ask(&self, wish: &Wish) -> bool {
+    fn asks_about(&self, wish: &Wish) -> bool {
         match wish {
             Wish::Hello => self.hello,
             Wish::Create { .. } => self.create,

@@ -79,6 +79,9 @@ impl GodotServer {
     }
 
     pub(super) fn leave_by_request(&mut self, id: SessionId) -> Outcome {
+        if self.withdraw(id) {
+            return DONE();
+        }
         let (name, peer) = self.inside(id)?;
         self.leave(&name, peer, None);
         DONE()

@@ -18,6 +18,7 @@ const ENTER: u64 = 13;
 const QUICK_JOIN: u64 = 14;
 const LEAVE: u64 = 15;
 const UPDATE_LOBBY: u64 = 20;
+const UPDATE_MEMBER: u64 = 21;
 const CLOSE_LOBBY: u64 = 24;
 
 /// A server, and the time that it lives in.
@@ -325,10 +326,24 @@ fn a_session_waits_for_one_decision_and_does_everything_else_meanwhile() {
     desk.request(conn, CREATE, &json!({}));
     desk.request(conn, QUICK_JOIN, &json!({}));
     assert_eq!(desk.refusal(conn).0, "rate_limited");
-    desk.request(conn, LEAVE, &json!({}));
+    desk.request(conn, UPDATE_MEMBER, &json!({"metadata": {}}));
     assert_eq!(desk.refusal(conn).0, "not_in_lobby");
     desk.accept();
     desk.answer(conn, DONE);
+}
+
+#[test]
+fn whoever_leaves_does_not_wait_any_longer() {
+    let mut desk = Desk::new(lobbies());
+    let conn = desk.session();
+    desk.request(conn, CREATE, &json!({}));
+    desk.request(conn, LEAVE, &json!({}));
+    assert_eq!(desk.kinds(conn), [REFUSED, DONE]);
+    desk.accept();
+    assert_eq!((desk.kinds(conn), desk.lobbies()), (vec![], 0));
+    desk.request(conn, CREATE, &json!({}));
+    desk.accept();
+    assert_eq!(desk.lobbies(), 1);
 }
 
 #[test]
