@@ -3,6 +3,7 @@
 mod invites;
 mod listing;
 mod presence;
+mod random;
 mod sessions;
 
 use std::collections::HashMap;
