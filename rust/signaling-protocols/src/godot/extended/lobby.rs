@@ -269,9 +269,21 @@ impl LobbyEntry {
         self.write().into()
     }
 
-    /// As a game sees it.
-    pub fn to_json(&self) -> Json {
-        Json::from_value(Value::Object(self.write())).unwrap_or_default()
+    /// Reads it from what answers FIND.
+    ///
+    /// # Errors
+    /// [`Invalid`] when the server does not keep to the specification.
+    pub fn from_object(object: Object) -> Result<Self, Invalid> {
+        Self::read(&mut Fields::of(object.into_value())?)
+    }
+
+    /// The lobbies in what answers LIST and WATCH.
+    ///
+    /// # Errors
+    /// [`Invalid`] when the server does not keep to the specification.
+    pub fn list(answer: Object) -> Result<Vec<Self>, Invalid> {
+        let lobbies = Fields::of(answer.into_value())?.list("lobbies")?;
+        lobbies.into_iter().map(|lobby| Self::read(&mut Fields::of(lobby)?)).collect()
     }
 }
 

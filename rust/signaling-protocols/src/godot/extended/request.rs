@@ -135,6 +135,16 @@ pub enum Request {
 type Reader = fn(&mut Fields) -> Result<Request, Invalid>;
 
 impl Request {
+    /// Whether the server will understand it.
+    ///
+    /// # Errors
+    /// [`Invalid`] when something is larger than its limit or out of its range.
+    pub fn check(&self) -> Result<(), Invalid> {
+        let (kind, data) = self.write();
+        let mut fields = Fields::of(data)?;
+        Self::reader(kind).map_or(Ok(()), |read| read(&mut fields).map(|_| ()))
+    }
+
     /// What reads a request of this type; `None` when there is no such type.
     pub(super) fn reader(kind: u64) -> Option<Reader> {
         Some(match kind {
@@ -287,4 +297,17 @@ fn namespace(fields: &mut Fields) -> Result<String, Invalid> {
 
 fn invite(fields: &mut Fields) -> Result<u64, Invalid> {
     fields.count("invite").required("invite")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_server_would_refuse_is_found_before() {
+        let find = |length| Request::Find { code: "A".repeat(length) };
+        assert_eq!(find(limits::CODE).check(), Ok(()));
+        let why = find(limits::CODE + 1).check().unwrap_err();
+        assert_eq!(why.to_string(), "`code` must be text of at most 64 bytes");
+    }
 }
