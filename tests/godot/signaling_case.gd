@@ -1,7 +1,14 @@
 extends "res://tests/case.gd"
 ## What the tests of our nodes have in common.
 
+## What the signals of lobbies tell beside those of the plain protocol.
+const BESIDES: Array[String] = ["state_changed", "member_joined", "member_changed", "member_left",
+	"lobby_left", "failed"]
 const DemoClient := preload("res://tests/fixtures/demo_client.gd")
+
+
+## What the clients speak.
+var extended := true
 
 
 ## A server in the tree that listens on a free port of this machine.
@@ -19,6 +26,7 @@ func add_server(properties: Dictionary = {}) -> SignalingServer:
 func add_client(server: SignalingServer, properties: Dictionary = {}) -> SignalingClient:
 	var client := SignalingClient.new()
 	client.assign_multiplayer_peer = false
+	client.extended = extended
 	client.url = url_of(server)
 	_set_all(client, properties)
 	add_child(client)
@@ -48,11 +56,13 @@ func gone(id: int, what: String) -> bool:
 	return await until(func() -> bool: return not is_instance_id_valid(id), 5.0, what)
 
 
-## Writes down every emission of every signal that the class of [param object] declares, as
-## [code][name, argument, …][/code].
-func record(object: Object) -> Array[Array]:
+## Writes down every emission of every signal that the class of [param object] declares, without
+## some, as [code][name, argument, …][/code].
+func record(object: Object, without: Array[String] = BESIDES) -> Array[Array]:
 	var told: Array[Array] = []
 	for declared: Dictionary in ClassDB.class_get_signal_list(object.get_class(), true):
+		if declared.name in without:
+			continue
 		object.connect(declared.name, _write_down.bind(told, declared.name))
 	return told
 

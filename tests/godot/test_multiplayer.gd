@@ -49,8 +49,8 @@ func test_the_game_goes_on_without_the_server() -> void:
 	await frames(10)
 	await _check_calls(players)
 	server.stop()
-	for player in players:
-		await reach(player.client, SignalingClient.STATE_LEFT)
+	for player: Player in [players[0], players[2]]:
+		await reach(player.client, SignalingClient.STATE_WAITING_FOR_NETWORK)
 	await frames(10)
 	for player in players:
 		player.receiver.calls.clear()
@@ -59,13 +59,17 @@ func test_the_game_goes_on_without_the_server() -> void:
 
 func test_the_host_leaving_ends_a_game_around_a_host() -> void:
 	var server := add_server()
-	var players := await _add_lobby(server, 3, false)
+	var players := await _add_lobby(server, 3, false, "close")
 	var told: Array[int] = []
+	var left: Array[int] = []
+	players[1].client.lobby_left.connect(
+		func(failure: int, _message: String) -> void: left.append(failure))
 	players[1].multiplayer.server_disconnected.connect(func() -> void: told.append(1))
 	players[2].multiplayer.server_disconnected.connect(func() -> void: told.append(2))
 	players[0].client.stop()
 	await until(func() -> bool: return told.size() == 2, 5.0, "both notice")
-	check_equal(players[1].client.code, 4000, "the lobby is gone too")
+	await until(func() -> bool: return not left.is_empty(), 5.0, "the lobby is gone too")
+	check_equal(left, [SignalingClient.FAILURE_HOST_LEFT] as Array[int], "why")
 	# And whoever wants to can host the next one.
 	players[1].client.start(url_of(server))
 	await reach(players[1].client, SignalingClient.STATE_JOINED)
@@ -224,11 +228,14 @@ func _add_player(server: SignalingServer) -> Player:
 
 
 ## Players that have met in one lobby.
-func _add_lobby(server: SignalingServer, count: int, mesh: bool) -> Array[Player]:
+func _add_lobby(
+		server: SignalingServer, count: int, mesh: bool, host_policy := "migrate"
+) -> Array[Player]:
 	var players: Array[Player] = []
 	for index in count:
 		var player := _add_player(server)
 		player.client.mesh = mesh
+		player.client.host_policy = host_policy
 		players.append(player)
 	players[0].client.start()
 	await reach(players[0].client, SignalingClient.STATE_JOINED)

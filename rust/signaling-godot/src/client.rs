@@ -1,8 +1,19 @@
 //! The node `SignalingClient`.
 
+mod argument;
+mod asked;
+mod failure;
+mod json;
 mod links;
 mod mesh;
+mod migration;
+mod options;
+mod request;
+mod room;
 mod session;
+mod telling;
+mod verbs;
+mod watched;
 
 use std::rc::Rc;
 
@@ -14,13 +25,21 @@ use godot::signal::ConnectHandle;
 use signaling_core::PeerId;
 use signaling_net::Endpoint;
 use signaling_protocols::godot::client::candidate_payload;
-use signaling_protocols::godot::{ClientEvent, ClientRequest, Join, RelayKind, Topology};
+use signaling_protocols::godot::extended::Request;
+use signaling_protocols::godot::{
+    ClientRequest, ClientState, Protocol, RelayKind, SessionOptions, Topology,
+};
 
 use crate::frame::each_frame;
 use crate::server::SignalingServer;
-use links::LinkEvent;
+use asked::{Asked, Question};
+use failure::{Failure, Trouble};
 use mesh::Mesh;
+use migration::Migration;
+use request::{Misuse, SignalingRequest};
+use room::Room;
 use session::Session;
+use watched::Watched;
 
 /// Joins a lobby on a signaling server and connects to the other players there by WebRTC.
 ///
@@ -44,10 +63,44 @@ use session::Session;
 ///     client.start("ws://signaling.example:9080", code)
 /// ```
 ///
+/// [method start] is all that the simplest game needs. A game with a lobby browser, passwords, chat
+/// or invitations uses the methods that return a [SignalingRequest], which can be awaited:
+///
+/// ```gdscript
+/// func host() -> void:
+///     var request := client.create_lobby({public = true, max_players = 8, metadata = {map = "ice"}})
+///     if await request.completed:
+///         print("Others join with ", request.value)
+///     else:
+///         status.text = request.message
+///
+/// func browse() -> void:
+///     var request := client.list_lobbies({where = {map = "ice"}, sort = "-@players"})
+///     if await request.completed:
+///         for lobby in request.value:
+///             print(lobby.code, " ", lobby.players, "/", lobby.max_players)
+/// ```
+///
+/// A method that can do something without a lobby connects to [member url] first, if need be.
+///
+/// Metadata, messages, values and statuses go as JSON, by [method JSON.stringify] and back by
+/// [method JSON.parse_string]: whole numbers come back as [float], and what JSON does not know, such
+/// as [Vector2], as text.
+///
 /// A game that hosts the lobbies itself uses [method connect_to_server] to join one of them.
 ///
-/// The signaling connection is only needed to meet. When it ends, [signal disconnected] is emitted
-/// and connected players stay connected: the game goes on.
+/// The signaling connection is only needed to meet. When it breaks off, the client makes it again
+/// and keeps its place in the lobby, see [signal reconnecting]; connected players stay connected
+/// meanwhile, and also when it has ended for good: the game goes on.
+///
+/// When the host of a lobby leaves or crashes, another player becomes the host, if the lobby's
+/// host policy is "migrate": see [signal host_changed]. In a mesh no connection is touched. In a
+/// client-server lobby the host has to be peer 1, so everybody connects anew: [signal
+/// migration_started].
+///
+/// All this needs a server that speaks the extended protocol, such as [SignalingServer]. On the
+/// servers of Godot's demo what they cannot do fails with [constant FAILURE_NEEDS_EXTENDED], and the
+/// rest works.
 ///
 /// With [member assign_multiplayer_peer] off the node only signals: the signals and `send_` methods
 /// carry the session descriptions and candidates, and the game does the rest.
@@ -69,6 +122,7 @@ pub(crate) struct SignalingClient {
     /// Read when the client connects.
     #[export_group(name = "Lobby")]
     #[export]
+    #[var(get = get_lobby_to_join)]
     lobby: GString,
 
     /// What kind of lobby to create: if `true`, every peer connects to every other; if `false`, all
@@ -79,13 +133,66 @@ pub(crate) struct SignalingClient {
     #[init(val = true)]
     mesh: bool,
 
-    /// If `true`, the client joins the lobby as soon as it is connected to the server. If `false`,
-    /// call [method join_lobby]; the server does not wait for long.
+    /// What becomes of a lobby that is created when its host goes: "migrate" lets the member that
+    /// has been there longest be the host, "close" ends the lobby, and "wait" waits for the host's
+    /// return, for a minute, before another member becomes the host.
+    ///
+    /// Read when a lobby is created.
+    #[export(enum = (migrate, close, wait))]
+    #[init(val = GString::from("migrate"))]
+    host_policy: GString,
+
+    /// The password of the lobby that is created or joined. Empty: none.
+    ///
+    /// Read when a lobby is created or joined.
+    #[export]
+    password: GString,
+
+    /// If `true`, [method start], [method connect_to_url] and [method connect_to_server] join or
+    /// create a lobby. If `false`, they only connect; call [method create_lobby], [method
+    /// join_lobby] or [method quick_join]. A server that speaks the plain protocol alone does not
+    /// wait for long.
     ///
     /// Read when the client connects.
     #[export]
     #[init(val = true)]
     autojoin: bool,
+
+    /// The name that other players see. At most 64 bytes.
+    ///
+    /// Read when the client connects.
+    #[export_group(name = "Player")]
+    #[export]
+    player_name: GString,
+
+    /// What tells the server who we are, if it wants to know. At most 4096 bytes.
+    ///
+    /// Read when the client connects.
+    #[export]
+    auth_token: GString,
+
+    /// Which game this is: only lobbies of the same game are found. At most 64 bytes.
+    ///
+    /// Read when the client connects.
+    #[export]
+    game_id: GString,
+
+    /// The version of the game: only players of the same version come together. At most 64 bytes.
+    ///
+    /// Read when the client connects.
+    #[export]
+    game_version: GString,
+
+    /// If `false`, the client speaks the protocol of Godot's `webrtc_signaling` demo and nothing
+    /// else, as though the server knew no other: then a lost connection is not made again, and
+    /// everything but [method start], [method create_lobby], [method join_lobby] and [method
+    /// seal_lobby] fails.
+    ///
+    /// Read when the client connects.
+    #[export_group(name = "Protocol")]
+    #[export]
+    #[init(val = true)]
+    extended: bool,
 
     /// If `true`, the client connects to the other peers by WebRTC and sets
     /// `multiplayer.multiplayer_peer` for its branch of the tree. If `false`, it only signals.
@@ -100,7 +207,7 @@ pub(crate) struct SignalingClient {
     /// takes, for example `[{"urls": ["stun:stun.example.com:3478"]}]`, and for TURN
     /// `[{"urls": ["turn:turn.example.com"], "username": "me", "credential": "secret"}]`. None are
     /// needed on one network; across the internet most players need a STUN server, and some a TURN
-    /// server.
+    /// server. Those that the signaling server tells of are used too.
     ///
     /// Read when a lobby is joined.
     #[export]
@@ -136,22 +243,37 @@ pub(crate) struct SignalingClient {
     rtc_mp: PhantomVar<Option<Gd<WebRtcMultiplayerPeer>>>,
 
     state: State,
+    /// What [signal state_changed] has told last.
+    told_state: State,
     id: Option<PeerId>,
     /// What the session knows our connections to others by.
     generation: u64,
+    /// Our id for invitations; empty for servers of the plain protocol.
+    user: GString,
+    /// Those that the signaling server told of.
+    told_ice_servers: VarArray,
     session: Option<Session>,
     /// Counts sessions, so that what an old one still has to tell is not told.
     epoch: u64,
+    asked: Asked,
+    watched: Watched,
+    room: Option<Room>,
+    migration: Option<Migration>,
+    /// What was said of why nothing came of the connection, so that it is said once.
+    told_failure: Option<Failure>,
     connections: Option<Rc<Mesh>>,
     turns: Option<ConnectHandle>,
     base: Base<Node>,
 }
 
 /// ```text
-///   idle ─ connect ─► initializing ─ lobby ─► joined ─ connection ends ─► left
-///    ▲                     └──────────────── connection ends ───────────► failed
+///   idle ─ connect, or a way into a lobby ─► initializing ─ lobby ─► joined ─ left it ─► left
+///    ▲                                          └─ refused, or the connection ended ─► failed
 ///    └─ stop from anywhere
 /// ```
+///
+/// What lies between joined and left is told by the session, whose states these are; see
+/// [`ClientState`]. While connecting for the first time, it is idle and we are initializing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum State {
     #[default]
@@ -160,6 +282,22 @@ enum State {
     Joined,
     Left,
     Failed,
+    Reinitializing,
+    WaitingForNetwork,
+}
+
+impl From<ClientState> for State {
+    fn from(state: ClientState) -> Self {
+        match state {
+            ClientState::Idle => Self::Idle,
+            ClientState::Initializing => Self::Initializing,
+            ClientState::Joined => Self::Joined,
+            ClientState::Reinitializing => Self::Reinitializing,
+            ClientState::WaitingForNetwork => Self::WaitingForNetwork,
+            ClientState::Left => Self::Left,
+            ClientState::Failed => Self::Failed,
+        }
+    }
 }
 
 #[godot_api]
@@ -173,13 +311,21 @@ impl SignalingClient {
     /// [method get_state]: in a lobby.
     #[constant]
     const STATE_JOINED: i64 = State::Joined as i64;
-    /// [method get_state]: the connection to the server ended after a lobby had been joined.
+    /// [method get_state]: out of the lobby, as it was wanted or because it ended. There may be
+    /// another.
     #[constant]
     const STATE_LEFT: i64 = State::Left as i64;
-    /// [method get_state]: the connection to the server ended, or never came about, before a lobby
-    /// was joined.
+    /// [method get_state]: the lobby was not reached, or our place in it is lost. While the
+    /// connection stands it can be tried again.
     #[constant]
     const STATE_FAILED: i64 = State::Failed as i64;
+    /// [method get_state]: connected to the server again, which is asked to let us go on where the
+    /// last connection ended.
+    #[constant]
+    const STATE_REINITIALIZING: i64 = State::Reinitializing as i64;
+    /// [method get_state]: the connection to the server is lost, and will be made again.
+    #[constant]
+    const STATE_WAITING_FOR_NETWORK: i64 = State::WaitingForNetwork as i64;
 
     /// Emitted when the server has told our id, before every [signal peer_connected]. The host has
     /// the id 1. `use_mesh` tells the kind of the lobby, see [member mesh]. The multiplayer peer
@@ -190,6 +336,132 @@ impl SignalingClient {
     /// Emitted when a lobby was created or joined, with its code.
     #[signal]
     fn lobby_joined(lobby: GString);
+
+    /// Emitted when we are out of the lobby: `failure` is [constant FAILURE_NONE] if we left it, and
+    /// otherwise why, for example [constant FAILURE_KICKED]; `message` is a sentence that a player
+    /// can read, or the words of whoever kicked us or closed the lobby.
+    ///
+    /// Connected players stay connected, unless we called [method leave_lobby], or were kicked or
+    /// banned: then the multiplayer peer is gone, as after [method stop].
+    #[signal]
+    fn lobby_left(failure: i64, message: GString);
+
+    /// Emitted when the host has changed the lobby, with what [method get_lobby] returns.
+    #[signal]
+    fn lobby_changed(lobby: VarDictionary);
+
+    /// Emitted when somebody is in the lobby whom we did not know of, for each that was there
+    /// before us and for ourselves too; see [method get_members]. [signal peer_connected] follows if
+    /// a connection to it is made.
+    #[signal]
+    fn member_joined(id: i64);
+
+    /// Emitted when a member has changed its metadata, or we know something else anew of it: see
+    /// [method get_members]. Round trips are not told.
+    #[signal]
+    fn member_changed(id: i64);
+
+    /// Emitted when a member is out of the lobby, whatever the cause.
+    #[signal]
+    fn member_left(id: i64);
+
+    /// Emitted when a member's connection to the server is lost and the server waits for its return.
+    /// Players that are connected to it may notice nothing. [signal peer_stable] or [signal
+    /// member_left] follows.
+    #[signal]
+    fn peer_unstable(id: i64);
+
+    /// Emitted when a member has returned after [signal peer_unstable].
+    #[signal]
+    fn peer_stable(id: i64);
+
+    /// Emitted when a member sent something with [method send_lobby_message], to us alone or to all.
+    #[signal]
+    fn lobby_message(id: i64, data: Variant, to_all: bool);
+
+    /// Emitted when a value of the lobby is another now, see [method set_lobby_value], for each
+    /// that was there before us, too. `value` is `null` when it is gone. `by` is the id of the
+    /// member that set it, or 0 for a value that was there before us.
+    #[signal]
+    fn lobby_value_changed(key: GString, value: Variant, by: i64);
+
+    /// Emitted when the lobby has another host. It may be ourselves: then [param is_me] is `true`,
+    /// and the rights of the host are ours.
+    #[signal]
+    fn host_changed(id: i64, is_me: bool);
+
+    /// Emitted when a client-server lobby has another host, before all connections to others are
+    /// made anew: the multiplayer peer is still the old one, and [method get_unique_id] tells our
+    /// new id, 1 for the new host. [signal host_changed] and [signal migration_finished] follow.
+    /// `multiplayer.peer_disconnected` is not emitted for those whom the old one knew.
+    ///
+    /// Not emitted in a mesh, where all connections stay.
+    #[signal]
+    fn migration_started();
+
+    /// Emitted when the connections stand that had to be made anew after [signal
+    /// migration_started], or have failed. Not emitted when we are out of the lobby before.
+    #[signal]
+    fn migration_finished();
+
+    /// Emitted when a public lobby that was asked for with [method watch_lobbies] is new or has
+    /// changed, with what [method list_lobbies] tells of it.
+    #[signal]
+    fn lobby_listed(lobby: VarDictionary);
+
+    /// Emitted when a lobby that [method watch_lobbies] or [signal lobby_listed] told of is no
+    /// longer public, or is gone.
+    #[signal]
+    fn lobby_unlisted(code: GString);
+
+    /// Emitted when somebody has set its status in a namespace that was asked for with [method
+    /// watch_statuses]. `status` is `null` when there is none any more.
+    #[signal]
+    fn status_changed(namespace: GString, user: GString, name: GString, status: Variant);
+
+    /// Emitted when somebody invites us into its lobby, which `lobby` describes as [method
+    /// list_lobbies] does. `invite` is what [method accept_invite] and [method deny_invite] take.
+    #[signal]
+    fn invited(invite: i64, user: GString, name: GString, lobby: VarDictionary, data: Variant);
+
+    /// Emitted when an invitation of ours was accepted or denied; denied also when the user is gone.
+    #[signal]
+    fn invite_answered(invite: i64, accepted: bool);
+
+    /// Emitted when an invitation for us is over: it was taken back, or who made it is gone, or the
+    /// lobby.
+    #[signal]
+    fn invite_cancelled(invite: i64);
+
+    /// Emitted when [method get_state] has changed, before the signal of what has changed it. Both
+    /// are `STATE_` constants.
+    #[signal]
+    fn state_changed(old: i64, new: i64);
+
+    /// Emitted when the connection to the server is lost and another try to make it begins in
+    /// `delay` seconds. `attempt` counts from 1. The lobby keeps our place for a while (30 seconds
+    /// unless the server says otherwise), and connected players stay connected.
+    #[signal]
+    fn reconnecting(attempt: i64, delay: f64);
+
+    /// Emitted when the connection to the server stands again after [signal reconnecting], and all
+    /// goes on as before.
+    #[signal]
+    fn resumed();
+
+    /// Emitted when the connection to the server stands again, but our place in the lobby is lost,
+    /// because it took too long or the server was started anew. [signal lobby_left] follows.
+    /// Connected players stay connected. `reason` is a sentence that a player can read.
+    #[signal]
+    fn resume_failed(reason: GString);
+
+    /// Emitted when something failed that no [SignalingRequest] tells of: the lobby of [method
+    /// start] was refused, the connection to the server has ended for good, or a connection to
+    /// another player could not be made. `failure` is a `FAILURE_` constant, `message` a sentence
+    /// that a player can read, and `details` has more for the developer: always `hint` ([String]),
+    /// what can be done about it, and `name` ([String]), the name of the failure.
+    #[signal]
+    fn failed(failure: i64, message: GString, details: VarDictionary);
 
     /// Emitted when the host has sealed the lobby: nobody can join it any more, and the server ends
     /// it, and with it this connection, after a while (10 seconds unless it is set differently).
@@ -246,21 +518,23 @@ impl SignalingClient {
     #[signal]
     fn candidate_received(id: i64, mid: GString, index: i64, sdp: GString);
 
-    /// Emitted when the connection to the server has ended or could not be made, with the close
-    /// code and reason: 1000 after [method close] or "Seal complete", 1001 when the server went
-    /// away, 1006 when the network failed, 4000 when the server refused something (such as "Lobby
-    /// does not exists"). Connected peers stay connected.
+    /// Emitted when the connection to the server has ended for good or could not be made, with the
+    /// close code and reason: 1000 after [method close], 1001 when the server went away, 1006 when
+    /// the network failed, 4000 when the server refused us. Connected peers stay connected. Not
+    /// emitted while [signal reconnecting] tells that it will be made again.
     ///
     /// Not emitted after [method stop].
     #[signal]
     fn disconnected(code: i64, reason: GString);
 
-    /// Connects to a server and joins or creates a lobby, after [method stop] for whatever went on
+    /// Connects to a server and joins or creates a lobby, with the properties where [method
+    /// join_lobby] and [method create_lobby] have options, after [method stop] for whatever went on
     /// before. The arguments hold for this connection only: an empty `url` or `lobby` and a `true`
     /// `mesh` mean the properties [member url], [member lobby] and [member mesh].
     ///
-    /// Returns [constant OK] when the client connects; what becomes of it is told by signals.
-    /// Otherwise [constant ERR_INVALID_PARAMETER] if the URL does not begin with `ws://`, [constant
+    /// Returns [constant OK] when the client connects; what becomes of it is told by signals, [signal
+    /// lobby_joined] or [signal failed]. When the lobby is refused the connection stays, so that
+    /// another can be tried; a server of the plain protocol ends it. Otherwise [constant ERR_INVALID_PARAMETER] if the URL does not begin with `ws://`, [constant
     /// ERR_UNAVAILABLE] if it begins with `wss://`, which this version cannot do, or [constant
     /// ERR_CANT_CREATE] if the system grants no thread.
     #[func(gd_self)]
@@ -278,7 +552,7 @@ impl SignalingClient {
         let url = if url.is_empty() { node.url.clone() } else { url };
         let lobby = if lobby.is_empty() { node.lobby.clone() } else { lobby };
         let mesh = mesh && node.mesh;
-        result(endpoint(&url).and_then(|endpoint| node.connect(endpoint, &lobby, mesh)))
+        result(endpoint(&url).and_then(|endpoint| node.begin(endpoint, &lobby, mesh)))
     }
 
     /// Ends everything: closes the connection to the server and those to the other peers, and if
@@ -289,7 +563,7 @@ impl SignalingClient {
         let connections = {
             let mut node = this.bind_mut();
             node.forget_session();
-            node.state = State::Idle;
+            (node.state, node.told_state) = (State::Idle, State::Idle);
             node.connections.take()
         };
         if let Some(mesh) = connections {
@@ -306,7 +580,7 @@ impl SignalingClient {
     fn connect_to_url(&mut self, #[opt(default = "")] url: GString) -> Error {
         let url = if url.is_empty() { self.url.clone() } else { url };
         let (lobby, mesh) = (self.lobby.clone(), self.mesh);
-        result(endpoint(&url).and_then(|endpoint| self.connect(endpoint, &lobby, mesh)))
+        result(endpoint(&url).and_then(|endpoint| self.begin(endpoint, &lobby, mesh)))
     }
 
     /// Connects to a server in this very game, through memory instead of a socket: the game that
@@ -318,9 +592,12 @@ impl SignalingClient {
     #[func]
     fn connect_to_server(&mut self, server: Option<Gd<SignalingServer>>) -> Error {
         let Some(server) = server else { return Error::ERR_INVALID_PARAMETER };
-        let server = server.bind().local();
+        let server = match server.bind().local() {
+            Ok(server) => server,
+            Err(error) => return error,
+        };
         let (lobby, mesh) = (self.lobby.clone(), self.mesh);
-        result(server.and_then(|server| self.connect(Endpoint::Local(server), &lobby, mesh)))
+        result(self.begin(Endpoint::Local(server), &lobby, mesh))
     }
 
     /// Closes the connection to the server and leaves the lobby; connected peers stay connected.
@@ -328,19 +605,6 @@ impl SignalingClient {
     #[func]
     fn close(&mut self) {
         self.session.iter_mut().for_each(Session::close);
-    }
-
-    /// Joins a lobby, for when [member autojoin] is off. An empty `lobby` means the one that was
-    /// given to [method start], or [member lobby]; if that is empty too, a lobby is created. If the
-    /// connection is still being made, the client joins when it stands.
-    ///
-    /// Returns [constant OK], [constant ERR_UNCONFIGURED] if there is no connection, [constant
-    /// ERR_ALREADY_IN_USE] if a lobby was joined or asked for already, or [constant ERR_BUSY] if
-    /// too many requests wait already.
-    #[func]
-    fn join_lobby(&mut self, #[opt(default = "")] lobby: GString) -> Error {
-        let Some(session) = &mut self.session else { return Error::ERR_UNCONFIGURED };
-        session.join(lobby.to_string())
     }
 
     /// Seals the lobby: nobody can join it any more, and the server ends it after a while. Only the
@@ -351,10 +615,10 @@ impl SignalingClient {
     /// requests wait already.
     #[func]
     fn seal_lobby(&mut self) -> Error {
-        match self.id {
-            None => Error::ERR_UNCONFIGURED,
-            Some(PeerId::HOST) => self.request(ClientRequest::Seal),
+        match &self.room {
+            Some(room) if room.is_host() => self.request(ClientRequest::Seal),
             Some(_) => Error::ERR_UNAUTHORIZED,
+            None => Error::ERR_UNCONFIGURED,
         }
     }
 
@@ -386,11 +650,17 @@ impl SignalingClient {
         self.relay(RelayKind::Candidate, id, payload)
     }
 
-    /// Returns our id in the lobby, 1 for the host, or 0 when the server has not told it. It stays
-    /// until [method stop] or the next connection.
+    /// Returns our id in the lobby, or 0 when there is none. Whoever creates a lobby has the id 1.
+    /// Another id takes its place after [signal migration_started] if we are the new host.
     #[func]
     fn get_unique_id(&self) -> i64 {
         self.id.map_or(0, |id| id.get().into())
+    }
+
+    /// Returns [member lobby].
+    #[func]
+    fn get_lobby_to_join(&self) -> GString {
+        self.lobby.clone()
     }
 
     /// Returns how far the client has come: one of the `STATE_` constants.
@@ -437,24 +707,61 @@ impl INode for SignalingClient {
 }
 
 impl SignalingClient {
-    fn connect(&mut self, endpoint: Endpoint, lobby: &GString, mesh: bool) -> Result<(), Error> {
-        let topology = if mesh { Topology::Mesh } else { Topology::ClientServer };
-        let join = Join { lobby: lobby.to_string(), topology };
-        let session = Session::connect(endpoint, join, self.autojoin)?;
+    /// Connects, and joins or creates a lobby unless that is left to the game.
+    fn begin(&mut self, endpoint: Endpoint, lobby: &GString, mesh: bool) -> Result<(), Misuse> {
+        let first = self.autojoin.then(|| self.first_request(lobby, mesh)).transpose()?;
+        let first = first.map(options::checked).transpose()?;
+        self.connect(endpoint)?;
+        first.map_or(Ok(()), |request| self.ask_session(request, None))
+    }
+
+    fn connect(&mut self, endpoint: Endpoint) -> Result<(), Misuse> {
+        let session = Session::connect(endpoint, self.session_options())?;
         self.forget_session();
         self.session = Some(session);
         self.state = State::Initializing;
         self.code = 0;
         self.reason = GString::new();
         self.sealed = false;
+        self.told_failure = None;
         Ok(())
     }
 
-    /// Lets go of the connection, which closes it.
+    fn session_options(&self) -> SessionOptions {
+        SessionOptions {
+            protocol: if self.extended { Protocol::Extended } else { Protocol::Plain },
+            game: self.game_id.to_string(),
+            build: self.game_version.to_string(),
+            name: self.player_name.to_string(),
+            token: self.auth_token.to_string(),
+            auto_join: None,
+        }
+    }
+
+    /// Lets go of the session, which leaves the lobby and closes the connection.
     fn forget_session(&mut self) {
         self.epoch += 1;
         self.session = None;
         self.id = None;
+        self.room = None;
+        self.migration = None;
+        self.user = GString::new();
+        self.told_ice_servers = VarArray::new();
+        self.watched = Watched::default();
+        self.asked.cancel(&Trouble::new(Failure::Cancelled));
+    }
+
+    /// Asks for something; the answer goes to `asked`, or is for the node itself.
+    fn ask_session(
+        &mut self,
+        request: Request,
+        asked: Option<Gd<SignalingRequest>>,
+    ) -> Result<(), Misuse> {
+        let no_session = || Misuse::new(Error::ERR_UNCONFIGURED, "There is no connection.");
+        let session = self.session.as_mut().ok_or_else(no_session)?;
+        let ticket = session.ask(request.clone())?;
+        self.asked.add(ticket, Question::new(request, asked));
+        Ok(())
     }
 
     fn request(&self, request: ClientRequest) -> Error {
@@ -462,7 +769,7 @@ impl SignalingClient {
     }
 
     fn relay(&self, kind: RelayKind, id: i64, data: String) -> Error {
-        if self.id.is_none() {
+        if self.id.is_none() || self.session.is_none() {
             return Error::ERR_UNCONFIGURED;
         }
         match u64::try_from(id).ok().and_then(PeerId::new) {
@@ -474,95 +781,8 @@ impl SignalingClient {
         }
     }
 
-    /// One frame. Handlers may call back, remove or free the node: nothing is borrowed while a
-    /// signal is emitted.
-    fn turn(mut this: Gd<Self>) {
-        Self::turn_session(&mut this);
-        if this.is_instance_valid() {
-            Self::turn_links(&this);
-        }
-    }
-
-    /// Tells what has become of the connections to others.
-    fn turn_links(this: &Gd<Self>) {
-        let Some(mesh) = this.bind().connections.clone() else { return };
-        let is_current = || {
-            let is = |current: &Rc<Mesh>| Rc::ptr_eq(current, &mesh);
-            this.is_instance_valid() && this.bind().connections.as_ref().is_some_and(is)
-        };
-        for event in mesh.turn() {
-            if !is_current() {
-                return;
-            }
-            let int = |id: PeerId| i64::from(id.get());
-            let mut signals = this.signals();
-            match event {
-                LinkEvent::Unstable(id) => signals.link_unstable().emit(int(id)),
-                LinkEvent::Recovered(id) => signals.link_recovered().emit(int(id)),
-                LinkEvent::Failed { id, reason } => signals.peer_failed().emit(int(id), &reason),
-                LinkEvent::ServerFailed { url, code, reason } => {
-                    signals.ice_server_failed().emit(&url, code, &reason);
-                }
-            }
-        }
-    }
-
-    fn turn_session(this: &mut Gd<Self>) {
-        let Some((epoch, events)) = this.bind_mut().take_events() else { return };
-        for event in events {
-            this.bind_mut().note(&event);
-            Self::connect_peers(this, &event);
-            if !is_current(this, epoch) {
-                return;
-            }
-            tell(this, event);
-            if !is_current(this, epoch) {
-                return;
-            }
-        }
-    }
-
-    fn take_events(&mut self) -> Option<(u64, Vec<ClientEvent>)> {
-        let session = self.session.as_mut()?;
-        Some((self.epoch, session.take_events()))
-    }
-
-    /// Brings the properties up to date, before the signal is emitted.
-    fn note(&mut self, event: &ClientEvent) {
-        match event {
-            ClientEvent::Opened => {
-                self.session.iter_mut().for_each(Session::opened);
-            }
-            ClientEvent::Identified { id, generation, .. } => {
-                self.id = Some(*id);
-                self.generation = *generation;
-            }
-            ClientEvent::LobbyJoined { .. } => self.state = State::Joined,
-            ClientEvent::Sealed => self.sealed = true,
-            ClientEvent::Disconnected { code, reason, .. } => {
-                let joined = self.state == State::Joined;
-                self.state = if joined { State::Left } else { State::Failed };
-                self.code = (*code).into();
-                self.reason = GString::from(reason);
-                self.session = None;
-            }
-            _ => {}
-        }
-    }
-
-    /// What an event means to the WebRTC connections. Nothing is borrowed while the engine is
-    /// called, because it emits signals.
-    fn connect_peers(this: &mut Gd<Self>, event: &ClientEvent) {
-        if let ClientEvent::Identified { id, topology, .. } = event {
-            return Self::replace_mesh(this, *id, *topology);
-        }
-        let mesh = this.bind().connections.clone();
-        if let Some(mesh) = mesh {
-            mesh.handle(event);
-        }
-    }
-
-    /// A new id means a new lobby: nothing of the old one can go on.
+    /// A new id means a new lobby, or that everything in it begins anew: nothing of what was can go
+    /// on. Nothing is borrowed while the engine is called, because it emits signals.
     fn replace_mesh(this: &mut Gd<Self>, id: PeerId, topology: Topology) {
         let old = this.bind_mut().connections.take();
         let new = this.bind().new_mesh(id, topology);
@@ -575,45 +795,27 @@ impl SignalingClient {
         }
     }
 
+    fn drop_mesh(this: &mut Gd<Self>) {
+        let mesh = this.bind_mut().connections.take();
+        if let Some(mesh) = mesh {
+            mesh.close();
+        }
+    }
+
     fn new_mesh(&self, id: PeerId, topology: Topology) -> Option<Rc<Mesh>> {
         let session = self.session.as_ref().filter(|_| self.assign_multiplayer_peer)?;
         let api = self.base().get_multiplayer()?;
+        let mut ice_servers: VarArray =
+            self.ice_servers.iter_shared().map(|s| s.to_variant()).collect();
+        ice_servers.extend_array(&self.told_ice_servers);
         let mut configuration = self.rtc_configuration.duplicate_shallow();
-        configuration.set("iceServers", &self.ice_servers);
+        configuration.set("iceServers", &ice_servers);
         let mesh = Mesh::new(id, topology, self.generation, configuration, api, session.handle());
         Some(Rc::new(mesh))
     }
 }
 
-fn is_current(client: &Gd<SignalingClient>, epoch: u64) -> bool {
-    client.is_instance_valid() && client.bind().epoch == epoch
-}
-
-fn tell(client: &Gd<SignalingClient>, event: ClientEvent) {
-    let mut signals = client.signals();
-    let int = |id: PeerId| i64::from(id.get());
-    match event {
-        ClientEvent::Identified { id, topology, .. } => {
-            signals.connected().emit(int(id), topology == Topology::Mesh);
-        }
-        ClientEvent::LobbyJoined { lobby, .. } => signals.lobby_joined().emit(&lobby),
-        ClientEvent::Sealed => signals.lobby_sealed().emit(),
-        ClientEvent::PeerConnected { id } => signals.peer_connected().emit(int(id)),
-        ClientEvent::PeerDisconnected { id } => signals.peer_disconnected().emit(int(id)),
-        ClientEvent::Offer { from, sdp } => signals.offer_received().emit(int(from), &sdp),
-        ClientEvent::Answer { from, sdp } => signals.answer_received().emit(int(from), &sdp),
-        ClientEvent::Candidate { from, mid, index, sdp } => {
-            signals.candidate_received().emit(int(from), &mid, i64::from(index), &sdp);
-        }
-        ClientEvent::Disconnected { code, reason, .. } => {
-            signals.disconnected().emit(i64::from(code), &reason);
-        }
-        // The others belong to the extended protocol, or mean nothing to the game.
-        _ => {}
-    }
-}
-
-fn endpoint(url: &GString) -> Result<Endpoint, Error> {
+fn endpoint(url: &GString) -> Result<Endpoint, Misuse> {
     let url = url.to_string();
     let has_scheme = |scheme: &str| {
         url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
@@ -621,12 +823,12 @@ fn endpoint(url: &GString) -> Result<Endpoint, Error> {
     if has_scheme("ws://") {
         Ok(Endpoint::Url(url))
     } else if has_scheme("wss://") {
-        Err(Error::ERR_UNAVAILABLE)
+        Err(Misuse::new(Error::ERR_UNAVAILABLE, "This version cannot connect to `wss://`."))
     } else {
-        Err(Error::ERR_INVALID_PARAMETER)
+        Err(Misuse::invalid("`url` must begin with `ws://`."))
     }
 }
 
-fn result(result: Result<(), Error>) -> Error {
-    result.err().unwrap_or(Error::OK)
+fn result(result: Result<(), Misuse>) -> Error {
+    result.err().map_or(Error::OK, |misuse| misuse.error)
 }

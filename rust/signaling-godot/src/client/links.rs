@@ -2,14 +2,15 @@
 //! while the server can pass descriptions on, and says why one is lost.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use godot::classes::WebRtcPeerConnection;
 use godot::classes::web_rtc_peer_connection::ConnectionState;
+use godot::classes::{MultiplayerPeer, WebRtcMultiplayerPeer, WebRtcPeerConnection};
 use godot::prelude::*;
 use signaling_core::PeerId;
+use signaling_protocols::godot::extended::LinkState;
 
 use crate::webrtc::WebRtcNativePeerConnection;
 
@@ -26,18 +27,35 @@ const COURTESY: Duration = Duration::from_secs(2);
 #[derive(Default)]
 pub(super) struct Links {
     links: RefCell<HashMap<PeerId, Link>>,
-    /// What the node has to tell. Filled by signals of the connections, at most two for each
-    /// interruption and few for each ICE server, emptied each frame.
+    /// What the node has to tell. Filled by signals of the connections, one when it stands, at most
+    /// two for each interruption and few for each ICE server, emptied each frame.
     news: Rc<RefCell<Vec<LinkEvent>>>,
 }
 
 /// What became of a connection.
 #[derive(Debug)]
 pub(super) enum LinkEvent {
+    /// It stands.
+    Up(PeerId),
     Unstable(PeerId),
     Recovered(PeerId),
-    Failed { id: PeerId, reason: String },
-    ServerFailed { url: GString, code: i32, reason: GString },
+    Failed {
+        id: PeerId,
+        reason: String,
+        local_candidates: PackedStringArray,
+        remote_candidates: PackedStringArray,
+    },
+    /// Either side has closed it.
+    Closed(PeerId),
+    ServerFailed {
+        url: GString,
+        code: i32,
+        reason: GString,
+    },
+    /// No connection can be made at all.
+    Impossible {
+        reason: &'static str,
+    },
 }
 
 struct Link {
@@ -54,7 +72,34 @@ struct Restarts {
     count: u32,
 }
 
+impl LinkEvent {
+    /// How a connection is from now on.
+    pub(super) fn state(&self) -> Option<(PeerId, LinkState)> {
+        match self {
+            Self::Up(id) | Self::Recovered(id) => Some((*id, LinkState::Up)),
+            Self::Unstable(id) | Self::Failed { id, .. } => Some((*id, LinkState::Down)),
+            Self::Closed(id) => Some((*id, LinkState::None)),
+            Self::ServerFailed { .. } | Self::Impossible { .. } => None,
+        }
+    }
+}
+
 impl Links {
+    /// Watches which connections come to stand.
+    pub(super) fn listen(&self, peer: &Gd<WebRtcMultiplayerPeer>) {
+        let news = Rc::clone(&self.news);
+        let peer = peer.clone().upcast::<MultiplayerPeer>();
+        peer.signals().peer_connected().connect(move |id| {
+            let id = u64::try_from(id).ok().and_then(PeerId::new);
+            news.borrow_mut().extend(id.map(LinkEvent::Up));
+        });
+    }
+
+    /// Tells that no connection can be made.
+    pub(super) fn give_up(&self, reason: &'static str) {
+        self.news.borrow_mut().push(LinkEvent::Impossible { reason });
+    }
+
     /// Watches a connection until the multiplayer peer has dropped it.
     pub(super) fn add(&self, id: PeerId, connection: &Gd<WebRtcPeerConnection>, is_offerer: bool) {
         if let Ok(native) = connection.clone().try_cast::<WebRtcNativePeerConnection>() {
@@ -108,7 +153,7 @@ impl Links {
         }
         let dropped: Vec<_> = self.links.borrow_mut().extract_if(|id, _| !is_kept(*id)).collect();
         for (id, link) in dropped {
-            events.extend(link.failure().map(|reason| LinkEvent::Failed { id, reason }));
+            events.push(link.end(id));
         }
         events
     }
@@ -141,15 +186,20 @@ impl Links {
 }
 
 impl Link {
-    /// Why it was dropped, unless either side has closed it.
-    fn failure(&self) -> Option<String> {
-        match self.connection.get_connection_state() {
-            ConnectionState::FAILED | ConnectionState::DISCONNECTED => {
-                let told = statistics(&self.connection).get("failure").unwrap_or_default();
-                let told = told.try_to::<GString>().unwrap_or_default().to_string();
-                Some(if told.is_empty() { "the connection was lost".to_owned() } else { told })
-            }
-            _ => None,
+    /// Why it was dropped.
+    fn end(&self, id: PeerId) -> LinkEvent {
+        let state = self.connection.get_connection_state();
+        if !matches!(state, ConnectionState::FAILED | ConnectionState::DISCONNECTED) {
+            return LinkEvent::Closed(id);
+        }
+        let statistics = statistics(&self.connection);
+        let told = statistics.get("failure").unwrap_or_default();
+        let told = told.try_to::<GString>().unwrap_or_default().to_string();
+        LinkEvent::Failed {
+            id,
+            reason: if told.is_empty() { "the connection was lost".to_owned() } else { told },
+            local_candidates: kinds(&statistics, "local_candidates"),
+            remote_candidates: kinds(&statistics, "remote_candidates"),
         }
     }
 }
@@ -168,6 +218,17 @@ impl Restarts {
         }
         is_due
     }
+}
+
+/// The kinds of candidates of one side, each once.
+fn kinds(statistics: &VarDictionary, side: &str) -> PackedStringArray {
+    let candidates = statistics.get(side).unwrap_or_default();
+    let candidates = candidates.try_to::<VarArray>().unwrap_or_default();
+    let kind = |candidate: Variant| -> Option<String> {
+        Some(candidate.try_to::<VarDictionary>().ok()?.get("type")?.to_string())
+    };
+    let kinds: BTreeSet<String> = candidates.iter_shared().filter_map(kind).collect();
+    kinds.iter().map(GString::from).collect()
 }
 
 fn statistics(connection: &Gd<WebRtcPeerConnection>) -> VarDictionary {

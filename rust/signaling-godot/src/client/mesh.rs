@@ -18,6 +18,7 @@ use godot::prelude::*;
 use signaling_core::PeerId;
 use signaling_net::ClientHandle;
 use signaling_protocols::godot::client::candidate_payload;
+use signaling_protocols::godot::extended::Problem;
 use signaling_protocols::godot::{ClientEvent, ClientRequest, GodotSession, RelayKind, Topology};
 
 use super::links::{LinkEvent, Links};
@@ -70,6 +71,8 @@ impl Mesh {
             Topology::ClientServer if id == PeerId::HOST => peer.create_server(),
             Topology::ClientServer => peer.create_client(number(id)),
         };
+        let links = Links::default();
+        links.listen(&peer);
         Self {
             id,
             topology,
@@ -79,7 +82,7 @@ impl Mesh {
             configuration,
             signaling,
             members: RefCell::default(),
-            links: Links::default(),
+            links,
             given_up: Cell::new(error != Error::OK),
         }
     }
@@ -97,7 +100,15 @@ impl Mesh {
     pub(super) fn turn(&self) -> Vec<LinkEvent> {
         let events = self.links.turn(|id| self.peer.has_peer(number(id)));
         self.links.restart(|id| self.can_tell(id));
+        for (peer, state) in events.iter().filter_map(LinkEvent::state) {
+            self.request(ClientRequest::Link { generation: self.generation, peer, state });
+        }
         events
+    }
+
+    /// Whether the connection to a peer stands, or none will ever be made.
+    pub(super) fn is_settled(&self, id: PeerId) -> bool {
+        self.given_up.get() || self.is_connected(id)
     }
 
     /// How the connection to a peer is doing; empty when there is none.
@@ -121,6 +132,9 @@ impl Mesh {
         match event {
             ClientEvent::PeerConnected { id } => self.add(*id),
             ClientEvent::PeerDisconnected { id } => self.remove(*id),
+            ClientEvent::MemberLeft { id, problem: Some(Problem::Kicked | Problem::Banned) } => {
+                self.expel(*id);
+            }
             ClientEvent::Offer { from, sdp } => self.describe(*from, "offer", sdp),
             ClientEvent::Answer { from, sdp } => self.describe(*from, "answer", sdp),
             ClientEvent::Candidate { from, mid, index, sdp } => {
@@ -139,6 +153,7 @@ impl Mesh {
             Ok(()) => {}
             Err(problem) => {
                 self.given_up.set(true);
+                self.links.give_up(problem);
                 godot_error!("SignalingClient cannot connect to other peers: {problem}.");
             }
         }
@@ -215,10 +230,14 @@ impl Mesh {
         if !self.can_tell(to) {
             return;
         }
+        let generation = self.generation;
+        self.request(ClientRequest::Relay { generation, kind, to, data });
+    }
+
+    fn request(&self, request: ClientRequest) {
         let Some(signaling) = self.signaling.upgrade() else { return };
         // A queue this full belongs to a server that does not read; that connection ends anyway.
-        let generation = self.generation;
-        let _ = signaling.request(ClientRequest::Relay { generation, kind, to, data });
+        let _ = signaling.request(request);
     }
 
     /// Lets go of a peer that left before it described itself. Any other is connected, or may be
@@ -226,6 +245,13 @@ impl Mesh {
     fn remove(&self, other: PeerId) {
         let early = self.members.borrow_mut().remove(&other);
         if early.flatten().is_some() && self.peer.has_peer(number(other)) {
+            self.peer.clone().remove_peer(number(other));
+        }
+    }
+
+    /// Lets go of a peer that may not be here any more.
+    fn expel(&self, other: PeerId) {
+        if self.peer.has_peer(number(other)) {
             self.peer.clone().remove_peer(number(other));
         }
     }

@@ -1,4 +1,4 @@
-//! One connection to a server.
+//! One session with a server.
 
 use std::rc::{Rc, Weak};
 
@@ -6,57 +6,45 @@ use godot::global::Error;
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 use signaling_net::{ClientConfig, ClientHandle, Endpoint};
-use signaling_protocols::godot::{
-    ClientEvent, ClientRequest, GodotSession, Join, Protocol, SessionOptions,
-};
+use signaling_protocols::godot::extended::Request;
+use signaling_protocols::godot::{ClientEvent, ClientRequest, GodotSession, SessionOptions};
 
+use super::request::Misuse;
 use crate::runtime;
 
-/// The main thread's end of a connection; the network thread has the other. Dropping it closes the
+/// The main thread's end of a session; the network thread has the other. Dropping it closes the
 /// connection.
 pub(super) struct Session {
     handle: Rc<ClientHandle<GodotSession>>,
-    join: Join,
-    joining: Joining,
-    open: bool,
-    /// True while a request to close found no room.
-    closing: bool,
-}
-
-/// Whether the server was asked to let us in: it refuses who asks twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Joining {
-    NotAsked,
-    WhenOpen,
-    Asked,
+    /// How many requests were made.
+    tickets: u64,
+    /// True while the request to close found no room.
+    close_waits: bool,
 }
 
 impl Session {
-    /// Starts to connect. With `autojoin` the network thread joins by itself as soon as it can, so
-    /// that a busy main thread does not miss the deadline.
+    /// Starts to connect.
     ///
     /// # Errors
     /// `ERR_CANT_CREATE` when there is no network thread, or no randomness.
-    pub(super) fn connect(endpoint: Endpoint, join: Join, autojoin: bool) -> Result<Self, Error> {
-        let runtime = runtime::handle().map_err(|_| Error::ERR_CANT_CREATE)?;
-        let rng = StdRng::try_from_rng(&mut SysRng).map_err(|_| Error::ERR_CANT_CREATE)?;
-        let auto_join = autojoin.then(|| join.clone());
-        let options =
-            SessionOptions { protocol: Protocol::Plain, auto_join, ..SessionOptions::default() };
+    pub(super) fn connect(endpoint: Endpoint, options: SessionOptions) -> Result<Self, Misuse> {
+        let no_thread = |_| Misuse::new(Error::ERR_CANT_CREATE, "There is no network thread.");
+        let no_chance = |_| Misuse::new(Error::ERR_CANT_CREATE, "There is no randomness.");
+        let runtime = runtime::handle().map_err(no_thread)?;
+        let rng = StdRng::try_from_rng(&mut SysRng).map_err(no_chance)?;
         let machine = GodotSession::new(options, rng);
         let handle = signaling_net::connect(&runtime, endpoint, machine, ClientConfig::default());
-        let joining = if autojoin { Joining::Asked } else { Joining::NotAsked };
-        Ok(Self { handle: Rc::new(handle), join, joining, open: false, closing: false })
+        Ok(Self { handle: Rc::new(handle), tickets: 0, close_waits: false })
     }
 
-    /// For those who send through this connection as long as it lives.
+    /// For those who send through this session as long as it lives.
     pub(super) fn handle(&self) -> Weak<ClientHandle<GodotSession>> {
         Rc::downgrade(&self.handle)
     }
 
-    /// What the connection has told since the last call.
+    /// What the session has told since the last call.
     pub(super) fn take_events(&mut self) -> Vec<ClientEvent> {
-        if self.closing {
+        if self.close_waits {
             self.close();
         }
         self.handle.take_events()
@@ -69,34 +57,30 @@ impl Session {
         }
     }
 
-    /// Joins `lobby`, or the one that was meant at first if it is empty; not before the connection
-    /// stands.
-    pub(super) fn join(&mut self, lobby: String) -> Error {
-        if self.joining != Joining::NotAsked {
-            return Error::ERR_ALREADY_IN_USE;
+    /// Asks for something that will be answered; returns the ticket that the answer names. What is
+    /// asked before the connection stands is sent by the network thread as soon as it does, so that
+    /// a busy main thread misses no deadline.
+    ///
+    /// # Errors
+    /// When too many requests wait already.
+    pub(super) fn ask(&mut self, request: Request) -> Result<u64, Misuse> {
+        let (ticket, request) = (self.tickets + 1, Box::new(request));
+        match self.request(ClientRequest::Ask { ticket, request }) {
+            Error::OK => self.tickets = ticket,
+            busy => return Err(Misuse::new(busy, "Too many requests wait already.")),
         }
-        if !lobby.is_empty() {
-            self.join.lobby = lobby;
-        }
-        self.joining = Joining::WhenOpen;
-        self.ask_if_open()
+        Ok(ticket)
     }
 
-    /// The connection stands.
-    pub(super) fn opened(&mut self) {
-        self.open = true;
-        self.ask_if_open();
-    }
-
+    /// Leaves the lobby, and ends the session.
     pub(super) fn close(&mut self) {
-        self.closing = self.handle.request(ClientRequest::Close).is_err();
+        self.close_waits = self.handle.request(ClientRequest::Close).is_err();
     }
+}
 
-    fn ask_if_open(&mut self) -> Error {
-        if !self.open || self.joining != Joining::WhenOpen {
-            return Error::OK;
-        }
-        self.joining = Joining::Asked;
-        self.request(ClientRequest::Join(self.join.clone()))
+impl Drop for Session {
+    /// What is only cut off would be waited for by the server.
+    fn drop(&mut self) {
+        let _ = self.handle.request(ClientRequest::Close);
     }
 }

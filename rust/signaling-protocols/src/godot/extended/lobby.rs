@@ -7,7 +7,7 @@ use signaling_core::PeerId;
 
 use super::fields::{Fields, Invalid, Required};
 use super::hello::round_trip;
-use super::json::{Json, Object};
+use super::json::Object;
 use super::limits;
 use crate::godot::Topology;
 

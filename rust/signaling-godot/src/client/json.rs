@@ -1,0 +1,97 @@
+//! What games put into lobbies, and what they are told of them: between the engine's values and
+//! JSON.
+
+use godot::classes::Json as EngineJson;
+use godot::prelude::*;
+use signaling_core::PeerId;
+use signaling_protocols::godot::Topology;
+use signaling_protocols::godot::extended::{
+    HostPolicy, Json, LobbyEntry, LobbyView, MemberView, Object,
+};
+
+/// The value as JSON; `None` when it is nested too deep.
+pub(super) fn from_variant(value: &Variant) -> Option<Json> {
+    Json::parse(&stringify(value))
+}
+
+/// The same, where `null` means that there is nothing.
+pub(super) fn from_optional(value: &Variant) -> Option<Option<Json>> {
+    let json = from_variant(value)?;
+    Some(Some(json).filter(|json| !json.is_null()))
+}
+
+pub(super) fn object_from_dictionary(dictionary: &VarDictionary) -> Option<Object> {
+    Object::parse(&stringify(&dictionary.to_variant()))
+}
+
+pub(super) fn to_variant(json: &Json) -> Variant {
+    EngineJson::parse_string(&json.to_string())
+}
+
+/// `null` for nothing.
+pub(super) fn optional_to_variant(json: Option<&Json>) -> Variant {
+    json.map(to_variant).unwrap_or_default()
+}
+
+pub(super) fn object_to_dictionary(object: &Object) -> VarDictionary {
+    EngineJson::parse_string(&object.to_string()).try_to().unwrap_or_default()
+}
+
+fn stringify(value: &Variant) -> String {
+    EngineJson::stringify_ex(value).full_precision(true).done().to_string()
+}
+
+/// A lobby as it stands in lists.
+pub(super) fn entry(entry: &LobbyEntry) -> VarDictionary {
+    vdict! {
+        "code" => &*entry.code,
+        "mesh" => entry.topology == Topology::Mesh,
+        "players" => count(entry.players),
+        "max_players" => count(entry.max_players),
+        "public" => entry.is_public,
+        "locked" => entry.is_locked,
+        "has_password" => entry.has_password,
+        "host_name" => &*entry.host_name,
+        "metadata" => &object_to_dictionary(&entry.metadata),
+    }
+}
+
+pub(super) fn entries(entries: &[LobbyEntry]) -> VarArray {
+    entries.iter().map(|lobby| entry(lobby).to_variant()).collect()
+}
+
+/// A lobby as its members see it.
+pub(super) fn view(view: &LobbyView) -> VarDictionary {
+    let policy = match view.host_policy {
+        HostPolicy::Close => "close",
+        HostPolicy::Migrate => "migrate",
+        HostPolicy::Wait { .. } => "wait",
+    };
+    let mut dictionary = entry(&view.entry);
+    dictionary.set("id", id(view.me));
+    dictionary.set("host", id(view.host));
+    dictionary.set("host_policy", policy);
+    dictionary
+}
+
+/// A member of a lobby.
+pub(super) fn member(member: &MemberView, host: PeerId) -> VarDictionary {
+    vdict! {
+        "id" => id(member.id),
+        "name" => &*member.name,
+        "user" => &*member.user,
+        "metadata" => &object_to_dictionary(&member.metadata),
+        "host" => member.id == host,
+        "rtt" => member.rtt.map_or(-1, i64::from),
+        "unstable" => member.is_unstable,
+    }
+}
+
+/// A peer's id as games know it.
+pub(super) fn id(id: PeerId) -> i64 {
+    id.get().into()
+}
+
+pub(super) fn count(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

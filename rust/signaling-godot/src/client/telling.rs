@@ -1,0 +1,383 @@
+//! The client's turn, once a frame: what has happened is noted, and then told by signals.
+//!
+//! Handlers may call back, remove or free the node: nothing is borrowed while a signal is emitted,
+//! and after each it is asked whether there is still something to tell.
+
+use std::rc::Rc;
+
+use godot::prelude::*;
+use signaling_core::PeerId;
+use signaling_protocols::godot::extended::{Problem, Request};
+use signaling_protocols::godot::{Answer, ClientEvent, Refusal, Topology};
+
+use super::failure::{Failure, Trouble};
+use super::json;
+use super::links::LinkEvent;
+use super::mesh::Mesh;
+use super::migration::Migration;
+use super::room::Room;
+use super::{SignalingClient, State};
+
+/// What is known only before an event is noted, or only while it is.
+#[derive(Default)]
+struct Noted {
+    /// The member that it is about was not known.
+    is_new: bool,
+    /// We were in a lobby.
+    was_in_lobby: bool,
+}
+
+impl SignalingClient {
+    pub(super) fn turn(mut this: Gd<Self>) {
+        Self::turn_session(&mut this);
+        if this.is_instance_valid() {
+            Self::turn_links(&this);
+        }
+        if this.is_instance_valid() {
+            Self::turn_migration(&this);
+        }
+    }
+
+    fn turn_session(this: &mut Gd<Self>) {
+        Self::tell_state(this);
+        if !this.is_instance_valid() {
+            return;
+        }
+        let Some((epoch, events)) = this.bind_mut().take_events() else { return };
+        for event in events {
+            let events = this.bind().differences(event);
+            for event in events {
+                Self::turn_event(this, epoch, event);
+                if !is_current(this, epoch) {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn take_events(&mut self) -> Option<(u64, Vec<ClientEvent>)> {
+        let session = self.session.as_mut()?;
+        Some((self.epoch, session.take_events()))
+    }
+
+    /// What was asked again is told as what has changed.
+    fn differences(&self, event: ClientEvent) -> Vec<ClientEvent> {
+        match event {
+            ClientEvent::AskedAgain { request, result: Ok(answer) } => {
+                self.watched.differences(&request, &answer)
+            }
+            event => vec![event],
+        }
+    }
+
+    fn turn_event(this: &mut Gd<Self>, epoch: u64, event: ClientEvent) {
+        let noted = this.bind_mut().note(&event);
+        Self::tell_state(this);
+        if !is_current(this, epoch) {
+            return;
+        }
+        if matches!(event, ClientEvent::EpochStarted { .. }) {
+            this.signals().migration_started().emit();
+        }
+        if !is_current(this, epoch) {
+            return;
+        }
+        Self::connect_peers(this, &event);
+        if is_current(this, epoch) {
+            tell(this, epoch, &noted, event);
+        }
+    }
+
+    fn tell_state(this: &mut Gd<Self>) {
+        let (old, new) = {
+            let mut node = this.bind_mut();
+            let new = node.state;
+            (std::mem::replace(&mut node.told_state, new), new)
+        };
+        if old != new {
+            this.signals().state_changed().emit(old as i64, new as i64);
+        }
+    }
+
+    /// Brings the properties up to date, before the signal is emitted.
+    fn note(&mut self, event: &ClientEvent) -> Noted {
+        let mut noted = Noted { is_new: false, was_in_lobby: self.room.is_some() };
+        if let (Some(room), ClientEvent::MemberChanged(member)) = (&self.room, event) {
+            noted.is_new = !room.has(member.id);
+        }
+        self.room.iter_mut().for_each(|room| room.apply(event));
+        self.watched.apply(event);
+        match event {
+            ClientEvent::Welcomed { user, ice_servers } => {
+                self.user = GString::from(user);
+                self.told_ice_servers = json::to_variant(ice_servers).try_to().unwrap_or_default();
+            }
+            ClientEvent::StateChanged { new, .. } => self.state = (*new).into(),
+            ClientEvent::Identified { id, topology, generation } => {
+                (self.id, self.generation) = (Some(*id), *generation);
+                self.room = Some(Room::new(*id, *topology, self.user.is_empty()));
+            }
+            ClientEvent::EpochStarted { generation, view, .. } => {
+                (self.id, self.generation) = (Some(view.me), *generation);
+                self.migration = Some(Migration::default());
+            }
+            ClientEvent::Sealed => self.sealed = true,
+            ClientEvent::LobbyLeft { .. } => self.note_left(),
+            ClientEvent::Disconnected { code, reason, cause, problem } => {
+                self.note_end(*code, reason);
+                let trouble = Trouble::of_end(*code, reason, *cause, *problem);
+                let trouble = trouble.unwrap_or_else(|| Trouble::new(Failure::NotConnected));
+                self.asked.cancel(&trouble);
+            }
+            _ => {}
+        }
+        noted
+    }
+
+    fn note_left(&mut self) {
+        (self.id, self.room, self.migration) = (None, None, None);
+    }
+
+    fn note_end(&mut self, code: u16, reason: &str) {
+        if !matches!(self.state, State::Left | State::Failed) {
+            self.state = State::Failed;
+        }
+        self.code = code.into();
+        self.reason = GString::from(reason);
+        self.session = None;
+        self.room = None;
+        self.migration = None;
+    }
+
+    /// What an event means to the WebRTC connections.
+    fn connect_peers(this: &mut Gd<Self>, event: &ClientEvent) {
+        match event {
+            ClientEvent::Identified { id, topology, .. } => {
+                return Self::replace_mesh(this, *id, *topology);
+            }
+            ClientEvent::EpochStarted { view, .. } => {
+                return Self::replace_mesh(this, view.me, view.entry.topology);
+            }
+            ClientEvent::LobbyLeft { problem: Some(Problem::Kicked | Problem::Banned), .. } => {
+                return Self::drop_mesh(this);
+            }
+            _ => {}
+        }
+        let mesh = this.bind().connections.clone();
+        if let Some(mesh) = mesh {
+            mesh.handle(event);
+        }
+    }
+
+    /// Hands an answer to who has asked. What the end of the connection made void is answered when
+    /// it is told, because then it is known why it has ended.
+    fn answer(this: &mut Gd<Self>, epoch: u64, ticket: u64, result: Result<Answer, Refusal>) {
+        if result == Err(Refusal::NotConnected) {
+            return;
+        }
+        let Some(question) = this.bind_mut().asked.take(ticket) else { return };
+        match &result {
+            Ok(_) if question.what == Request::Leave => Self::drop_mesh(this),
+            Ok(answer) => this.bind_mut().watched.begin(&question.what, answer),
+            Err(_) => {}
+        }
+        let trouble = question.answer(result);
+        if let Some(trouble) = trouble.filter(|_| is_current(this, epoch)) {
+            Self::fail(this, &trouble);
+        }
+    }
+
+    /// Says once why nothing came of the connection.
+    fn fail(this: &mut Gd<Self>, trouble: &Trouble) {
+        let failure = Some(trouble.failure());
+        if std::mem::replace(&mut this.bind_mut().told_failure, failure) != failure {
+            emit_failed(this, trouble);
+        }
+    }
+
+    /// Tells what has become of the connections to others.
+    fn turn_links(this: &Gd<Self>) {
+        let Some(mesh) = this.bind().connections.clone() else { return };
+        for event in mesh.turn() {
+            if !has_mesh(this, &mesh) {
+                return;
+            }
+            this.clone()
+                .bind_mut()
+                .migration
+                .iter_mut()
+                .for_each(|migration| migration.note(&event));
+            tell_link(this, &mesh, event);
+        }
+    }
+
+    fn turn_migration(this: &Gd<Self>) {
+        let is_over = {
+            let node = this.bind();
+            let mesh = node.connections.as_deref();
+            let migrating = node.migration.as_ref().zip(node.room.as_ref());
+            migrating.is_some_and(|(migration, room)| migration.is_over(room, mesh))
+        };
+        if is_over {
+            this.clone().bind_mut().migration = None;
+            this.signals().migration_finished().emit();
+        }
+    }
+}
+
+fn is_current(client: &Gd<SignalingClient>, epoch: u64) -> bool {
+    client.is_instance_valid() && client.bind().epoch == epoch
+}
+
+fn has_mesh(client: &Gd<SignalingClient>, mesh: &Rc<Mesh>) -> bool {
+    let is = |current: &Rc<Mesh>| Rc::ptr_eq(current, mesh);
+    client.is_instance_valid() && client.bind().connections.as_ref().is_some_and(is)
+}
+
+fn emit_failed(client: &Gd<SignalingClient>, trouble: &Trouble) {
+    let (failure, message) = (trouble.failure() as i64, trouble.message());
+    client.signals().failed().emit(failure, &message, &trouble.details());
+}
+
+fn tell_link(client: &Gd<SignalingClient>, mesh: &Rc<Mesh>, event: LinkEvent) {
+    let mut signals = client.signals();
+    let trouble = Trouble::of_link(&event);
+    match event {
+        LinkEvent::Unstable(id) => signals.link_unstable().emit(json::id(id)),
+        LinkEvent::Recovered(id) => signals.link_recovered().emit(json::id(id)),
+        LinkEvent::Failed { id, reason, .. } => signals.peer_failed().emit(json::id(id), &reason),
+        LinkEvent::ServerFailed { url, code, reason } => {
+            signals.ice_server_failed().emit(&url, code, &reason);
+        }
+        LinkEvent::Up(_) | LinkEvent::Closed(_) | LinkEvent::Impossible { .. } => {}
+    }
+    if let Some(trouble) = trouble.filter(|_| has_mesh(client, mesh)) {
+        emit_failed(client, &trouble);
+    }
+}
+
+fn tell(client: &mut Gd<SignalingClient>, epoch: u64, noted: &Noted, event: ClientEvent) {
+    let mut signals = client.signals();
+    match event {
+        ClientEvent::Identified { id, topology, .. } => {
+            signals.connected().emit(json::id(id), topology == Topology::Mesh);
+            tell_plain_member(client, epoch, id);
+        }
+        ClientEvent::LobbyJoined { lobby, .. } => signals.lobby_joined().emit(&lobby),
+        ClientEvent::Sealed => signals.lobby_sealed().emit(),
+        ClientEvent::PeerConnected { id } => {
+            tell_plain_member(client, epoch, id);
+            if is_current(client, epoch) {
+                client.signals().peer_connected().emit(json::id(id));
+            }
+        }
+        ClientEvent::PeerDisconnected { id } => {
+            signals.peer_disconnected().emit(json::id(id));
+            if is_current(client, epoch) && is_plain(client) {
+                client.signals().member_left().emit(json::id(id));
+            }
+        }
+        ClientEvent::Offer { from, sdp } => signals.offer_received().emit(json::id(from), &sdp),
+        ClientEvent::Answer { from, sdp } => signals.answer_received().emit(json::id(from), &sdp),
+        ClientEvent::Candidate { from, mid, index, sdp } => {
+            signals.candidate_received().emit(json::id(from), &mid, i64::from(index), &sdp);
+        }
+        ClientEvent::MemberChanged(member) if noted.is_new => {
+            signals.member_joined().emit(json::id(member.id));
+        }
+        ClientEvent::MemberChanged(member) => signals.member_changed().emit(json::id(member.id)),
+        ClientEvent::MemberLeft { id, .. } => signals.member_left().emit(json::id(id)),
+        ClientEvent::LobbyChanged(_) => {
+            let lobby = client.bind().room.as_ref().map(Room::describe).unwrap_or_default();
+            signals.lobby_changed().emit(&lobby);
+        }
+        ClientEvent::HostChanged { id, is_me } => signals.host_changed().emit(json::id(id), is_me),
+        ClientEvent::PeerUnstable { id } => signals.peer_unstable().emit(json::id(id)),
+        ClientEvent::PeerStable { id } => signals.peer_stable().emit(json::id(id)),
+        ClientEvent::LobbyMessage { from, is_for_all, data } => {
+            let data = json::to_variant(&data);
+            signals.lobby_message().emit(json::id(from), &data, is_for_all);
+        }
+        ClientEvent::ValueChanged { key, value, by } => {
+            let value = json::optional_to_variant(value.as_ref());
+            signals.lobby_value_changed().emit(&key, &value, by.map_or(0, json::id));
+        }
+        ClientEvent::LobbyListed(lobby) => signals.lobby_listed().emit(&json::entry(&lobby)),
+        ClientEvent::LobbyUnlisted { code } => signals.lobby_unlisted().emit(&code),
+        ClientEvent::StatusChanged { namespace, user, name, status } => {
+            let status = json::optional_to_variant(status.as_ref());
+            signals.status_changed().emit(&namespace, &user, &name, &status);
+        }
+        ClientEvent::Invited { invite, user, name, lobby, data } => {
+            let data = json::optional_to_variant(data.as_ref());
+            let (invite, lobby) = (invite.cast_signed(), json::entry(&lobby));
+            signals.invited().emit(invite, &user, &name, &lobby, &data);
+        }
+        ClientEvent::InviteAnswered { invite, is_accepted } => {
+            signals.invite_answered().emit(invite.cast_signed(), is_accepted);
+        }
+        ClientEvent::InviteCancelled { invite } => {
+            signals.invite_cancelled().emit(invite.cast_signed());
+        }
+        ClientEvent::LobbyLeft { problem, message } => tell_left(client, problem, &message),
+        ClientEvent::Reconnecting { attempt, delay } => {
+            signals.reconnecting().emit(i64::from(attempt), delay.as_secs_f64());
+        }
+        ClientEvent::Resumed => signals.resumed().emit(),
+        ClientEvent::ResumeFailed { problem } => signals.resume_failed().emit(problem.sentence()),
+        ClientEvent::Answered { ticket, result } => {
+            SignalingClient::answer(client, epoch, ticket, result);
+        }
+        ClientEvent::Disconnected { code, reason, cause, problem } => {
+            let trouble = Trouble::of_end(code, &reason, cause, problem);
+            tell_end(client, epoch, noted.was_in_lobby, trouble.as_ref());
+            if is_current(client, epoch) {
+                client.signals().disconnected().emit(i64::from(code), &reason);
+            }
+        }
+        // The others are told by what has become of the node.
+        ClientEvent::Opened
+        | ClientEvent::Welcomed { .. }
+        | ClientEvent::StateChanged { .. }
+        | ClientEvent::JoinRefused(_)
+        | ClientEvent::AskedAgain { .. }
+        | ClientEvent::EpochStarted { .. }
+        | ClientEvent::RoundTrips(_)
+        | ClientEvent::Malformed { .. } => {}
+    }
+}
+
+fn is_plain(client: &Gd<SignalingClient>) -> bool {
+    client.bind().room.as_ref().is_some_and(Room::is_plain)
+}
+
+/// In the plain protocol a member is told of as a peer, and we are not told of at all.
+fn tell_plain_member(client: &Gd<SignalingClient>, epoch: u64, id: PeerId) {
+    if is_current(client, epoch) && is_plain(client) {
+        client.signals().member_joined().emit(json::id(id));
+    }
+}
+
+fn tell_left(client: &Gd<SignalingClient>, problem: Option<Problem>, message: &str) {
+    let failure = problem.map_or(Failure::None, Failure::from);
+    client.signals().lobby_left().emit(failure as i64, message);
+}
+
+/// A lobby of the plain protocol ends with the connection.
+fn tell_end(
+    client: &mut Gd<SignalingClient>,
+    epoch: u64,
+    was_in_lobby: bool,
+    trouble: Option<&Trouble>,
+) {
+    if was_in_lobby {
+        let sealed = client.bind().sealed.then(|| Trouble::new(Failure::Sealed));
+        let why = trouble.or(sealed.as_ref());
+        let failure = why.map_or(Failure::None, Trouble::failure);
+        let message = why.map(Trouble::message).unwrap_or_default();
+        client.signals().lobby_left().emit(failure as i64, &message);
+    }
+    if let Some(trouble) = trouble.filter(|_| is_current(client, epoch)) {
+        SignalingClient::fail(client, trouble);
+    }
+}

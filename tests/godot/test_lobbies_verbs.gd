@@ -1,0 +1,197 @@
+extends "res://tests/signaling_case.gd"
+## What players can do with lobbies: [SignalingClient]'s requests, one by one.
+
+## What a request fails with where nothing else fits.
+const NONE := SignalingClient.FAILURE_NONE
+
+
+func test_creating_and_joining() -> void:
+	var server := add_server()
+	var host := add_client(server, {"player_name": "Owl"})
+	var created := host.create_lobby(
+		{max_players = 3, metadata = {mode = "ctf"}, me = {colour = "red"}})
+	check_equal(created.is_completed(), false, "not before the method has returned")
+	check_equal(await created.completed, true, "created")
+	check_equal([created.error, created.failure, created.message], [OK, NONE, ""], "no failure")
+	var code: String = created.value
+	check_equal(code.length(), 5, "a code that can be typed")
+	check_equal(created.details, host.get_lobby(), "details")
+	check_equal([host.get_lobby().max_players, host.get_lobby().metadata.mode], [3, "ctf"], "lobby")
+
+	var guest := add_client(server, {"player_name": "Fox"})
+	var told := record(host, [] as Array[String])
+	var joined := guest.join_lobby(" %s-%s " % [code.left(2).to_lower(), code.substr(2)])
+	check_equal(await joined.completed, true, "joined with the code as typed")
+	check_equal(joined.value, code, "the code")
+	check_equal(_names(guest), ["Owl", "Fox"], "members in join order")
+	check_equal(guest.get_members()[0].metadata, {colour = "red"}, "metadata of a member")
+	check_equal(guest.get_members()[0].host, true, "the host")
+	var id := guest.get_unique_id()
+	await until(func() -> bool: return told_of(told, "peer_connected"), 5.0, "told")
+	check_equal(told, [["member_joined", id], ["peer_connected", id]] as Array[Array], "the host")
+
+	check_equal(await guest.update_me({ready = true}).completed, true, "updated")
+	await until(func() -> bool: return told_of(told, "member_changed"), 5.0, "the host is told")
+	check_equal(host.get_members()[1].metadata, {ready = true}, "as a whole")
+	check_equal(await guest.leave_lobby().completed, true, "left")
+	check_equal([guest.get_lobby(), guest.get_members()], [{}, [] as Array[Dictionary]], "nothing")
+	check_equal(guest.get_state(), SignalingClient.STATE_LEFT, "left")
+	await until(func() -> bool: return told_of(told, "member_left"), 5.0, "the host is told")
+	check_equal(await guest.join_lobby(code).completed, true, "and back on the same connection")
+
+
+func test_failures_are_told_apart_and_the_connection_stays() -> void:
+	var server := add_server()
+	var host := add_client(server)
+	var code := await _create(host, {max_players = 2, password = "secret"})
+	var guest := add_client(server)
+	await _check_fails(guest.join_lobby("00000"), SignalingClient.FAILURE_NOT_FOUND, "nowhere")
+	await _check_fails(guest.join_lobby(code), SignalingClient.FAILURE_PASSWORD, "no password")
+	check_equal(guest.get_state(), SignalingClient.STATE_FAILED, "failed")
+	check_equal(await host.update_lobby({locked = true}).completed, true, "locked")
+	await _check_fails(
+		guest.join_lobby(code, {password = "secret"}), SignalingClient.FAILURE_LOCKED, "locked")
+	check_equal(await host.update_lobby({locked = false}).completed, true, "unlocked")
+	check_equal(await guest.join_lobby(code, {password = "secret"}).completed, true, "let in")
+	await _check_fails(guest.join_lobby(code), SignalingClient.FAILURE_IN_LOBBY, "twice")
+	await _check_fails(guest.close_lobby(), SignalingClient.FAILURE_NOT_HOST, "not the host")
+	var late := add_client(server, {"password": "secret"})
+	await _check_fails(late.join_lobby(code), SignalingClient.FAILURE_FULL, "full")
+	await _check_fails(host.kick(77), SignalingClient.FAILURE_NO_SUCH_MEMBER, "nobody")
+	await _check_fails(
+		late.send_lobby_message("hello"), SignalingClient.FAILURE_NOT_IN_LOBBY, "outside")
+
+
+func test_misuse_is_an_error_at_once() -> void:
+	var server := add_server()
+	var client := add_client(server)
+	for request: SignalingRequest in [
+			client.create_lobby({max_player = 3}), client.create_lobby({max_players = "3"}),
+			client.create_lobby({max_players = -1}), client.create_lobby({max_players = 5000}),
+			client.create_lobby({host_policy = "stay"}), client.create_lobby({host_grace = -1.0}),
+			client.create_lobby({metadata = []}), client.create_lobby({code_length = 3}),
+			client.create_lobby({password = "x".repeat(65)}),
+			client.join_lobby(""), client.join_lobby("K7RF2", {name = "x"}),
+			client.list_lobbies({where = {mode = {"~": 1}}}), client.list_lobbies({sorted = "x"}),
+			client.quick_join({open = true}), client.accept_invite(-1),
+			client.set_status("x".repeat(1025))]:
+		check_equal(request.error, ERR_INVALID_PARAMETER, "error of '%s'" % request.message)
+		check(request.message != "" and not request.is_completed(), "told, but not completed yet")
+		check_equal(await request.completed, false, "in the next frame")
+		check_equal(request.failure, SignalingClient.FAILURE_INVALID, "failure")
+	for request: SignalingRequest in [client.kick(1), client.leave_lobby(), client.update_me({}),
+			client.send_lobby_message(1), client.set_lobby_value("a", 1, null), client.invite("u")]:
+		check_equal(request.error, ERR_UNCONFIGURED, "without a lobby")
+		check_equal(await request.completed, false, "fails")
+	check_equal(client.get_state(), SignalingClient.STATE_IDLE, "nothing was begun")
+	client.url = "wss://localhost"
+	check_equal(client.create_lobby().error, ERR_UNAVAILABLE, "TLS")
+	client.url = "ws://127.0.0.1:1"
+	await _check_fails(
+		client.create_lobby(), SignalingClient.FAILURE_SERVER_UNREACHABLE, "nobody there")
+
+
+func test_a_request_is_completed_when_its_client_stops() -> void:
+	var server := add_server()
+	for ending: Callable in [
+			func(client: SignalingClient) -> void: client.stop(),
+			func(client: SignalingClient) -> void: client.start(),
+			func(client: SignalingClient) -> void: client.free()]:
+		var client := add_client(server)
+		var request := client.create_lobby()
+		ending.call(client)
+		await _check_fails(request, SignalingClient.FAILURE_CANCELLED, "cancelled")
+
+
+func test_removing_members() -> void:
+	var server := add_server()
+	var host := add_client(server)
+	var code := await _create(host)
+	var guest := add_client(server)
+	check_equal(await guest.join_lobby(code).completed, true, "joined")
+	var told := record(guest, [] as Array[String])
+	check_equal(await host.kick(guest.get_unique_id(), "Go away.").completed, true, "kicked")
+	await until(func() -> bool: return told_of(told, "lobby_left"), 5.0, "told")
+	check_equal(told.back(), ["lobby_left", SignalingClient.FAILURE_KICKED, "Go away."], "why")
+	check_equal(await guest.join_lobby(code).completed, true, "may come back")
+	check_equal(await host.ban(guest.get_unique_id()).completed, true, "banned")
+	await _check_fails(guest.join_lobby(code), SignalingClient.FAILURE_BANNED, "may not")
+	# Without a token a player is known by its address, which all share here.
+	var other := add_client(server, {"auth_token": "other"})
+	check_equal(await other.join_lobby(code).completed, true, "another one")
+	told = record(other, [] as Array[String])
+	check_equal(await host.close_lobby("Good night.").completed, true, "closed")
+	await until(func() -> bool: return told_of(told, "lobby_left"), 5.0, "told")
+	check_equal(told.back(), ["lobby_left", SignalingClient.FAILURE_CLOSED, "Good night."], "why")
+	check_equal(other.get_state(), SignalingClient.STATE_LEFT, "left")
+
+
+func test_messages_and_values() -> void:
+	var server := add_server()
+	var host := add_client(server)
+	var code := await _create(host)
+	var guest := add_client(server)
+	check_equal(await guest.join_lobby(code).completed, true, "joined")
+	var told := record(host, [] as Array[String])
+	check_equal(await guest.send_lobby_message({text = "schön"}).completed, true, "to all")
+	check_equal(await guest.send_lobby_message("psst", 1).completed, true, "to one")
+	await until(func() -> bool: return told.size() == 2, 5.0, "arrived")
+	var id := guest.get_unique_id()
+	check_equal(told, [["lobby_message", id, {text = "schön"}, true],
+		["lobby_message", id, "psst", false]] as Array[Array], "messages")
+
+	told.clear()
+	var mine := guest.set_lobby_value("slot", "guest", null)
+	var yours := host.set_lobby_value("slot", "host", null)
+	var won: Array = [await _outcome(mine), await _outcome(yours)]
+	check(won[0] != won[1], "one of them gets it")
+	var loser := yours if won[0] else mine
+	var winner := "guest" if won[0] else "host"
+	check_equal([loser.failure, loser.value], [SignalingClient.FAILURE_CONFLICT, winner], "who")
+	await until(func() -> bool: return host.get_lobby_value("slot") == winner, 5.0, "set")
+	check_equal(told[0].slice(0, 3), ["lobby_value_changed", "slot", winner], "told")
+	var late := add_client(server)
+	check_equal(await late.join_lobby(code).completed, true, "joined later")
+	check_equal(late.get_lobby_value("slot"), winner, "known")
+	check_equal(await late.set_lobby_value("slot", null, winner).completed, true, "gone")
+	await until(func() -> bool: return host.get_lobby_value("slot") == null, 5.0, "for all")
+
+
+func test_another_host() -> void:
+	var server := add_server()
+	var host := add_client(server)
+	var code := await _create(host)
+	var guest := add_client(server)
+	check_equal(await guest.join_lobby(code).completed, true, "joined")
+	var told := record(guest, [] as Array[String])
+	var id := guest.get_unique_id()
+	check_equal(await host.transfer_host(id).completed, true, "transferred")
+	await until(func() -> bool: return told_of(told, "host_changed"), 5.0, "told")
+	check_equal(told.back(), ["host_changed", id, true], "it is us")
+	check_equal(guest.get_lobby().host, id, "known")
+	check_equal(guest.get_unique_id(), id, "ids stay in a mesh")
+	check_equal(await guest.update_lobby({max_players = 2}).completed, true, "the host's right")
+	host.stop()
+	await until(func() -> bool: return told_of(told, "member_left"), 5.0, "gone")
+	check_equal(guest.get_state(), SignalingClient.STATE_JOINED, "the lobby lives on")
+
+
+func _names(client: SignalingClient) -> Array:
+	return client.get_members().map(func(member: Dictionary) -> String: return member.name)
+
+
+func _create(client: SignalingClient, options := {}) -> String:
+	var request := client.create_lobby(options)
+	check_equal(await request.completed, true, "created: " + request.message)
+	return request.value
+
+
+## The result of a request that may be completed already.
+func _outcome(request: SignalingRequest) -> bool:
+	return request.failure == NONE if request.is_completed() else await request.completed
+
+
+func _check_fails(request: SignalingRequest, failure: int, what: String) -> void:
+	check_equal(await request.completed, false, what)
+	check_equal(request.failure, failure, what)
+	check(request.message != "" and request.details.hint != "", "words for " + what)
