@@ -12,9 +12,7 @@ use super::notice::{LobbyInfo, ServerNotice};
 use super::requests::{Outcome, Refused};
 use super::session::SessionId;
 use super::{GUESSES, GodotServer, Place, Timer};
-use crate::godot::extended::{
-    Filter, LobbyEntry, LobbyOptions, Object, Problem, Query, ServerEvent,
-};
+use crate::godot::extended::{Filter, LobbyOptions, Object, Problem, Query, ServerEvent};
 use crate::godot::wire::ServerMessage;
 
 /// A request to come into a lobby. It may wait for a decision, so nothing secret can be read in it.
@@ -219,8 +217,10 @@ impl GodotServer {
     fn best_lobby(&self, id: SessionId, filter: &Filter) -> Option<Arc<str>> {
         let query = Query { filter: filter.clone(), is_open: true, ..Query::default() };
         let fits = |lobby: &&Lobby| {
-            let entry: LobbyEntry = lobby.entry();
-            lobby.is_public && query.fits(&entry) && self.check_join(id, &lobby.name, None).is_ok()
+            lobby.is_public
+                && lobby.is_host_there()
+                && self.check_join(id, &lobby.name, None).is_ok()
+                && query.fits(&lobby.entry())
         };
         let lobbies = self.lobbies.values().filter(fits);
         let best = lobbies.max_by_key(|lobby| {

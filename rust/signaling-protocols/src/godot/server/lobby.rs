@@ -105,6 +105,11 @@ impl Lobby {
         *self.roster.host()
     }
 
+    /// False while the host's return is waited for.
+    pub(super) fn is_host_there(&self) -> bool {
+        self.roster.get(&self.host()).is_some_and(|host| host.away.is_none())
+    }
+
     /// The members that hear of those who come and go, in join order: all of them in a mesh; the
     /// host alone otherwise, because a Godot client there refuses any peer but the host.
     pub(super) fn told_of_others(&self) -> impl Iterator<Item = (PeerId, Guest)> {

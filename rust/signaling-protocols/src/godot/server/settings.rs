@@ -21,8 +21,8 @@ pub struct Settings {
     pub join_timeout: Duration,
     /// How long a sealed lobby lives on. Default 10 s.
     pub seal_timeout: Duration,
-    /// The largest relayed message, in bytes of the outgoing frame. Default 65 535, which is what
-    /// Godot's WebSocket client can take.
+    /// The largest relayed message, and the largest list, in bytes of the outgoing frame. Default
+    /// 65 535, which is what Godot's WebSocket client can take.
     pub max_message_bytes: usize,
     /// How long a member whose connection was lost keeps its place. Default 30 s; zero: not at
     /// all.

@@ -80,3 +80,15 @@ fn who_only_a_member_that_leaves_could_reach_is_not_waited_for() {
     let gone = hall.hears_of("dan", kind::MEMBER_GONE);
     assert_eq!(gone.last(), Some(&(id, json!({"problem": "lost"}))));
 }
+
+#[test]
+fn nobody_is_put_into_a_lobby_whose_host_is_away() {
+    let mut hall = Hall::new();
+    hall.greets("ann");
+    let code = hall.asks("ann", kind::CREATE, json!({"public": true})).unwrap()["code"].clone();
+    hall.greets("bob");
+    assert_eq!(hall.asks("bob", kind::QUICK_JOIN, json!({})).unwrap()["code"], code);
+    hall.loses("ann");
+    hall.greets("cid");
+    assert_ne!(hall.asks("cid", kind::QUICK_JOIN, json!({})).unwrap()["code"], code);
+}
