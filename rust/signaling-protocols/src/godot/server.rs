@@ -29,6 +29,7 @@
 //! - `presence`: statuses of users, and who watches them.
 //! - `invites`: invitations into lobbies.
 //! - `leaving`: leaving, for whatever reason, and who becomes the host.
+//! - `reach`: whether those who are away can still be reached by others.
 //! - `lobby`, `session`: what is kept of them.
 
 mod entering;
@@ -43,6 +44,7 @@ mod managing;
 mod notice;
 mod plain;
 mod presence;
+mod reach;
 mod requests;
 mod session;
 mod settings;
@@ -96,6 +98,8 @@ pub struct GodotServer {
     invites: Invites,
     /// Sessions that are away and not waited for any longer; they end with the input.
     given_up: Vec<SessionId>,
+    /// Lobbies in which members who are away may be out of reach.
+    doubtful: Vec<Arc<str>>,
     outputs: VecDeque<Output<ServerNotice>>,
 }
 
@@ -129,8 +133,10 @@ enum Timer {
     Seal(Arc<str>),
     /// When to give up a connection of which nothing is heard.
     Silence(SessionId),
-    /// When not to wait any longer for a member's return.
+    /// When to see whether to wait on for a member's return.
     Away(SessionId),
+    /// When everybody has had time to say that a member is in reach.
+    Doubt(SessionId),
     /// When not to wait any longer for a decision.
     Decision(u64),
     /// When to tell those who watch lobbies what has changed.
@@ -155,6 +161,7 @@ impl GodotServer {
             presence: Presence::default(),
             invites: Invites::default(),
             given_up: Vec::new(),
+            doubtful: Vec::new(),
             outputs: VecDeque::new(),
         }
     }
@@ -226,7 +233,10 @@ impl Server for GodotServer {
             Input::Timeout => self.handle_timeout(now),
             Input::Shutdown => self.shut_down(),
         }
-        self.end_given_up();
+        while !(self.given_up.is_empty() && self.doubtful.is_empty()) {
+            self.end_given_up();
+            self.hear(now);
+        }
         if self.watches.have_changes() {
             self.collect_changes(now);
         }
@@ -286,7 +296,10 @@ impl GodotServer {
                 match lobby.and_then(|lobby| lobby.roster.get(&peer)).map(|member| member.guest) {
                     Some(Guest::Plain(conn)) => self.expel(conn, refused(&reason)),
                     Some(Guest::Session(id)) => {
-                        self.end_session(id, Some(Problem::Kicked), &refused(&reason));
+                        let problem = Problem::Kicked;
+                        let message = reason.clone();
+                        self.tell(id, &ServerEvent::Left { problem, message });
+                        self.end_session(id, Some(problem), &refused(&reason));
                     }
                     None => {}
                 }
@@ -302,7 +315,8 @@ impl GodotServer {
                 Timer::Join(conn) => self.expel(conn, Refusal::NotJoined.into()),
                 Timer::Seal(lobby) => self.end_sealed(&lobby),
                 Timer::Silence(session) => self.fall_silent(now, session),
-                Timer::Away(session) => self.give_up(session),
+                Timer::Away(session) => self.wait_on(now, session),
+                Timer::Doubt(session) => self.end_hearing(session),
                 Timer::Decision(ticket) => self.go_undecided(now, ticket),
                 Timer::Lists => self.tell_changes(),
             }

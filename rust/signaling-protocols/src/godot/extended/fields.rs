@@ -29,7 +29,8 @@ impl Fields {
         if data.is_empty() {
             return Ok(Self(Map::new()));
         }
-        let object = Object::parse(data).ok_or_else(|| Invalid::new("`data` is no JSON object"))?;
+        let object =
+            Object::of_message(data).ok_or_else(|| Invalid::new("`data` is no JSON object"))?;
         Ok(Self(object.map().clone()))
     }
 
@@ -113,7 +114,7 @@ impl Fields {
         let Some(value) = self.take(key) else { return Ok(None) };
         let small = Json::from_value(value).filter(|json| json.to_string().len() <= max);
         small.map(Some).ok_or_else(|| {
-            Invalid::new(format!("`{key}` must be JSON of at most {max} bytes and 32 levels"))
+            Invalid::new(format!("`{key}` must be JSON of at most {max} bytes and 16 levels"))
         })
     }
 

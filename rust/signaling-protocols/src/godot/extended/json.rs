@@ -6,8 +6,10 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// Objects and arrays may lie this deep in one another.
-const MAX_NESTING: usize = 32;
+/// Objects and arrays may lie this deep in one another, in what a game wants to keep.
+const MAX_NESTING: usize = 16;
+/// And in a whole message, which may hold what games keep.
+const MAX_MESSAGE_NESTING: usize = 32;
 
 /// Any JSON value. Two are equal if they mean the same: `1` and `1.0` are one number, and the order
 /// of keys does not matter.
@@ -21,7 +23,7 @@ pub struct Json(Value);
 pub struct Object(Map<String, Value>);
 
 impl Json {
-    /// Reads JSON text; `None` when it is none, or nested more than 32 deep.
+    /// Reads JSON text; `None` when it is none, or nested more than 16 deep.
     pub fn parse(text: &str) -> Option<Self> {
         let value = serde_json::from_str(text).ok()?;
         is_flat(&value, MAX_NESTING).then_some(Self(value))
@@ -42,9 +44,15 @@ impl Json {
 }
 
 impl Object {
-    /// Reads the text of a JSON object; `None` when it is none, or nested more than 32 deep.
+    /// Reads the text of a JSON object; `None` when it is none, or nested more than 16 deep.
     pub fn parse(text: &str) -> Option<Self> {
         Json::parse(text).and_then(Self::from_json)
+    }
+
+    /// Reads the object of a message.
+    pub(super) fn of_message(text: &str) -> Option<Self> {
+        let value: Value = serde_json::from_str(text).ok()?;
+        Self::from_json(is_flat(&value, MAX_MESSAGE_NESTING).then_some(Json(value))?)
     }
 
     /// What stands under a key.
@@ -143,10 +151,10 @@ mod tests {
     }
 
     #[test]
-    fn thirty_two_levels_of_nesting_are_allowed() {
+    fn sixteen_levels_of_nesting_are_allowed() {
         let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
-        assert!(Json::parse(&nested(32)).is_some());
-        assert!(Json::parse(&nested(33)).is_none());
+        assert!(Json::parse(&nested(16)).is_some());
+        assert!(Json::parse(&nested(17)).is_none());
         assert!(Json::parse(&nested(60_000)).is_none());
     }
 }

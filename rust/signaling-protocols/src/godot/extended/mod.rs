@@ -21,7 +21,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use signaling_core::PeerId;
 
-use super::wire::{self, ClientMessage};
+use super::wire::{self, ClientMessage, Malformed};
 use fields::Fields;
 
 pub mod event;
@@ -94,28 +94,28 @@ pub(super) mod kind {
     pub(crate) const LEFT: u64 = 54;
 }
 
-/// What a client's message of this type means; `None` when there is no such type. What is wrong
-/// with it is answered as though it were a request.
+/// What a client's message of this type means; `None` when there is no such type.
 pub(super) fn decode(kind: u64, number: u64, data: &str) -> Option<ClientMessage<'static>> {
     let fields = || Fields::parse(data);
-    let message = match kind {
-        kind::HELLO => Ok(ClientMessage::Hello(fields().and_then(Hello::read).map(Box::new))),
-        kind::PING => fields()
-            .and_then(hello::read_ping)
-            .map(|(received, rtt)| ClientMessage::Ping { received, rtt }),
-        kind::LINK => fields()
-            .and_then(|mut fields| LinkState::read(&mut fields))
-            .map(|state| ClientMessage::Link { peer: PeerId::new(number), state }),
-        kind::READY => Ok(ClientMessage::Ready { epoch: number }),
+    Some(match kind {
+        kind::HELLO => ClientMessage::Hello(fields().and_then(Hello::read).map(Box::new)),
+        kind::PING => match fields().and_then(hello::read_ping) {
+            Ok((received, rtt)) => ClientMessage::Ping { received, rtt },
+            // It is not counted, so nothing can answer it.
+            Err(_) => ClientMessage::Malformed(Malformed::Format),
+        },
+        kind::LINK => {
+            let state = fields().and_then(|mut fields| LinkState::read(&mut fields));
+            let peer = PeerId::new(number).filter(|_| state.is_ok());
+            ClientMessage::Link { peer, state: state.unwrap_or(LinkState::None) }
+        }
+        kind::READY => ClientMessage::Ready { epoch: number },
         _ => {
             let reader = Request::reader(kind)?;
-            fields()
-                .and_then(|mut fields| reader(&mut fields))
-                .map(|request| ClientMessage::Request { number, request: Ok(Box::new(request)) })
+            let request = fields().and_then(|mut fields| reader(&mut fields)).map(Box::new);
+            ClientMessage::Request { number, request }
         }
-    };
-    let refused = |invalid| ClientMessage::Request { number, request: Err(invalid) };
-    Some(message.unwrap_or_else(refused))
+    })
 }
 
 /// The frame of a client's message that belongs to the extension.

@@ -1,5 +1,6 @@
 //! Creating and joining lobbies.
 
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,7 +13,7 @@ use super::notice::{LobbyInfo, ServerNotice};
 use super::requests::{Outcome, Refused};
 use super::session::SessionId;
 use super::{GUESSES, GodotServer, Place, Timer};
-use crate::godot::extended::{Filter, LobbyOptions, Object, Problem, Query, ServerEvent};
+use crate::godot::extended::{Filter, LobbyOptions, Object, Problem, ServerEvent};
 use crate::godot::wire::ServerMessage;
 
 /// A request to come into a lobby. It may wait for a decision, so nothing secret can be read in it.
@@ -68,7 +69,7 @@ impl GodotServer {
         if metadata.to_string().len() <= max {
             return Ok(());
         }
-        let why = format!("`metadata` must be JSON of at most {max} bytes and 32 levels");
+        let why = format!("`metadata` must be JSON of at most {max} bytes and 16 levels");
         Err(Refused::invalid(why))
     }
 
@@ -108,7 +109,7 @@ impl GodotServer {
         attempt: impl FnOnce(&mut Self) -> Outcome,
     ) -> Outcome {
         let address = self.sessions.get(id).ok_or(Problem::Lost)?.address.clone();
-        if !self.guesses.has_token(&address, now, &GUESSES) {
+        if !self.may_guess(&address, now) {
             return Err(Problem::RateLimited.into());
         }
         let outcome = attempt(self);
@@ -172,10 +173,8 @@ impl GodotServer {
         if lobby.sealed {
             return Err(Problem::Sealed);
         }
-        if !lobby.is_for(&session.edition) {
-            return Err(Problem::WrongVersion);
-        }
-        lobby.admits(&session.identity())?;
+        lobby.takes(&session.edition)?;
+        lobby.admits(self.identity(Guest::Session(id)).as_ref())?;
         Ok(lobby)
     }
 
@@ -215,12 +214,11 @@ impl GodotServer {
 
     /// The public lobby with the most players that can be joined at once; of several the oldest.
     fn best_lobby(&self, id: SessionId, filter: &Filter) -> Option<Arc<str>> {
-        let query = Query { filter: filter.clone(), is_open: true, ..Query::default() };
         let fits = |lobby: &&Lobby| {
             lobby.is_public
                 && lobby.is_host_there()
                 && self.check_join(id, &lobby.name, None).is_ok()
-                && query.fits(&lobby.entry())
+                && filter.fits(&lobby.metadata)
         };
         let lobbies = self.lobbies.values().filter(fits);
         let best = lobbies.max_by_key(|lobby| {
@@ -236,10 +234,15 @@ impl GodotServer {
     }
 
     /// A wrong password or an unknown code. Who shares our memory is no stranger.
-    pub(super) fn count_guess(&mut self, address: &String, now: Instant) {
+    pub(super) fn count_guess(&mut self, address: &str, now: Instant) {
         if !address.is_empty() {
-            self.guesses.take(address, now, &GUESSES);
+            self.guesses.take(&neighbourhood(address), now, &GUESSES);
         }
+    }
+
+    /// Whether this address may try another password or code.
+    pub(super) fn may_guess(&self, address: &str, now: Instant) -> bool {
+        self.guesses.has_token(&neighbourhood(address), now, &GUESSES)
     }
 
     /// Opens a lobby with its host in it.
@@ -332,10 +335,30 @@ impl GodotServer {
     }
 }
 
+/// What one household has of addresses: of IPv6 a whole /64.
+fn neighbourhood(address: &str) -> String {
+    let bare = address.trim_start_matches('[').trim_end_matches(']');
+    match bare.parse::<Ipv6Addr>() {
+        Ok(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).to_string(),
+        Err(_) => bare.to_owned(),
+    }
+}
+
 impl Lobby {
+    /// Whether it is for players of this game and build. Lobbies of other games are out of reach.
+    pub(super) fn takes(&self, edition: &Edition) -> Result<(), Problem> {
+        match &self.edition {
+            Some(own) if own.game != edition.game => Err(Problem::NotFound),
+            Some(own) if own.build != edition.build => Err(Problem::WrongVersion),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether somebody may be in it at all, password and lock aside.
-    pub(super) fn admits(&self, identity: &Identity) -> Result<(), Problem> {
-        if self.banned.contains(identity) {
+    pub(super) fn admits(&self, identity: Option<&Identity>) -> Result<(), Problem> {
+        let is_banned =
+            |person: &Identity| self.banned.iter().any(|banned| banned.resembles(person));
+        if identity.is_some_and(is_banned) {
             Err(Problem::Banned)
         } else if self.is_full() {
             Err(Problem::Full)

@@ -1,16 +1,13 @@
 //! How sessions begin, are kept alive, get lost and are resumed.
 
-use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use signaling_core::{Close, ConnId, Output};
 
-use super::lobby::Guest;
-use super::session::{Session, SessionId};
+use super::lobby::Away;
+use super::session::{REQUESTS, Session, SessionId};
 use super::{GodotServer, Place, Timer};
-use crate::godot::extended::{
-    Hello, Invalid, LinkState, Problem, Resume, ServerEvent, VERSION, Welcome,
-};
+use crate::godot::extended::{Hello, Invalid, Problem, Resume, ServerEvent, VERSION, Welcome};
 use crate::godot::refusal::refused;
 
 /// Signs of life that may be missing before a connection is given up.
@@ -92,6 +89,7 @@ impl GodotServer {
     fn attach(&mut self, now: Instant, conn: ConnId, id: SessionId) {
         self.timers.cancel(&Timer::Join(conn));
         self.timers.cancel(&Timer::Away(id));
+        self.timers.cancel(&Timer::Doubt(id));
         if let Some(conn) = self.conns.get_mut(&conn) {
             conn.place = Place::Session(id);
         }
@@ -151,6 +149,7 @@ impl GodotServer {
             return self.end_session(id, Some(Problem::Lost), &close);
         }
         session.rtt = rtt.or(session.rtt);
+        let may_be_told = session.requests.take(now, &REQUESTS);
         let (received, rtt, conn) = (session.replay.received(), session.rtt, session.conn);
         let place = session.place.clone();
         self.heard(now, id);
@@ -159,7 +158,7 @@ impl GodotServer {
             lobby.roster.get_mut(&peer)?.rtt = rtt;
             Some(&*lobby)
         });
-        let round_trips = lobby.map(|lobby| {
+        let round_trips = lobby.filter(|_| may_be_told).map(|lobby| {
             let known = lobby.roster.iter().filter_map(|(peer, member)| Some((*peer, member.rtt?)));
             known.take(MAX_ROUND_TRIPS).collect()
         });
@@ -171,9 +170,17 @@ impl GodotServer {
     }
 
     /// Puts the end off that comes when nothing is heard.
-    fn heard(&mut self, now: Instant, id: SessionId) {
+    pub(super) fn heard(&mut self, now: Instant, id: SessionId) {
         let limit = self.settings.ping_interval.saturating_mul(PINGS_MISSED);
         self.timers.set(Timer::Silence(id), now + limit);
+    }
+
+    /// As [`Self::heard`], for messages that come in numbers.
+    pub(super) fn heard_lately(&mut self, now: Instant, id: SessionId) {
+        let limit = self.settings.ping_interval.saturating_mul(PINGS_MISSED - 1);
+        if self.timers.get(&Timer::Silence(id)).is_some_and(|at| at < now + limit) {
+            self.heard(now, id);
+        }
     }
 
     /// Nothing was heard of a session for too long.
@@ -189,7 +196,7 @@ impl GodotServer {
         self.timers.cancel(&Timer::Silence(id));
         let Some(session) = self.sessions.get_mut(id) else { return };
         session.conn = None;
-        let may_return = self.settings.resume_timeout > std::time::Duration::ZERO
+        let may_return = self.settings.resume_timeout > Duration::ZERO
             && session.replay.is_resumable()
             && self.sessions.away() <= self.settings.max_peers;
         let place = self.sessions.get(id).and_then(|session: &Session| session.place.clone());
@@ -197,40 +204,36 @@ impl GodotServer {
             return self.end_session(id, Some(Problem::Lost), &Close::silent());
         };
         if let Some(lobby) = self.lobbies.get_mut(&name) {
-            let patience = lobby.patience(peer, self.settings.resume_timeout);
-            self.timers.set(Timer::Away(id), now + patience);
+            let usual = self.settings.resume_timeout;
+            self.timers.set(Timer::Away(id), now + lobby.patience(peer, usual).min(usual));
             if let Some(member) = lobby.roster.get_mut(&peer) {
-                member.away = Some(BTreeMap::new());
+                member.away = Some(Away::new(now));
             }
         }
+        self.doubtful.push(name.clone());
         self.tell_lobby(&name, Some(peer), &ServerEvent::Unstable { peer });
+    }
+
+    /// Gives up a member that is away if its time is up, or nobody is left whom it could meet.
+    pub(super) fn wait_on(&mut self, now: Instant, id: SessionId) {
+        let usual = self.settings.resume_timeout;
+        let deadline = self.inside(id).ok().and_then(|(name, peer)| {
+            let lobby = self.lobbies.get(&name).filter(|lobby| lobby.is_attended())?;
+            let since = lobby.roster.get(&peer)?.away.as_ref()?.since;
+            Some(since + lobby.patience(peer, usual))
+        });
+        match deadline.filter(|deadline| *deadline > now) {
+            Some(deadline) => self.timers.set(Timer::Away(id), deadline.min(now + usual)),
+            None => self.give_up(id),
+        }
     }
 
     /// A member's return is not waited for any longer.
     pub(super) fn give_up(&mut self, id: SessionId) {
         self.end_session(id, Some(Problem::Lost), &Close::silent());
     }
-
-    /// How a member says that its connection to another is.
-    pub(super) fn report(
-        &mut self,
-        id: SessionId,
-        other: signaling_core::PeerId,
-        state: LinkState,
-    ) {
-        let Ok((name, me)) = self.inside(id) else { return };
-        let Some(lobby) = self.lobbies.get_mut(&name).filter(|_| me != other) else { return };
-        let Some(member) = lobby.roster.get_mut(&other) else { return };
-        let (Some(reports), Guest::Session(session)) = (&mut member.away, member.guest) else {
-            return;
-        };
-        reports.insert(me, state);
-        if lobby.is_out_of_reach(other) {
-            self.give_up(session);
-        }
-    }
 }
 
 const ELSEWHERE: &str = "Session resumed elsewhere";
-/// More would not fit in a message.
-const MAX_ROUND_TRIPS: usize = 256;
+/// Members of a lobby that this is told of.
+const MAX_ROUND_TRIPS: usize = 64;

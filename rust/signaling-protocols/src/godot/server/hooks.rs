@@ -59,7 +59,8 @@ pub struct Asked {
 /// What can be decided on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wish {
-    /// To begin a session. Clients of the plain protocol have none.
+    /// To begin a session; or, of a client of the plain protocol, which has none, to come into a
+    /// lobby while that itself is not asked.
     Hello,
     /// To create a lobby.
     Create {
@@ -143,6 +144,9 @@ impl GodotServer {
             PlainWay::Create(_) => Wish::Create { metadata: Object::default() },
             PlainWay::Join(lobby) => self.wish_to_join(lobby),
         };
+        // Nobody comes in unasked for not saying HELLO.
+        let is_unasked = self.settings.hooks.hello && !self.settings.hooks.asks_about(&wish);
+        let wish = if is_unasked { Wish::Hello } else { wish };
         if self.settings.hooks.asks_about(&wish) {
             let address = self.address(conn);
             let asked = Asked { is_plain: true, address, ..Asked::nothing(wish) };

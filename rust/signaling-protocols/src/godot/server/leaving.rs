@@ -1,6 +1,5 @@
 //! Leaving, for whatever reason, and who becomes the host.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,7 +7,7 @@ use signaling_core::{Close, ConnId, PeerId};
 
 use super::invites::Invites;
 use super::listing::Watches;
-use super::lobby::{Guest, Lobby};
+use super::lobby::{Away, Guest, Lobby};
 use super::notice::ServerNotice;
 use super::presence::Presence;
 use super::requests::{DONE, Outcome};
@@ -58,8 +57,9 @@ impl GodotServer {
         if let Ok((name, peer)) = self.inside(id) {
             self.leave(&name, peer, problem);
         }
-        self.timers.cancel(&Timer::Away(id));
-        self.timers.cancel(&Timer::Silence(id));
+        for timer in [Timer::Away(id), Timer::Silence(id), Timer::Doubt(id)] {
+            self.timers.cancel(&timer);
+        }
         self.watches.end(id);
         self.decline_invites(id);
         self.end_presence(id);
@@ -72,6 +72,7 @@ impl GodotServer {
         }
     }
 
+    /// Ends the sessions that are away and not waited for any longer.
     pub(super) fn end_given_up(&mut self) {
         while let Some(id) = self.given_up.pop() {
             self.give_up(id);
@@ -110,8 +111,9 @@ impl GodotServer {
             self.succeed(name);
         }
         if let Some(lobby) = self.lobbies.get_mut(name) {
-            self.given_up.extend(lobby.forget_reports(peer));
+            lobby.forget_reports(peer);
         }
+        self.doubtful.push(name.clone());
     }
 
     /// Notes that a guest is in no lobby any more.
@@ -205,6 +207,8 @@ impl GodotServer {
         for conn in fresh {
             self.expel(conn, Close::shutting_down());
         }
+        // Nobody is left to be told of it.
+        self.timers.cancel(&Timer::Lists);
     }
 
     /// Makes a member the host of a client-server lobby. It has to be peer 1, so everybody connects
@@ -224,7 +228,7 @@ impl GodotServer {
         lobby.epoch += 1;
         for (_, member) in lobby.roster.iter_mut() {
             // What was said of connections was said of others.
-            member.away = member.away.take().map(|_| BTreeMap::new());
+            member.away.iter_mut().for_each(Away::forget_reports);
         }
         self.move_in(name);
         self.announce_epoch(name, &renamed);
@@ -266,15 +270,16 @@ impl GodotServer {
             .into_iter()
             .filter(|(_, guest)| matches!(guest, Guest::Plain(_)))
             .collect();
+        for (peer, _) in &plain {
+            lobby.roster.leave(peer);
+        }
+        let host = lobby.roster.get(lobby.roster.host()).map(|member| member.guest);
         for (peer, guest) in plain {
-            if let Some(lobby) = self.lobbies.get_mut(&name) {
-                lobby.roster.leave(&peer);
-            }
             self.unsettle(&name, peer, guest);
             if let Guest::Plain(conn) = guest {
                 self.close(conn, Refusal::HostGone.into());
             }
-            self.tell_lobby(&name, None, &ServerEvent::MemberGone { peer, problem: None });
+            self.tell_of_departure(&name, peer, host.as_slice(), None);
         }
     }
 }

@@ -63,9 +63,7 @@ impl GodotServer {
         self.guess(now, id, |server| {
             let session = server.sessions.get(id).ok_or(Problem::Lost)?;
             let lobby = server.lobby_of_code(code).ok_or(Problem::NotFound)?;
-            if !lobby.is_for(&session.edition) {
-                return Err(Problem::WrongVersion.into());
-            }
+            lobby.takes(&session.edition)?;
             Ok(Some(lobby.entry().to_object()))
         })
     }
@@ -188,6 +186,9 @@ impl Watches {
 
     pub(super) fn end(&mut self, id: SessionId) {
         self.by_session.remove(&id);
+        if self.by_session.is_empty() {
+            self.changed.clear();
+        }
     }
 
     /// Whose watches there are.

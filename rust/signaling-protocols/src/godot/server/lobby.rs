@@ -43,11 +43,14 @@ pub(super) struct Edition {
     pub(super) build: String,
 }
 
-/// What tells that somebody has been here before: the auth token, or else name and address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Identity {
-    Token(String),
-    Person { name: String, address: String },
+/// What tells that somebody has been here before. Only an auth token that is checked keeps
+/// somebody out who wants to come back.
+#[derive(Debug)]
+pub(super) struct Identity {
+    /// The auth token, if there is one.
+    pub(super) token: Option<Sealed>,
+    pub(super) name: String,
+    pub(super) address: String,
 }
 
 #[derive(Debug)]
@@ -60,8 +63,17 @@ pub(super) struct Member {
     pub(super) rtt: Option<u32>,
     /// The epoch that it knows of; what it relays in an earlier one is for others.
     pub(super) epoch: u64,
-    /// While its return is waited for: how others say their connections to it are.
-    pub(super) away: Option<BTreeMap<PeerId, LinkState>>,
+    pub(super) away: Option<Away>,
+}
+
+/// What is known of a member whose return is waited for.
+#[derive(Debug)]
+pub(super) struct Away {
+    pub(super) since: Instant,
+    /// How others say that their connections to it are.
+    pub(super) reports: BTreeMap<PeerId, LinkState>,
+    /// When the first said that it is out of reach, while nobody denies it.
+    pub(super) doubted: Option<Instant>,
 }
 
 /// Where a member is reached.
@@ -162,46 +174,29 @@ impl Lobby {
         self.banned.push(identity);
     }
 
-    /// How long to wait for a member that is away. A lobby without anybody else is not kept for
-    /// longer because its host would like that.
+    /// How long to wait for a member that is away.
     pub(super) fn patience(&self, peer: PeerId, usual: Duration) -> Duration {
         match self.host_policy {
-            HostPolicy::Wait { grace, .. } if peer == self.host() && self.roster.len() > 1 => grace,
+            HostPolicy::Wait { grace, .. } if peer == self.host() => grace,
             _ => usual,
         }
     }
 
-    /// Whether nobody who is there can reach a member that is away, and somebody has tried.
-    pub(super) fn is_out_of_reach(&self, peer: PeerId) -> bool {
-        if peer == self.host() && matches!(self.host_policy, HostPolicy::Wait { .. }) {
-            return false;
-        }
-        let Some(reports) = self.roster.get(&peer).and_then(|member| member.away.as_ref()) else {
-            return false;
-        };
-        let is_there =
-            |other: &PeerId| self.roster.get(other).is_some_and(|member| member.away.is_none());
-        let mut states =
-            reports.iter().filter(|(other, _)| is_there(other)).map(|(_, state)| *state);
-        let mut is_down = false;
-        states.all(|state| {
-            is_down |= state == LinkState::Down;
-            state != LinkState::Up
-        }) && is_down
+    /// Whether anybody has a connection to the server.
+    pub(super) fn is_attended(&self) -> bool {
+        self.roster.iter().any(|(_, member)| member.away.is_none())
     }
 
-    /// Forgets what a member that has left said of others. These are out of reach now.
-    pub(super) fn forget_reports(&mut self, peer: PeerId) -> Vec<SessionId> {
-        let mut concerned = Vec::new();
-        for (other, member) in self.roster.iter_mut() {
-            if let (Some(reports), Guest::Session(session)) = (&mut member.away, member.guest)
-                && reports.remove(&peer).is_some()
-            {
-                concerned.push((*other, session));
-            }
+    /// Whether a member is in the present epoch: what it says of others is meant for them.
+    pub(super) fn is_current(&self, peer: PeerId) -> bool {
+        self.roster.get(&peer).is_some_and(|member| member.epoch == self.epoch)
+    }
+
+    /// Forgets what a member that has left said of others.
+    pub(super) fn forget_reports(&mut self, peer: PeerId) {
+        for away in self.roster.iter_mut().filter_map(|(_, member)| member.away.as_mut()) {
+            away.reports.remove(&peer);
         }
-        let out_of_reach = concerned.into_iter().filter(|(other, _)| self.is_out_of_reach(*other));
-        out_of_reach.map(|(_, session)| session).collect()
     }
 
     pub(super) fn member_view(&self, peer: PeerId) -> Option<MemberView> {
@@ -254,6 +249,27 @@ impl Lobby {
             has_password: self.password.is_some(),
             metadata: self.metadata.clone(),
         }
+    }
+}
+
+impl Identity {
+    /// Whether it may be the same person. Many can share the address of this machine.
+    pub(super) fn resembles(&self, other: &Self) -> bool {
+        let has_same_token = self.token.is_some() && self.token == other.token;
+        let is_shared = matches!(&*self.address, "" | "127.0.0.1" | "[::1]");
+        let is_neighbour = self.address == other.address;
+        has_same_token || (is_neighbour && (!is_shared || self.name == other.name))
+    }
+}
+
+impl Away {
+    pub(super) fn new(since: Instant) -> Self {
+        Self { since, reports: BTreeMap::new(), doubted: None }
+    }
+
+    /// Forgets what was said of connections that are made anew.
+    pub(super) fn forget_reports(&mut self) {
+        *self = Self::new(self.since);
     }
 }
 

@@ -69,10 +69,16 @@ impl GodotServer {
         DONE()
     }
 
-    fn identity(&self, guest: Guest) -> Option<Identity> {
+    /// What tells a guest from others.
+    pub(super) fn identity(&self, guest: Guest) -> Option<Identity> {
         match guest {
-            Guest::Session(id) => self.sessions.get(id).map(super::session::Session::identity),
-            Guest::Plain(conn) => self.conns.get(&conn).map(|conn| Identity::Person {
+            Guest::Session(id) => self.sessions.get(id).map(|session| Identity {
+                token: (!session.auth.is_empty()).then(|| self.passwords.seal(&session.auth)),
+                name: session.name.clone(),
+                address: session.address.clone(),
+            }),
+            Guest::Plain(conn) => self.conns.get(&conn).map(|conn| Identity {
+                token: None,
                 name: String::new(),
                 address: conn.address.clone(),
             }),
@@ -117,7 +123,8 @@ impl GodotServer {
             self.tell_lobby(&name, Some(from), &event);
             return DONE();
         };
-        let lobby = self.lobbies.get(&name).ok_or(Problem::NotInLobby)?;
+        let lobby = self.lobbies.get(&name).filter(|lobby| lobby.is_current(from));
+        let lobby = lobby.ok_or(Problem::NoSuchMember)?;
         match lobby.roster.get(&to).map(|member| member.guest) {
             Some(Guest::Session(session)) => self.tell(session, &event),
             Some(Guest::Plain(_)) | None => return Err(Problem::NoSuchMember.into()),

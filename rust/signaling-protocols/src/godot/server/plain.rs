@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use signaling_core::code;
 use signaling_core::ids::alphanumeric;
 use signaling_core::{ConnId, PeerId};
 
-use super::lobby::{Guest, Identity, Lobby, Member};
+use super::lobby::{Guest, Lobby, Member};
 use super::notice::ServerNotice;
-use super::{GUESSES, GodotServer, Timer};
+use super::{GodotServer, Timer};
 use crate::godot::Topology;
 use crate::godot::extended::Problem;
 use crate::godot::refusal::Refusal;
@@ -31,6 +32,9 @@ impl GodotServer {
         conn: ConnId,
         message: ClientMessage<'_>,
     ) -> Result<(), Refusal> {
+        if !self.takes_plain() {
+            return Err(Refusal::Problem(Problem::WrongVersion));
+        }
         match message {
             ClientMessage::Create { topology } => {
                 self.come_in_plain(now, conn, PlainWay::Create(topology))
@@ -38,6 +42,11 @@ impl GodotServer {
             ClientMessage::Join { lobby } => self.join_plain(now, conn, &lobby),
             _ => Err(Refusal::NotInLobby),
         }
+    }
+
+    /// Whether plain clients are served, who cannot say which game they are.
+    fn takes_plain(&self) -> bool {
+        self.settings.game.is_empty() && self.settings.build.is_empty()
     }
 
     pub(super) fn handle_plain(
@@ -59,11 +68,14 @@ impl GodotServer {
 
     fn join_plain(&mut self, now: Instant, conn: ConnId, name: &str) -> Result<(), Refusal> {
         let address = self.address(conn);
-        if !self.guesses.has_token(&address, now, &GUESSES) {
+        if !self.may_guess(&address, now) {
             return Err(Refusal::Problem(Problem::RateLimited));
         }
         let Some(lobby) = self.lobby_of_code(name) else {
-            self.count_guess(&address, now);
+            // The names of the plain protocol are too long to be guessed.
+            if code::normalize(name).is_some() {
+                self.count_guess(&address, now);
+            }
             return Err(Refusal::NoSuchLobby);
         };
         let way = PlainWay::Join(lobby.name.clone());
@@ -83,8 +95,8 @@ impl GodotServer {
         if lobby.sealed {
             return Err(Refusal::LobbySealed);
         }
-        let identity = Identity::Person { name: String::new(), address: self.address(conn) };
-        lobby.admits(&identity).map_err(Refusal::Problem)?;
+        let identity = self.identity(Guest::Plain(conn));
+        lobby.admits(identity.as_ref()).map_err(Refusal::Problem)?;
         if lobby.is_locked {
             return Err(Refusal::Problem(Problem::Locked));
         }
@@ -153,7 +165,9 @@ impl GodotServer {
         if text.len() > self.settings.max_message_bytes {
             return Err(Refusal::MessageTooLarge);
         }
-        self.send_text(guest, text);
+        if self.has_room(guest, &text) {
+            self.send_text(guest, text);
+        }
         Ok(())
     }
 

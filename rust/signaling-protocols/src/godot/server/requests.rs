@@ -8,6 +8,7 @@ use signaling_core::PeerId;
 
 use super::GodotServer;
 use super::entering::{Entry, Way};
+use super::lobby::Guest;
 use super::session::{REQUESTS, SessionId};
 use crate::godot::extended::{Invalid, Json, Object, Problem, Request, ServerEvent};
 use crate::godot::refusal::Refusal;
@@ -40,8 +41,12 @@ impl GodotServer {
         if let ClientMessage::Ping { received, rtt } = message {
             return self.ping(now, id, received, rtt);
         }
+        if let ClientMessage::Hello(_) = message {
+            return self.misunderstand(id, 0);
+        }
         let Some(session) = self.sessions.get_mut(id) else { return };
         session.replay.note_received();
+        self.heard_lately(now, id);
         match message {
             ClientMessage::Request { number, request } => self.request(now, id, number, request),
             ClientMessage::Relay { kind, to, data } => self.relay_of(id, kind, to, data),
@@ -141,7 +146,7 @@ impl GodotServer {
     fn relay_of(&mut self, id: SessionId, kind: RelayKind, to: Option<PeerId>, data: &str) {
         let Ok((name, me)) = self.inside(id) else { return };
         let Some(lobby) = self.lobbies.get(&name) else { return };
-        if lobby.roster.get(&me).is_none_or(|member| member.epoch != lobby.epoch) {
+        if !lobby.is_current(me) {
             return;
         }
         if let Err(Refusal::MessageTooLarge) = self.relay(&name, me, kind, to, data) {
@@ -150,12 +155,22 @@ impl GodotServer {
     }
 
     fn seal_of(&mut self, now: Instant, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        if !session.requests.take(now, &REQUESTS) {
+            return self.conclude(id, 0, Err(Problem::RateLimited.into()));
+        }
         let sealed = self
             .inside(id)
             .and_then(|(name, me)| self.seal(now, &name, me).map_err(|_| Problem::NotHost));
         if let Err(problem) = sealed {
             self.conclude(id, 0, Err(problem.into()));
         }
+    }
+
+    /// Whether there is room for what another member sends: nobody loses its place by it.
+    pub(super) fn has_room(&self, guest: Guest, text: &str) -> bool {
+        let Guest::Session(id) = guest else { return true };
+        self.sessions.get(id).is_some_and(|to| to.conn.is_some() || to.replay.has_room(text))
     }
 
     /// A member knows of an epoch.

@@ -10,7 +10,7 @@ use signaling_core::rate::{Bucket, Rate};
 use signaling_core::replay::Replay;
 use signaling_core::{ConnId, PeerId};
 
-use super::lobby::{Edition, Guest, Identity, Member};
+use super::lobby::{Edition, Guest, Member};
 use crate::godot::extended::{Hello, Object};
 
 /// One session of this server. Numbers are never used twice.
@@ -140,13 +140,5 @@ impl Session {
     /// Whether it may be sent much: it is there, and half of what may wait for it is free.
     pub(super) fn has_room(&self) -> bool {
         self.conn.is_some() && self.replay.bytes() <= MAX_REPLAY / 2
-    }
-
-    pub(super) fn identity(&self) -> Identity {
-        if self.auth.is_empty() {
-            Identity::Person { name: self.name.clone(), address: self.address.clone() }
-        } else {
-            Identity::Token(self.auth.clone())
-        }
     }
 }

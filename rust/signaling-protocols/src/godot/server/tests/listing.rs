@@ -45,12 +45,12 @@ fn a_list_has_the_public_lobbies_from_the_newest_down() {
 fn other_games_and_builds_are_out_of_reach() {
     let mut hall = Hall::new();
     let code = create(&mut hall, "ann", json!({}));
-    for (game, build) in [("tag", "2"), ("chess", "1")] {
+    for (game, build, problem) in [("tag", "2", "wrong_version"), ("chess", "1", "not_found")] {
         hall.greets_with("eve", json!({"version": 1, "game": game, "build": build}));
         assert_eq!(hall.asks("eve", kind::LIST, json!({})).unwrap()["total"], 0);
         assert_eq!(codes(&hall.asks("eve", kind::WATCH, json!({})).unwrap()), [""; 0]);
         let found = hall.asks("eve", kind::FIND, json!({"code": code}));
-        assert_eq!(found, Err("wrong_version".to_owned()));
+        assert_eq!(found, Err(problem.to_owned()));
     }
 }
 

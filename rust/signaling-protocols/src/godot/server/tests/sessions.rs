@@ -77,6 +77,9 @@ fn who_only_a_member_that_leaves_could_reach_is_not_waited_for() {
     }
     hall.hears("dan");
     hall.asks("bob", kind::LEAVE, json!({})).unwrap();
+    // Dan has time to deny it.
+    assert_eq!(hall.hears_of("dan", kind::MEMBER_GONE).len(), 1);
+    hall.passes(Duration::from_secs(2));
     let gone = hall.hears_of("dan", kind::MEMBER_GONE);
     assert_eq!(gone.last(), Some(&(id, json!({"problem": "lost"}))));
 }
