@@ -147,7 +147,7 @@ impl Presence {
     fn change<T>(&mut self, scope: &Scope, change: impl FnOnce(&mut Namespace) -> T) {
         let namespace = self.namespaces.entry(scope.clone()).or_default();
         change(namespace);
-        if namespace.statuses.is_empty() && namespace.watchers.is_empty() {
+        if namespace.is_empty() {
             self.namespaces.remove(scope);
         }
     }
@@ -161,8 +161,15 @@ impl Presence {
         let namespaces = || self.namespaces.values();
         let statuses: usize = namespaces().map(|namespace| namespace.statuses.len()).sum();
         let watchers: usize = namespaces().map(|namespace| namespace.watchers.len()).sum();
+        assert!(!namespaces().any(Namespace::is_empty), "a namespace is needed");
         assert_eq!(parts(|parts| &parts.published), statuses, "statuses have a session");
         assert_eq!(parts(|parts| &parts.watched), watchers, "watchers have a session");
+    }
+}
+
+impl Namespace {
+    fn is_empty(&self) -> bool {
+        self.statuses.is_empty() && self.watchers.is_empty()
     }
 }
 

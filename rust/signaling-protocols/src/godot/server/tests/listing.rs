@@ -204,3 +204,24 @@ fn a_slow_reader_is_told_as_it_reads() {
     }
     assert_eq!((heard, hall.closed("eve")), (150, None));
 }
+
+#[test]
+fn two_hundred_lobbies_are_watched_and_others_when_there_is_a_place() {
+    let mut hall = Hall::new();
+    for number in 0..=200 {
+        create(&mut hall, format!("host {number}").leak(), json!({}));
+        hall.passes(Duration::from_millis(1));
+    }
+    hall.greets("eve");
+    let shown = hall.asks("eve", kind::WATCH, json!({})).unwrap();
+    assert_eq!(codes(&shown).len(), 200);
+
+    let mut change = |who: &str, request: u64| {
+        hall.asks(who, request, json!({"locked": true})).unwrap();
+        hall.passes(TICK);
+        hall.hears("eve").into_iter().map(|(kind, ..)| kind).collect::<Vec<_>>()
+    };
+    assert_eq!(change("host 0", kind::UPDATE_LOBBY), [0; 0]);
+    assert_eq!(change("host 200", kind::LEAVE), [kind::UNLISTED]);
+    assert_eq!(change("host 0", kind::UPDATE_LOBBY), [kind::LISTED]);
+}
