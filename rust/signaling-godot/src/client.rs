@@ -3,7 +3,6 @@
 mod argument;
 mod asked;
 mod failure;
-mod json;
 mod links;
 mod mesh;
 mod migration;

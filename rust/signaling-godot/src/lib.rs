@@ -5,6 +5,7 @@
 //! Reading order:
 //! - `server`: the node `SignalingServer`.
 //! - `client`: the node `SignalingClient`, and how it connects peers.
+//! - `json`: what both tell of lobbies, and take.
 //! - `frame`: how both get their turn once a frame.
 //! - `webrtc`: the native WebRTC transport as engine classes.
 //! - `runtime`: the one network thread behind both.
@@ -23,6 +24,7 @@
 mod client;
 mod entry;
 mod frame;
+mod json;
 mod runtime;
 mod server;
 mod webrtc;

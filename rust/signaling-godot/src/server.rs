@@ -1,11 +1,11 @@
 //! The node `SignalingServer`.
 
+mod admission;
 mod mirror;
+mod settings;
 
 use std::collections::VecDeque;
 use std::io;
-use std::ops::RangeInclusive;
-use std::time::Duration;
 
 use godot::classes::Node;
 use godot::classes::notify::NodeNotification;
@@ -15,13 +15,13 @@ use godot::signal::ConnectHandle;
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 use signaling_core::PeerId;
-use signaling_net::{Listener, LocalServer, ServerConfig, ServerHandle};
-use signaling_protocols::godot::{
-    GodotServer, LobbyInfo, ServerCommand, ServerNotice, Settings, Topology,
-};
+use signaling_net::{Listener, LocalServer, ServerHandle};
+use signaling_protocols::godot::server::{Asked, Hooks, Wish};
+use signaling_protocols::godot::{GodotServer, LobbyInfo, ServerCommand, ServerNotice, Topology};
 
 use crate::frame::each_frame;
 use crate::runtime;
+use admission::{Decisions, SignalingAdmission};
 use mirror::Mirror;
 
 /// Hosts lobbies in which WebRTC games find each other: a signaling server inside the game.
@@ -127,7 +127,87 @@ pub(crate) struct SignalingServer {
     #[export(range = (0.0, 300.0, 0.1, or_greater, suffix = "s"))]
     pong_timeout: f64,
 
+    /// How long a player whose connection was lost keeps its place in the lobby, in seconds. 0: not
+    /// at all. Only with clients of the extended protocol, such as [SignalingClient].
+    ///
+    /// Read when the server starts.
+    #[export(range = (0.0, 300.0, 0.1, or_greater, suffix = "s"))]
+    #[init(val = 30.0)]
+    resume_timeout: f64,
+
+    /// How often clients of the extended protocol give a sign of life, in seconds: the connection
+    /// of one that misses three counts as lost. They measure their round trips with it.
+    ///
+    /// Read when the server starts.
+    #[export(range = (0.1, 60.0, 0.1, or_greater, suffix = "s"))]
+    #[init(val = 5.0)]
+    client_ping_interval: f64,
+
+    /// The only game that may use the server, see [member SignalingClient.game_id]. Empty: any.
+    ///
+    /// Read when the server starts.
+    #[export_group(name = "Admission")]
+    #[export]
+    required_game_id: GString,
+
+    /// The only version of the game that may, see [member SignalingClient.game_version]. Empty: any.
+    ///
+    /// Read when the server starts.
+    #[export]
+    required_game_version: GString,
+
+    /// The largest metadata of a lobby, in bytes of JSON, 0 to 16384.
+    ///
+    /// Read when the server starts.
+    #[export(range = (0.0, 16384.0, 1.0, suffix = "B"))]
+    #[init(val = 2048)]
+    max_metadata_bytes: i64,
+
+    /// How long a decision on a [SignalingAdmission] may take, in seconds.
+    #[export(range = (0.1, 60.0, 0.1, or_greater, suffix = "s"))]
+    #[init(val = 5.0)]
+    decision_timeout: f64,
+
+    /// Whether what was not decided on in [member decision_timeout] is accepted. If `false`, it is
+    /// rejected.
+    #[export]
+    accept_undecided: bool,
+
+    /// STUN and TURN servers that clients are told of, which use them beside their own: see [member
+    /// SignalingClient.ice_servers].
+    ///
+    /// Read when the server starts.
+    #[export_group(name = "ICE")]
+    #[export]
+    ice_servers: Array<VarDictionary>,
+
+    /// TURN servers that clients are told of with a password of their own, good for [member
+    /// turn_lifetime], for example `["turn:turn.example.com"]`. They have to share [member
+    /// turn_secret] with this server, as coturn does with `use-auth-secret`.
+    ///
+    /// Read when the server starts.
+    #[export]
+    turn_urls: PackedStringArray,
+
+    /// The secret that this server shares with those at [member turn_urls], which coturn calls
+    /// `static-auth-secret`. It is told to nobody.
+    ///
+    /// Read when the server starts.
+    #[export]
+    turn_secret: GString,
+
+    /// How long a password for [member turn_urls] is good, in seconds; longer than a player stays.
+    ///
+    /// Read when the server starts.
+    #[export(range = (60.0, 604_800.0, 1.0, or_greater, suffix = "s"))]
+    #[init(val = 86_400.0)]
+    turn_lifetime: f64,
+
     running: Option<ServerHandle<GodotServer>>,
+    /// What the machine asks us about.
+    hooks: Hooks,
+    /// What the game has decided.
+    decisions: Decisions,
     /// What the game has been told of.
     mirror: Mirror,
     /// What the game will be told of in the next frame. At most what one frame brings: the
@@ -182,6 +262,26 @@ impl SignalingServer {
     #[signal]
     fn peer_left(lobby: GString, id: i64);
 
+    /// Emitted when a client has connected and says who it is, before anything else: accept or
+    /// reject it. Not emitted for clients of the plain protocol, which do not say it, nor when one
+    /// resumes a lost connection.
+    ///
+    /// Of this signal and the two that follow: if nobody is connected to it, everybody is accepted;
+    /// what is connected later than [method listen] is called counts from the next frame on.
+    /// What was not decided on in time is rejected, see [member decision_timeout]. The server goes on
+    /// meanwhile, and whoever asks waits.
+    #[signal]
+    fn hello_requested(request: Gd<SignalingAdmission>);
+
+    /// Emitted when a client wants to create a lobby. See [signal hello_requested].
+    #[signal]
+    fn create_requested(request: Gd<SignalingAdmission>);
+
+    /// Emitted when a client wants to join a lobby, and could: its password is right and there is
+    /// room. See [signal hello_requested].
+    #[signal]
+    fn join_requested(request: Gd<SignalingAdmission>);
+
     /// Starts the server; clients can connect as soon as this returns. `port` 0 and `bind_address`
     /// `""` mean the properties [member port] and [member bind_address]; where [member port] is 0
     /// too, any free port is taken.
@@ -210,6 +310,7 @@ impl SignalingServer {
     fn stop(&mut self) {
         let Some(running) = self.running.take() else { return };
         running.shutdown();
+        self.decisions = Decisions::default();
         let known = self.known();
         self.pending.extend(known.catch_up(Vec::new()).into_iter().map(Told::Notice));
         self.pending.push_back(Told::Stopped);
@@ -324,7 +425,9 @@ impl SignalingServer {
         if self.running.is_some() {
             return Err(Error::ERR_ALREADY_IN_USE);
         }
-        let (settings, config) = self.settings().ok_or(Error::ERR_INVALID_PARAMETER)?;
+        let hooks = self.wanted_hooks().ok_or(Error::ERR_INVALID_PARAMETER)?;
+        let (mut settings, config) = self.settings().ok_or(Error::ERR_INVALID_PARAMETER)?;
+        settings.hooks = hooks.clone();
         let port = if port == 0 { self.port } else { port };
         let port = u16::try_from(port).map_err(|_| Error::ERR_INVALID_PARAMETER)?;
         let address = if bind_address.is_empty() { &self.bind_address } else { bind_address };
@@ -335,6 +438,7 @@ impl SignalingServer {
         let machine = GodotServer::new(settings, rng);
         let handle = signaling_net::serve(&runtime, listener, machine, config).map_err(explain)?;
 
+        self.hooks = hooks;
         self.pending.push_back(Told::Started(handle.local_addr().port()));
         self.running = Some(handle);
         Ok(())
@@ -348,24 +452,6 @@ impl SignalingServer {
                 self.bind_address,
             );
         }
-    }
-
-    /// The properties as the server wants them; `None` when one is out of its range.
-    fn settings(&self) -> Option<(Settings, ServerConfig)> {
-        let mut settings = Settings::default();
-        settings.max_peers = count(self.max_peers)?;
-        settings.max_lobbies = count(self.max_lobbies)?;
-        settings.join_timeout = seconds(self.join_timeout)??;
-        settings.seal_timeout = seconds(self.seal_timeout)??;
-        let message_bytes = count(self.max_message_bytes)?;
-        settings.max_message_bytes =
-            Settings::MESSAGE_BYTES.contains(&message_bytes).then_some(message_bytes)?;
-        let config = ServerConfig {
-            ping_interval: seconds(self.ping_interval)?,
-            silence_limit: seconds(self.pong_timeout)?,
-            ..ServerConfig::fitting(settings.max_peers, settings.max_message_bytes)
-        };
-        Some((settings, config))
     }
 
     fn command(
@@ -391,9 +477,38 @@ impl SignalingServer {
             if !this.is_instance_valid() {
                 return;
             }
-            let Some(told) = this.bind_mut().next() else { return };
+            let Some(told) = this.bind_mut().next() else { break };
             tell(&this, told);
         }
+        if this.is_instance_valid() {
+            this.bind_mut().decide();
+        }
+    }
+
+    /// Hands the machine what the game has decided, and what it wants to decide on from now on.
+    fn decide(&mut self) {
+        let Some(running) = &self.running else { return };
+        let is_taken = |command: ServerCommand| running.command(command).is_ok();
+        self.decisions.hand_over(|ticket, verdict| {
+            is_taken(ServerCommand::Decide { ticket, verdict: verdict.clone() })
+        });
+        if let Some(hooks) = self.wanted_hooks().filter(|hooks| *hooks != self.hooks)
+            && is_taken(ServerCommand::SetHooks(hooks.clone()))
+        {
+            self.hooks = hooks;
+        }
+    }
+
+    /// What somebody listens to is decided on; `None` when the time for it makes no sense.
+    fn wanted_hooks(&self) -> Option<Hooks> {
+        let is_heard = |signal: &str| self.base().has_connections(signal);
+        Some(Hooks {
+            hello: is_heard("hello_requested"),
+            create: is_heard("create_requested"),
+            join: is_heard("join_requested"),
+            timeout: settings::seconds(self.decision_timeout)??,
+            accepts_undecided: self.accept_undecided,
+        })
     }
 
     /// Takes what the network thread has told; returns how much there is to tell the game now.
@@ -454,7 +569,17 @@ fn tell(server: &Gd<SignalingServer>, told: Told) {
         Told::Notice(ServerNotice::PeerLeft { lobby, peer }) => {
             signals.peer_left().emit(&text(&lobby), i64::from(peer.get()));
         }
-        Told::Notice(ServerNotice::Asked(_)) => {}
+        Told::Notice(ServerNotice::Asked(asked)) => ask(server, &asked),
+    }
+}
+
+fn ask(server: &Gd<SignalingServer>, asked: &Asked) {
+    let request = SignalingAdmission::new(asked, &server.bind().decisions);
+    let mut signals = server.signals();
+    match asked.wish {
+        Wish::Hello => signals.hello_requested().emit(&request),
+        Wish::Create { .. } => signals.create_requested().emit(&request),
+        Wish::Join { .. } => signals.join_requested().emit(&request),
     }
 }
 
@@ -483,20 +608,6 @@ fn explain(error: io::Error) -> Error {
         }
         io::ErrorKind::PermissionDenied => Error::ERR_UNAUTHORIZED,
         _ => Error::ERR_CANT_CREATE,
-    }
-}
-
-/// A property that counts something; `None` unless it is at least 1.
-fn count(value: i64) -> Option<usize> {
-    usize::try_from(value).ok().filter(|count| *count > 0)
-}
-
-/// A property in seconds. The inner `None` means 0, "off"; the outer one that it makes no sense.
-fn seconds(value: f64) -> Option<Option<Duration>> {
-    const SENSIBLE: RangeInclusive<f64> = 0.01..=31_536_000.0;
-    match value {
-        0.0 => Some(None),
-        _ => SENSIBLE.contains(&value).then(|| Some(Duration::from_secs_f64(value))),
     }
 }
 

@@ -7,8 +7,8 @@ use signaling_protocols::godot::extended::{LobbyEntry, Object, Request};
 use signaling_protocols::godot::{Answer, Refusal};
 
 use super::failure::{Failure, Trouble, conflicting};
-use super::json;
 use super::request::{Outcome, SignalingRequest};
+use crate::json;
 
 /// Filled by the verbs, emptied by the answers. The session answers everything, and refuses what is
 /// too much.

@@ -6,8 +6,8 @@ use signaling_protocols::godot::Refusal;
 use signaling_protocols::godot::extended::{Json, Object, Problem};
 
 use super::SignalingClient;
-use super::json;
 use super::links::LinkEvent;
+use crate::json;
 
 macro_rules! failures {
     ($($variant:ident = $number:literal, $name:literal, $sentence:expr, $hint:literal;)*) => {
@@ -143,7 +143,17 @@ impl Trouble {
             (None, Cause::Refused { .. } | Cause::Unreachable) => Failure::ServerUnreachable,
             (None, Cause::Tls) => Failure::TlsFailed,
         };
-        Some(Self::new(failure).with("code", &code).with("reason", &GString::from(reason)))
+        // What the game on the server says to whom it turns away is for the player.
+        let words = match problem {
+            Some(Problem::Unauthorised | Problem::Rejected) => reason,
+            _ => "",
+        };
+        Some(
+            Self::new(failure)
+                .saying(words)
+                .with("code", &code)
+                .with("reason", &GString::from(reason)),
+        )
     }
 
     /// Why somebody else ended our stay in a lobby.

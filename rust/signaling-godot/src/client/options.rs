@@ -12,8 +12,8 @@ use signaling_protocols::godot::extended::{
     Filter, HostPolicy, LobbyChanges, LobbyOptions, Object, Query, Request, limits,
 };
 
-use super::json;
 use super::request::Misuse;
+use crate::json;
 
 /// A dictionary whose keys are read one by one.
 pub(super) struct Options {

@@ -7,7 +7,7 @@ use signaling_core::PeerId;
 use signaling_protocols::godot::extended::{Json, LobbyEntry, LobbyView, MemberView, Object};
 use signaling_protocols::godot::{ClientEvent, Topology};
 
-use super::json;
+use crate::json;
 
 /// Members, values and settings, as told so far. The session has bounded all of it.
 pub(super) struct Room {

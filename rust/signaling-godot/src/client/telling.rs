@@ -11,12 +11,12 @@ use signaling_protocols::godot::extended::{Problem, Request};
 use signaling_protocols::godot::{Answer, ClientEvent, Refusal, Topology};
 
 use super::failure::{Failure, Trouble};
-use super::json;
 use super::links::LinkEvent;
 use super::mesh::Mesh;
 use super::migration::Migration;
 use super::room::Room;
 use super::{SignalingClient, State};
+use crate::json;
 
 /// What is known only before an event is noted, or only while it is.
 #[derive(Default)]

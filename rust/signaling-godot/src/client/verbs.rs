@@ -5,12 +5,12 @@ use signaling_protocols::godot::extended::Request;
 
 use super::SignalingClient;
 use super::argument::{Anything, Keys};
-use super::json;
 use super::options::{
     Defaults, Entrance, Options, checked, invitation, not_in_lobby, object, peer, topology,
 };
 use super::request::{Misuse, SignalingRequest};
 use super::room::Room;
+use crate::json;
 
 #[godot_api(secondary)]
 impl SignalingClient {

@@ -6,7 +6,7 @@ use godot::prelude::*;
 use signaling_protocols::godot::extended::{Json, LobbyEntry, Object, Request};
 use signaling_protocols::godot::{Answer, ClientEvent};
 
-use super::json;
+use crate::json;
 
 /// Lobbies and statuses that are remembered, each. Filled by the server; what is more is told, but
 /// not that it is gone when the server had to be asked anew.

@@ -10,30 +10,30 @@ use signaling_protocols::godot::extended::{
 };
 
 /// The value as JSON; `None` when it is nested too deep.
-pub(super) fn from_variant(value: &Variant) -> Option<Json> {
+pub(crate) fn from_variant(value: &Variant) -> Option<Json> {
     Json::parse(&stringify(value))
 }
 
 /// The same, where `null` means that there is nothing.
-pub(super) fn from_optional(value: &Variant) -> Option<Option<Json>> {
+pub(crate) fn from_optional(value: &Variant) -> Option<Option<Json>> {
     let json = from_variant(value)?;
     Some(Some(json).filter(|json| !json.is_null()))
 }
 
-pub(super) fn object_from_dictionary(dictionary: &VarDictionary) -> Option<Object> {
+pub(crate) fn object_from_dictionary(dictionary: &VarDictionary) -> Option<Object> {
     Object::parse(&stringify(&dictionary.to_variant()))
 }
 
-pub(super) fn to_variant(json: &Json) -> Variant {
+pub(crate) fn to_variant(json: &Json) -> Variant {
     EngineJson::parse_string(&json.to_string())
 }
 
 /// `null` for nothing.
-pub(super) fn optional_to_variant(json: Option<&Json>) -> Variant {
+pub(crate) fn optional_to_variant(json: Option<&Json>) -> Variant {
     json.map(to_variant).unwrap_or_default()
 }
 
-pub(super) fn object_to_dictionary(object: &Object) -> VarDictionary {
+pub(crate) fn object_to_dictionary(object: &Object) -> VarDictionary {
     EngineJson::parse_string(&object.to_string()).try_to().unwrap_or_default()
 }
 
@@ -42,7 +42,7 @@ fn stringify(value: &Variant) -> String {
 }
 
 /// A lobby as it stands in lists.
-pub(super) fn entry(entry: &LobbyEntry) -> VarDictionary {
+pub(crate) fn entry(entry: &LobbyEntry) -> VarDictionary {
     vdict! {
         "code" => &*entry.code,
         "mesh" => entry.topology == Topology::Mesh,
@@ -56,12 +56,12 @@ pub(super) fn entry(entry: &LobbyEntry) -> VarDictionary {
     }
 }
 
-pub(super) fn entries(entries: &[LobbyEntry]) -> VarArray {
+pub(crate) fn entries(entries: &[LobbyEntry]) -> VarArray {
     entries.iter().map(|lobby| entry(lobby).to_variant()).collect()
 }
 
 /// A lobby as its members see it.
-pub(super) fn view(view: &LobbyView) -> VarDictionary {
+pub(crate) fn view(view: &LobbyView) -> VarDictionary {
     let policy = match view.host_policy {
         HostPolicy::Close => "close",
         HostPolicy::Migrate => "migrate",
@@ -75,7 +75,7 @@ pub(super) fn view(view: &LobbyView) -> VarDictionary {
 }
 
 /// A member of a lobby.
-pub(super) fn member(member: &MemberView, host: PeerId) -> VarDictionary {
+pub(crate) fn member(member: &MemberView, host: PeerId) -> VarDictionary {
     vdict! {
         "id" => id(member.id),
         "name" => &*member.name,
@@ -88,10 +88,10 @@ pub(super) fn member(member: &MemberView, host: PeerId) -> VarDictionary {
 }
 
 /// A peer's id as games know it.
-pub(super) fn id(id: PeerId) -> i64 {
+pub(crate) fn id(id: PeerId) -> i64 {
     id.get().into()
 }
 
-pub(super) fn count(count: usize) -> i64 {
+pub(crate) fn count(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

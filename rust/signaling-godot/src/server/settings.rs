@@ -1,0 +1,68 @@
+//! The node's properties, as the server wants them.
+
+use std::ops::RangeInclusive;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use godot::prelude::*;
+use signaling_net::ServerConfig;
+use signaling_protocols::godot::Settings;
+use signaling_protocols::godot::extended::limits;
+use signaling_protocols::godot::server::TurnSecret;
+
+use super::SignalingServer;
+use crate::json;
+
+impl SignalingServer {
+    /// The properties as the server wants them; `None` when one is out of its range.
+    pub(super) fn settings(&self) -> Option<(Settings, ServerConfig)> {
+        let mut settings = Settings::default();
+        settings.max_peers = count(self.max_peers)?;
+        settings.max_lobbies = count(self.max_lobbies)?;
+        settings.join_timeout = seconds(self.join_timeout)??;
+        settings.seal_timeout = seconds(self.seal_timeout)??;
+        let message_bytes = count(self.max_message_bytes)?;
+        settings.max_message_bytes =
+            Settings::MESSAGE_BYTES.contains(&message_bytes).then_some(message_bytes)?;
+        settings.resume_timeout = seconds(self.resume_timeout)?.unwrap_or_default();
+        settings.ping_interval = seconds(self.client_ping_interval)??;
+        settings.game = self.required_game_id.to_string();
+        settings.build = self.required_game_version.to_string();
+        settings.max_metadata_bytes = usize::try_from(self.max_metadata_bytes)
+            .ok()
+            .filter(|bytes| *bytes <= limits::LOBBY_METADATA)?;
+        settings.ice_servers = json::from_variant(&self.ice_servers.to_variant())?;
+        settings.turn = self.turn_servers()?;
+        let config = ServerConfig {
+            ping_interval: seconds(self.ping_interval)?,
+            silence_limit: seconds(self.pong_timeout)?,
+            ..ServerConfig::fitting(settings.max_peers, settings.max_message_bytes)
+        };
+        Some((settings, config))
+    }
+
+    /// TURN servers that share a secret with us, if there are any.
+    fn turn_servers(&self) -> Option<Option<TurnSecret>> {
+        if self.turn_urls.is_empty() {
+            return Some(None);
+        }
+        let urls = self.turn_urls.as_slice().iter().map(GString::to_string).collect();
+        let lifetime = seconds(self.turn_lifetime)??;
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let clock = (Instant::now(), since_1970);
+        Some(Some(TurnSecret::new(urls, self.turn_secret.to_string(), lifetime, clock)))
+    }
+}
+
+/// A property that counts something; `None` unless it is at least 1.
+fn count(value: i64) -> Option<usize> {
+    usize::try_from(value).ok().filter(|count| *count > 0)
+}
+
+/// A property in seconds. The inner `None` means 0, "off"; the outer one that it makes no sense.
+pub(super) fn seconds(value: f64) -> Option<Option<Duration>> {
+    const SENSIBLE: RangeInclusive<f64> = 0.01..=31_536_000.0;
+    match value {
+        0.0 => Some(None),
+        _ => SENSIBLE.contains(&value).then(|| Some(Duration::from_secs_f64(value))),
+    }
+}

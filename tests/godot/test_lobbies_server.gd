@@ -1,0 +1,109 @@
+extends "res://tests/signaling_case.gd"
+## What [SignalingServer] decides: who comes in, how long is waited, what clients are told to use.
+
+
+func test_the_game_decides_who_comes_in() -> void:
+	var server := add_server()
+	var asked: Array[Array] = []
+	server.hello_requested.connect(func(request: SignalingAdmission) -> void:
+		asked.append(["hello", request.name, request.token, request.game_version])
+		if request.token == "good":
+			request.accept()
+		else:
+			request.reject("Log in again."))
+	server.create_requested.connect(func(request: SignalingAdmission) -> void:
+		asked.append(["create", request.user != "", request.lobby_metadata])
+		request.accept()
+		request.reject("too late"))
+	server.join_requested.connect(func(request: SignalingAdmission) -> void:
+		asked.append(["join", request.address, request.lobby, request.metadata])
+		await frames(5)
+		request.reject())
+	await frames(2)
+	var client := add_client(server,
+		{"player_name": "Fox", "auth_token": "good", "game_version": "1.2"})
+	var created := client.create_lobby({metadata = {mode = "ctf"}})
+	check_equal(await created.completed, true, "accepted")
+	var other := add_client(server, {"auth_token": "good", "game_version": "1.2"})
+	var joined := other.join_lobby(created.value, {me = {colour = "red"}})
+	check_equal(await joined.completed, false, "rejected, later")
+	check_equal(joined.failure, SignalingClient.FAILURE_REJECTED, "why")
+	var stranger := add_client(server)
+	var refused := stranger.list_lobbies()
+	check_equal(await refused.completed, false, "rejected")
+	check_equal([refused.failure, refused.message],
+		[SignalingClient.FAILURE_UNAUTHORIZED, "Log in again."], "in the game's words")
+	check_equal(asked, [["hello", "Fox", "good", "1.2"], ["create", true, {mode = "ctf"}],
+		["hello", "", "good", "1.2"], ["join", "127.0.0.1", created.value, {colour = "red"}],
+		["hello", "", "", ""]] as Array[Array], "what was asked")
+
+
+func test_what_nobody_decides_on() -> void:
+	for accepts: bool in [false, true]:
+		var server := add_server({"decision_timeout": 0.2, "accept_undecided": accepts})
+		server.create_requested.connect(func(_request: SignalingAdmission) -> void: pass)
+		await frames(2)
+		var client := add_client(server)
+		check_equal(await client.create_lobby().completed, accepts, "undecided")
+		server.free()
+
+
+func test_whoever_listens_later_is_asked_from_then_on() -> void:
+	var server := add_server()
+	var client := add_client(server)
+	check_equal(await client.create_lobby().completed, true, "nobody is asked")
+	var asked: Array[SignalingAdmission] = []
+	server.join_requested.connect(func(request: SignalingAdmission) -> void:
+		asked.append(request)
+		request.accept())
+	await frames(2)
+	var other := add_client(server, {"extended": false})
+	check_equal(await other.join_lobby(client.get_lobby().code).completed, true, "accepted")
+	check_equal([asked.size(), asked[0].plain], [1, true], "also of clients of the plain protocol")
+
+
+func test_other_games_and_versions_are_turned_away() -> void:
+	var server := add_server({"required_game_id": "tag", "required_game_version": "2"})
+	var client := add_client(server, {"game_id": "tag", "game_version": "1"})
+	var told := record(client, [] as Array[String])
+	var request := client.create_lobby()
+	check_equal(await request.completed, false, "an old version")
+	check_equal(request.failure, SignalingClient.FAILURE_WRONG_VERSION, "why")
+	await until(func() -> bool: return told_of(told, "disconnected"), 5.0, "and the end")
+	client.game_version = "2"
+	check_equal(await client.create_lobby().completed, true, "the right one")
+
+
+func test_clients_are_told_of_ice_servers() -> void:
+	var server := add_server({"ice_servers": [{"urls": ["turn:127.0.0.1:9?transport=tcp"],
+		"username": "me", "credential": "secret"}] as Array[Dictionary]})
+	var failures: Array[int] = []
+	var players: Array[Node] = []
+	for index in 2:
+		var player: Node = preload("res://tests/fixtures/player.gd").new()
+		player.client.url = url_of(server)
+		add_child(player, true)
+		players.append(player)
+		player.client.failed.connect(
+			func(failure: int, _message: String, _details: Dictionary) -> void:
+				failures.append(failure))
+		var lobbies := server.get_lobbies()
+		player.client.start("", "" if lobbies.is_empty() else lobbies[0].name)
+		await reach(player.client, SignalingClient.STATE_JOINED)
+		await until(func() -> bool: return server.get_lobbies().size() == 1, 5.0, "a lobby")
+	# Nobody listens there.
+	await until(func() -> bool: return not failures.is_empty(), 10.0, "it was tried")
+	check_equal(failures[0], SignalingClient.FAILURE_TURN_UNREACHABLE, "what is told")
+	await until(func() -> bool: return players[0].others().size() == 1, 20.0, "not needed here")
+
+
+func test_settings_that_make_no_sense() -> void:
+	for wrong: Dictionary in [{client_ping_interval = 0.0}, {max_metadata_bytes = 20000},
+			{decision_timeout = 0.0}, {resume_timeout = -1.0},
+			{turn_urls = ["turn:x"], turn_lifetime = 0.0}]:
+		var server := SignalingServer.new()
+		server.port = 0
+		for property: String in wrong:
+			server.set(property, wrong[property])
+		add_child(server)
+		check_equal(server.listen(), ERR_INVALID_PARAMETER, str(wrong))
