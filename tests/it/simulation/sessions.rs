@@ -7,7 +7,7 @@ use rand::RngExt;
 use rand::seq::IteratorRandom;
 use signaling_core::PeerId;
 use signaling_protocols::godot::extended::{
-    Filter, HostPolicy, Json, LinkState, LobbyOptions, Object, Problem, Request,
+    Filter, HostPolicy, Json, LinkState, LobbyChanges, LobbyOptions, Object, Problem, Request,
 };
 use signaling_protocols::godot::{
     Answer, ClientEvent, ClientRequest, ClientState, Hooks, Join, LobbyInfo, Protocol, RelayKind,
@@ -306,33 +306,42 @@ fn one_of_many_wins_a_slot_however_the_network_fails() {
 
 #[test]
 fn whatever_happens_all_agree_in_the_end() {
-    for_each_seed(200, |seed| {
-        let mut settings = Settings::default();
-        let is_asked = seed % 2 == 1;
-        let hooks = Hooks { hello: is_asked, create: is_asked, join: is_asked, ..Hooks::default() };
-        settings.hooks = hooks;
-        let mut world = World::new(seed, settings);
-        for _ in 0..150 {
-            disturb(&mut world);
-            let time = world.rng.random_range(0..1500);
-            world.run(Duration::from_millis(time));
-        }
-        world.clients.iter_mut().for_each(|client| client.is_reachable = true);
-        world.run(120 * SECOND);
-        world.assert_agreement();
-        for client in &world.clients {
-            let view = &client.view;
-            assert!(view.unanswered.is_empty(), "everything asked is answered");
-            assert!(view.unstable.is_empty(), "nobody is waited for any more");
-            assert_eq!(view.state == ClientState::Joined, view.lobby.is_some());
-        }
-    });
+    for_each_seed(1000, |seed| live_through(seed, 6, 100, 1500));
 }
 
-/// Somebody comes, asks for something, or loses its connection.
-fn disturb(world: &mut World) {
+#[test]
+fn hundreds_of_clients_agree_too() {
+    for_each_seed(2, |seed| live_through(seed, 200, 1200, 30));
+}
+
+/// So many clients are disturbed so often, with a pause of up to so many milliseconds after each.
+fn live_through(seed: u64, clients: usize, disturbances: usize, pause: u64) {
+    let mut settings = Settings::default();
+    let is_asked = seed % 2 == 1;
+    let hooks = Hooks { hello: is_asked, create: is_asked, join: is_asked, ..Hooks::default() };
+    settings.hooks = hooks;
+    let mut world = World::new(seed, settings);
+    for _ in 0..disturbances {
+        disturb(&mut world, clients);
+        let time = world.rng.random_range(0..pause);
+        world.run(Duration::from_millis(time));
+    }
+    world.clients.iter_mut().for_each(|client| client.is_reachable = true);
+    world.run(90 * SECOND);
+    world.assert_agreement();
+    for client in &world.clients {
+        let view = &client.view;
+        assert!(view.unanswered.is_empty(), "everything asked is answered");
+        assert!(view.unstable.is_empty(), "nobody is waited for any more");
+        assert_eq!(view.state == ClientState::Joined, view.lobby.is_some());
+    }
+}
+
+/// Somebody comes, if there are not so many, asks for something, or loses its connection.
+fn disturb(world: &mut World, clients: usize) {
     let living = (0..world.clients.len()).filter(|client| !world.clients[*client].view.is_over);
-    let Some(client) = living.clone().choose(&mut world.rng).filter(|_| living.count() >= 6) else {
+    let chosen = living.clone().choose(&mut world.rng);
+    let Some(client) = chosen.filter(|_| living.count() >= clients) else {
         let is_plain = world.rng.random_ratio(1, 6);
         let protocol = if is_plain { Protocol::Plain } else { Protocol::Extended };
         world.join(SessionOptions { protocol, ..SessionOptions::default() });
@@ -362,7 +371,10 @@ fn random_request(world: &mut World) -> Request {
         7 => Request::Leave,
         8 => Request::Remove { peer, reason: String::new(), is_ban: false },
         9 => Request::Transfer { peer },
-        10 => Request::UpdateMember { metadata: Object::default() },
+        10 => Request::UpdateLobby(LobbyChanges {
+            max_players: Some(world.rng.random_range(1..6)),
+            ..LobbyChanges::default()
+        }),
         _ => Request::CloseLobby { reason: String::new() },
     }
 }
@@ -372,5 +384,6 @@ fn random_options(world: &mut World) -> LobbyOptions {
     let wait = HostPolicy::Wait { grace: 5 * SECOND, then_migrate: true };
     let policies = [HostPolicy::Close, HostPolicy::Migrate, wait];
     let host_policy = policies[world.rng.random_range(0..3)];
-    LobbyOptions { topology, host_policy, ..LobbyOptions::default() }
+    let max_players = world.rng.random_range(2..8);
+    LobbyOptions { topology, host_policy, max_players, ..LobbyOptions::default() }
 }

@@ -243,6 +243,7 @@ impl World {
 
     fn serve(&mut self, input: Input<'_, GodotServer>) {
         self.server.handle_input(self.now, input);
+        self.server.assert_consistent();
         while let Some(output) = self.server.poll_output() {
             match output {
                 Output::Send { conn, text } => self.send(conn, Arrival::ToClient(conn, text)),
@@ -250,8 +251,18 @@ impl World {
                     self.send(conn, Arrival::GoneAtClient(conn, close, Cause::Closed));
                 }
                 Output::Notice(ServerNotice::Asked(asked)) => self.decide(asked.ticket),
+                Output::Notice(ServerNotice::PeerJoined { lobby, .. }) => self.check_room(&lobby),
                 Output::Notice(_) => {}
             }
+        }
+    }
+
+    /// Whoever came in found a free place.
+    fn check_room(&self, lobby: &str) {
+        let lobby = self.server.lobbies().find(|info| &*info.name == lobby);
+        // It may have ended with the same input.
+        if let Some(lobby) = lobby {
+            assert!(lobby.members.len() <= lobby.max_players, "{} is overcrowded", lobby.name);
         }
     }
 
