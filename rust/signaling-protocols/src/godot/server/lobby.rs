@@ -49,6 +49,7 @@ pub(super) struct Edition {
 pub(super) struct Identity {
     /// The auth token, if there is one.
     pub(super) token: Option<Sealed>,
+    pub(super) user: String,
     pub(super) name: String,
     pub(super) address: String,
 }
@@ -256,9 +257,11 @@ impl Identity {
     /// Whether it may be the same person. Many can share the address of this machine.
     pub(super) fn resembles(&self, other: &Self) -> bool {
         let has_same_token = self.token.is_some() && self.token == other.token;
+        let has_same_user = !self.user.is_empty() && self.user == other.user;
         let is_shared = matches!(&*self.address, "" | "127.0.0.1" | "[::1]");
-        let is_neighbour = self.address == other.address;
-        has_same_token || (is_neighbour && (!is_shared || self.name == other.name))
+        let has_same_name = !self.name.is_empty() && self.name == other.name;
+        let is_neighbour = self.address == other.address && (!is_shared || has_same_name);
+        has_same_token || has_same_user || is_neighbour
     }
 }
 

@@ -74,11 +74,13 @@ impl GodotServer {
         match guest {
             Guest::Session(id) => self.sessions.get(id).map(|session| Identity {
                 token: (!session.auth.is_empty()).then(|| self.passwords.seal(&session.auth)),
+                user: session.user.clone(),
                 name: session.name.clone(),
                 address: session.address.clone(),
             }),
             Guest::Plain(conn) => self.conns.get(&conn).map(|conn| Identity {
                 token: None,
+                user: String::new(),
                 name: String::new(),
                 address: conn.address.clone(),
             }),

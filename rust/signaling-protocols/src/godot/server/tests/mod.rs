@@ -2,6 +2,7 @@
 
 mod invites;
 mod listing;
+mod managing;
 mod presence;
 mod random;
 mod sessions;
@@ -28,6 +29,8 @@ struct Hall {
     heard: HashMap<ConnId, Vec<Heard>>,
     closed: HashMap<ConnId, Close>,
     next: u64,
+    /// Where the next connection comes from.
+    from: &'static str,
 }
 
 impl Hall {
@@ -45,6 +48,7 @@ impl Hall {
             heard: HashMap::new(),
             closed: HashMap::new(),
             next: 1,
+            from: "192.0.2.1:5000",
         }
     }
 
@@ -52,7 +56,7 @@ impl Hall {
     fn opens(&mut self, who: &'static str) {
         let conn = ConnId(self.next());
         self.conns.insert(who, conn);
-        self.input(Input::Opened { conn, target: "/", from: "192.0.2.1:5000" });
+        self.input(Input::Opened { conn, target: "/", from: self.from });
     }
 
     /// A connection that has opened with HELLO; what the server answered.

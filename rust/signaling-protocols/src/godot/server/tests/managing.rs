@@ -1,0 +1,74 @@
+use super::*;
+
+/// Ann's lobby; its code.
+fn open_lobby(hall: &mut Hall) -> Value {
+    hall.greets("ann");
+    hall.asks("ann", kind::CREATE, json!({})).unwrap()["code"].clone()
+}
+
+fn enters(hall: &mut Hall, who: &'static str, code: &Value) -> Result<Value, String> {
+    hall.asks(who, kind::ENTER, json!({"code": code}))
+}
+
+fn hello(name: &str, token: &str) -> Value {
+    json!({"version": 1, "game": "tag", "build": "1", "name": name, "token": token})
+}
+
+/// Somebody with this HELLO enters, and is banned.
+fn ban(hall: &mut Hall, who: &'static str, hello: Value, code: &Value) {
+    hall.greets_with(who, hello);
+    let peer = enters(hall, who, code).unwrap()["me"].clone();
+    hall.asks("ann", kind::REMOVE, json!({"peer": peer, "ban": true})).unwrap();
+    hall.hears(who);
+}
+
+#[test]
+fn a_banned_player_does_not_come_back() {
+    let mut hall = Hall::new();
+    let code = open_lobby(&mut hall);
+    hall.from = "198.51.100.1:5000";
+    ban(&mut hall, "bob", hello("Bob", "bob's"), &code);
+    assert_eq!(enters(&mut hall, "bob", &code), Err("banned".to_owned()));
+    hall.greets_with("neighbour", hello("Robert", ""));
+    assert_eq!(enters(&mut hall, "neighbour", &code), Err("banned".to_owned()));
+    hall.from = "203.0.113.1:5000";
+    hall.greets_with("traveller", hello("Robert", "bob's"));
+    assert_eq!(enters(&mut hall, "traveller", &code), Err("banned".to_owned()));
+    hall.greets_with("cid", hello("Cid", "cid's"));
+    assert!(enters(&mut hall, "cid", &code).is_ok());
+}
+
+#[test]
+fn on_one_machine_a_ban_is_for_a_name() {
+    let mut hall = Hall::new();
+    hall.from = "127.0.0.1:5000";
+    let code = open_lobby(&mut hall);
+    ban(&mut hall, "bob", hello("Bob", ""), &code);
+    hall.greets_with("bob again", hello("Bob", ""));
+    assert_eq!(enters(&mut hall, "bob again", &code), Err("banned".to_owned()));
+    hall.greets_with("cid", hello("Cid", ""));
+    assert!(enters(&mut hall, "cid", &code).is_ok());
+}
+
+#[test]
+fn a_kicked_player_may_come_back() {
+    let mut hall = Hall::new();
+    let code = open_lobby(&mut hall);
+    hall.greets("bob");
+    let peer = enters(&mut hall, "bob", &code).unwrap()["me"].clone();
+    hall.asks("ann", kind::REMOVE, json!({"peer": peer})).unwrap();
+    let left = hall.hears_of("bob", kind::LEFT);
+    assert_eq!(left[0].1["problem"], "kicked");
+    assert!(enters(&mut hall, "bob", &code).is_ok());
+}
+
+#[test]
+fn what_can_not_be_understood_is_answered_and_counts_for_nothing() {
+    let mut hall = Hall::new();
+    hall.greets("ann");
+    assert_eq!(hall.asks("ann", 99, json!({})), Err("invalid".to_owned()));
+    hall.says("ann", kind::LINK, 7, json!({"state": "sideways"}));
+    assert_eq!(hall.hears("ann"), []);
+    hall.says("ann", kind::PING, 0, json!({"received": 1, "rtt": 3_600_000}));
+    assert_eq!(hall.hears_of("ann", kind::PING).len(), 1);
+}
