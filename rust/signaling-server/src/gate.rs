@@ -99,12 +99,11 @@ impl Gate {
         }
     }
 
-    /// A session has shown its token when it began.
+    /// A session has shown its token when it began; plain clients have none.
     fn check_token(&self, asked: &Asked) -> Verdict {
         match &self.tokens {
-            Some(_) if asked.is_plain && !self.allows_plain => {
-                Err("This server needs a token".to_owned())
-            }
+            Some(_) if asked.is_plain && self.allows_plain => Ok(()),
+            Some(_) if asked.is_plain => Err("This server needs a token".to_owned()),
             Some(tokens) if asked.wish == Wish::Hello && !tokens.contains(&asked.token) => {
                 Err(String::new())
             }
