@@ -262,7 +262,9 @@ fn read_enter(fields: &mut Fields) -> Result<Request, Invalid> {
 }
 
 fn read_quick_join(fields: &mut Fields) -> Result<Request, Invalid> {
-    let create = fields.take("create").map_or_else(|| map(json!({})), map);
+    let mut create = fields.take("create").map_or_else(|| map(json!({})), map);
+    // Others who look for a lobby shall find it.
+    create.entry("public").or_insert(Value::Bool(true));
     let options = LobbyOptions::read(&mut Fields::of(Value::Object(create))?)?;
     Ok(Request::QuickJoin { filter: Filter::read(fields)?, options, me: me(fields)? })
 }
