@@ -20,7 +20,7 @@ use signaling_protocols::godot::server::{Asked, Hooks, Wish};
 use signaling_protocols::godot::{GodotServer, LobbyInfo, ServerCommand, ServerNotice, Topology};
 
 use crate::frame::each_frame;
-use crate::runtime;
+use crate::{json, runtime};
 use admission::{Decisions, SignalingAdmission};
 use mirror::Mirror;
 
@@ -348,14 +348,15 @@ impl SignalingServer {
     /// - `locked` ([bool]), `true` if nobody can join for now;
     /// - `has_password` ([bool]), `true` if a password is needed;
     /// - `max_players` ([int]), how many peers may be in it;
+    /// - `metadata` ([Dictionary]), what its host tells of it;
     /// - `age` ([float]), seconds since it was created.
     #[func]
     fn get_lobbies(&self) -> Array<VarDictionary> {
         self.mirror.lobbies().map(describe).collect()
     }
 
-    /// Closes a lobby: every peer in it is disconnected with 4000 and `reason`, of which about 120
-    /// bytes arrive.
+    /// Closes a lobby: every peer in it is told `reason`, of which about 120 bytes arrive. Clients of
+    /// the plain protocol are disconnected with 4000.
     ///
     /// Returns [constant OK], [constant ERR_UNCONFIGURED] if the server does not run, [constant
     /// ERR_DOES_NOT_EXIST] if there is no such lobby, or [constant ERR_BUSY] if too many commands
@@ -372,7 +373,7 @@ impl SignalingServer {
     }
 
     /// Disconnects one peer of a lobby with 4000 and `reason`, of which about 120 bytes arrive. If
-    /// it is the host (1), the lobby ends.
+    /// it is the host, the lobby goes on or ends as its host policy says.
     ///
     /// Returns [constant OK], [constant ERR_UNCONFIGURED] if the server does not run, [constant
     /// ERR_DOES_NOT_EXIST] if there is no such lobby or peer, or [constant ERR_BUSY] if too many
@@ -596,6 +597,7 @@ fn describe(lobby: &LobbyInfo) -> VarDictionary {
         "locked" => lobby.is_locked,
         "has_password" => lobby.has_password,
         "max_players" => to_int(lobby.max_players),
+        "metadata" => &json::object_to_dictionary(&lobby.metadata),
         "age" => lobby.created.elapsed().as_secs_f64(),
     }
 }

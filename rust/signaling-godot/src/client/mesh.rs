@@ -135,6 +135,8 @@ impl Mesh {
             ClientEvent::MemberLeft { id, problem: Some(Problem::Kicked | Problem::Banned) } => {
                 self.expel(*id);
             }
+            // Nobody can be told anything any more.
+            ClientEvent::LobbyLeft { .. } => self.members.borrow_mut().clear(),
             ClientEvent::Offer { from, sdp } => self.describe(*from, "offer", sdp),
             ClientEvent::Answer { from, sdp } => self.describe(*from, "answer", sdp),
             ClientEvent::Candidate { from, mid, index, sdp } => {

@@ -146,8 +146,8 @@ impl SignalingClient {
     }
 
     /// Takes a member out of the lobby, as its host; it may not come back as long as the lobby
-    /// lives. It is known by its [member auth_token], or by its address if it has none. `reason` is
-    /// what it is told, at most 120 bytes.
+    /// lives, nor may whoever has its [member auth_token] or its address. `reason` is what it is
+    /// told, at most 120 bytes.
     #[func]
     fn ban(&mut self, id: i64, #[opt(default = "")] reason: GString) -> Gd<SignalingRequest> {
         self.remove(id, &reason, true)

@@ -24,16 +24,14 @@ impl Watched {
     /// Takes in what was told.
     pub(super) fn apply(&mut self, event: &ClientEvent) {
         match event {
-            ClientEvent::LobbyListed(entry) if self.lobbies.len() < MAX_REMEMBERED => {
-                self.lobbies.insert(entry.code.clone(), LobbyEntry::clone(entry));
+            ClientEvent::LobbyListed(entry) => {
+                remember(&mut self.lobbies, entry.code.clone(), LobbyEntry::clone(entry));
             }
             ClientEvent::LobbyUnlisted { code } => {
                 self.lobbies.remove(code);
             }
-            ClientEvent::StatusChanged { namespace, user, name, status: Some(_) }
-                if self.users.len() < MAX_REMEMBERED =>
-            {
-                self.users.insert((namespace.clone(), user.clone()), name.clone());
+            ClientEvent::StatusChanged { namespace, user, name, status: Some(_) } => {
+                remember(&mut self.users, (namespace.clone(), user.clone()), name.clone());
             }
             ClientEvent::StatusChanged { namespace, user, status: None, .. } => {
                 self.users.remove(&(namespace.clone(), user.clone()));
@@ -86,6 +84,12 @@ impl Watched {
             gone.map(|((_, user), name)| status(user.clone(), name.clone(), None)).collect();
         events.extend(users.into_iter().map(|(user, name, is)| status(user, name, Some(is))));
         events
+    }
+}
+
+fn remember<K: Ord, V>(known: &mut BTreeMap<K, V>, key: K, value: V) {
+    if known.len() < MAX_REMEMBERED || known.contains_key(&key) {
+        known.insert(key, value);
     }
 }
 
