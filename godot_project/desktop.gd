@@ -20,6 +20,8 @@ func _ready() -> void:
 ## Does what the command line asked for.
 func open(options: LaunchOptions) -> void:
 	var plays := options.role != LaunchOptions.Role.DESKTOP
+	if not plays:
+		tab_changed.connect(_on_tab_changed)
 	current_tab = GAME if plays or options.scene == "game" else LAB
 	if options.bot:
 		_bot.start(options.players)
@@ -27,6 +29,11 @@ func open(options: LaunchOptions) -> void:
 		_game.run(options)
 	if not options.screenshot.is_empty():
 		_photograph(options)
+
+
+func _on_tab_changed(tab: int) -> void:
+	if tab == GAME:
+		_game.browse()
 
 
 ## A bot has its picture taken when it has met everybody, a lab when its clients have.

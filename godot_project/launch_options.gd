@@ -18,6 +18,7 @@ extends RefCounted
 enum Role { DESKTOP, SERVER, HOST, JOIN }
 
 const DEFAULT_PORT := 9080
+const MOST_PLAYERS := 64
 const DEFAULT_URL := "ws://127.0.0.1:9080"
 const SCENES: Array[String] = ["lab", "game"]
 
@@ -66,7 +67,7 @@ func _take(option: String, value: String) -> void:
 		"--port":
 			port = _number(option, value, 0, 65535)
 		"--players":
-			players = _number(option, value, 2, 64)
+			players = _number(option, value, 2, MOST_PLAYERS)
 		"--mesh":
 			mesh = true
 		"--client-server":

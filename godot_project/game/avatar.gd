@@ -20,6 +20,8 @@ const FIELD := Rect2(40, 84, 734, 440)
 
 var player := 1
 var player_name := ""
+## How many players came before this one.
+var index := 0
 var color := Color.WHITE
 
 @onready var _steering: Steering = $Steering
@@ -33,16 +35,23 @@ func _ready() -> void:
 
 ## Dresses the body, on every peer alike. Call it before the body enters the tree, because the
 ## synchronizers look at their authority then.
-func dress(id: int, called: String, painted: Color) -> void:
+func dress(id: int, host: int, called: String, painted: Color) -> void:
 	player = id
 	player_name = called
 	color = painted
 	name = str(id)
+	set_multiplayer_authority(host)
 	var steering: Steering = $Steering
 	steering.set_multiplayer_authority(id)
-	steering.set_visibility_for(1, true)
+	steering.set_visibility_for(host, true)
 	var label: Label = $Name
 	label.text = called
+
+
+## Lets the host spawn the body only on the peers for which [param filter] is true.
+func show_to(filter: Callable) -> void:
+	var state: MultiplayerSynchronizer = $State
+	state.add_visibility_filter(filter)
 
 
 ## Shows what the player said over the body, for a while.

@@ -1,7 +1,8 @@
 class_name Bot
 extends Node
 ## Plays by itself: walks, chats, pings, and prints what it sees of the others. It is content when
-## it saw each other player's avatar, saw it move, heard a chat line and got a ping answered.
+## it saw each other player's avatar, saw it move, heard a chat line and got a ping answered; the
+## host also wants to be greeted before they are connected.
 ## Bots leave together: the host dismisses them when all have reported that they are content.
 
 ## How long everything may take, in seconds.
@@ -48,6 +49,7 @@ func start(player_count: int) -> void:
 	for what in SIGHTS:
 		_missing[what] = _others
 	game.chat.heard.connect(_on_chat_heard)
+	game.entered.connect(_on_game_entered)
 	game.pinger.answered.connect(_on_pinger_answered)
 	game.left.connect(_on_game_left)
 	($Deadline as Timer).timeout.connect(_on_deadline_timeout)
@@ -117,7 +119,7 @@ func _on_whim_timeout() -> void:
 	_stroll(avatar)
 	if not _greeted and multiplayer.get_peers().size() >= _others:
 		_greeted = true
-		game.chat.say(REMARKS[avatar.get_index() % REMARKS.size()])
+		game.chat.say(REMARKS[avatar.index % REMARKS.size()])
 
 
 ## Heads for some place near home, with the very keys a player would press.
@@ -135,8 +137,19 @@ func _press(negative: StringName, positive: StringName, strength: float) -> void
 	Input.action_press(positive, maxf(strength, 0.0))
 
 
-func _on_chat_heard(peer: int, text: String) -> void:
-	_see("chat line", peer, ": %s" % text)
+## Whoever joins greets the host before it is connected, through the signaling server.
+func _on_game_entered(_lobby: String) -> void:
+	if multiplayer.is_server():
+		_missing["greeting"] = _others
+	else:
+		game.chat.say("May I come in?")
+
+
+func _on_chat_heard(peer: int, text: String, direct: bool) -> void:
+	if direct:
+		_see("chat line", peer, ": %s" % text)
+	elif _missing.has("greeting"):
+		_see("greeting", peer, ": %s" % text)
 
 
 func _on_pinger_answered(peer: int, milliseconds: float) -> void:
@@ -158,8 +171,7 @@ func _fail(reason: String) -> void:
 
 
 func _name_of(id: int) -> String:
-	var avatar := game.players.find(id)
-	return "%s (%d)" % [avatar.player_name if avatar else "peer", id]
+	return "%s (%d)" % [game.narrator.name_of(id), id]
 
 
 func _say(text: String) -> void:

@@ -1,34 +1,45 @@
 class_name Game
 extends MarginContainer
-## A small game for many: host a lobby or join one by its code, walk about, chat.
+## A small game for many: create a lobby, find one in the list or join one by its code, walk about,
+## chat. When the host is lost another player takes over.
 ##
 ## The session lives here. [SignalingClient] enters the lobby and connects the players; from then
 ## on this is plain Godot: a [MultiplayerSpawner], [MultiplayerSynchronizer]s and RPCs.
 
 ## Emitted when this game has entered [param lobby].
 signal entered(lobby: String)
-## Emitted when the game is over; [param reason] is for the player to read, empty when leaving was meant.
+## Emitted when the game is over; [param reason] is for the player to read, empty when leaving was
+## meant.
 signal left(reason: String)
 
-## How long a newcomer waits for the host's connection, in seconds.
+## How long the host, or the next one, may take to answer, in seconds.
 const PATIENCE := 15.0
+## Why a lobby may be over for us, while its players are still connected.
+const ENDINGS: Array[int] = [
+	SignalingClient.FAILURE_KICKED, SignalingClient.FAILURE_BANNED,
+	SignalingClient.FAILURE_CLOSED, SignalingClient.FAILURE_HOST_LEFT,
+]
 
 var player_name: String:
 	get:
 		return _menu.player_name()
 
 var _mesh := true
-## Whether the host is connected and has given us an avatar.
-var _met_host := false
+## The code of the lobby that we want to join, "" if we create one.
+var _code := ""
+## Whether the lobbies of the server are to be shown between games.
+var _browses := false
 
 @onready var players: Players = $Players
 @onready var pinger: Pinger = $Pinger
 @onready var chat: Chat = %Chat
+@onready var narrator: Narrator = $Narrator
 @onready var _client: SignalingClient = $SignalingClient
 @onready var _server: SignalingServer = $SignalingServer
 @onready var _patience: Timer = $Patience
 @onready var _menu: Menu = $Menu
 @onready var _play: Control = $Play
+@onready var _password: PasswordPrompt = $PasswordPrompt
 @onready var _world: Node2D = %World
 @onready var _notice: Label = %Notice
 @onready var _card: LobbyCard = %LobbyCard
@@ -39,38 +50,69 @@ func _ready() -> void:
 	_menu.host_here_requested.connect(host_here)
 	_menu.host_requested.connect(host)
 	_menu.join_requested.connect(join)
+	_menu.quick_join_requested.connect(quick_join)
+	_password.entered.connect(_on_password_entered)
+	_password.cancelled.connect(leave)
 	_card.leave_requested.connect(leave)
-	_client.connected.connect(_on_client_connected)
-	_client.lobby_joined.connect(_on_client_lobby_joined)
-	_client.disconnected.connect(_on_client_disconnected)
+	_player_list.kick_requested.connect(func(id: int) -> void: _try(_client.kick(id)))
+	_player_list.host_requested.connect(func(id: int) -> void: _try(_client.transfer_host(id)))
 	_patience.timeout.connect(leave.bind("The host does not answer."))
 	_world.child_entered_tree.connect(_on_avatar_entered)
 	_world.child_exiting_tree.connect(_on_avatar_exiting)
-	multiplayer.peer_connected.connect(_on_peer_connected)
 	multiplayer.peer_disconnected.connect(_on_peer_disconnected)
+	_listen_to_client()
 
 
-## Lets this very game host the lobbies, and enters one through memory: no other server is needed.
-func host_here(port: int, mesh: bool) -> void:
+func _listen_to_client() -> void:
+	_client.connected.connect(_on_client_connected)
+	_client.lobby_joined.connect(_on_client_lobby_joined)
+	_client.lobby_left.connect(_on_client_lobby_left)
+	_client.migration_started.connect(_on_client_migration_started)
+	_client.host_changed.connect(_on_client_host_changed)
+	_client.disconnected.connect(_on_client_disconnected)
+
+
+## Shows the lobbies of the server while nothing is played.
+func browse() -> void:
+	_browses = true
+	if _menu.visible:
+		_menu.browse()
+
+
+## Lets this very game host the lobbies, and creates one through memory: no other server is needed.
+## [param options] are those of [method SignalingClient.create_lobby].
+func host_here(port: int, options: Dictionary) -> void:
 	_server.port = port
 	var error := _server.listen()
 	if error != OK:
 		_end(Explain.listen_error(error, port))
 		return
-	_begin("ws://%s:%d" % [_own_address(), _server.get_local_port()], "", mesh)
-	_leave_on(_client.connect_to_server(_server))
+	_begin("ws://%s:%d" % [_own_address(), _server.get_local_port()])
+	error = _client.connect_to_server(_server)
+	if error != OK:
+		leave(error_string(error))
+	else:
+		# Without this game there is no server on which the lobby could live on.
+		_enter(_client.create_lobby(options.merged({"host_policy": "close"}, true)))
 
 
-## Opens a lobby on the signaling server at [param url].
-func host(url: String, mesh: bool) -> void:
-	_begin(url, "", mesh)
-	_leave_on(_client.start())
+## Creates a lobby on the signaling server at [param url].
+func host(url: String, options: Dictionary) -> void:
+	_begin(url)
+	_enter(_client.create_lobby(options))
 
 
 ## Joins the lobby with this code on the signaling server at [param url].
 func join(url: String, code: String) -> void:
-	_begin(url, code)
-	_leave_on(_client.start())
+	_begin(url)
+	_code = code
+	_enter(_client.join_lobby(code))
+
+
+## Joins any public lobby on the signaling server at [param url], or creates one.
+func quick_join(url: String, options: Dictionary) -> void:
+	_begin(url)
+	_enter(_client.quick_join({}, options))
 
 
 ## Ends the game and goes back to the menu.
@@ -79,49 +121,83 @@ func leave(reason := "") -> void:
 		_end(reason)
 
 
-## Hosts or joins as the command line asked.
+## Hosts or joins as the command line asked. A bot finds its lobby in the list.
 func run(options: LaunchOptions) -> void:
 	_server.started.connect(func(port: int) -> void: print("listening on port %d" % port))
 	entered.connect(func(lobby: String) -> void: print("lobby %s" % lobby))
 	if not options.player_name.is_empty():
 		_menu.set_player_name(options.player_name)
-	if options.role == LaunchOptions.Role.JOIN:
+	var limit := LaunchOptions.MOST_PLAYERS
+	var wishes := {"mesh": options.mesh, "public": true, "max_players": limit}
+	if options.role == LaunchOptions.Role.JOIN and options.bot:
+		_join_listed(options.url, options.lobby)
+	elif options.role == LaunchOptions.Role.JOIN:
 		join(options.url, options.lobby)
 	elif options.url.is_empty():
-		host_here(options.port, options.mesh)
+		host_here(options.port, wishes)
 	else:
-		host(options.url, options.mesh)
+		host(options.url, wishes)
 
 
-func _begin(url: String, lobby: String, mesh := true) -> void:
+func _join_listed(url: String, lobby: String) -> void:
+	_menu.browser.watch(url)
+	while await _menu.browser.listed != lobby:
+		pass
+	join(url, lobby)
+
+
+func _begin(url: String) -> void:
+	_client.stop()
 	_client.url = url
-	_client.lobby = lobby
-	_client.mesh = mesh
-	_met_host = false
+	_client.player_name = player_name
+	_code = ""
 	chat.clear()
 	_player_list.refresh()
 	_notice.show()
 	_card.show_lobby("", url)
-	_card.show_status("Entering the lobby…", Light.BUSY)
+	narrator.warn("Entering the lobby…")
 	_patience.start(PATIENCE)
+	_menu.browser.stop()
 	_menu.hide()
 	_play.show()
 
 
+## What comes of a way into a lobby. When it is open, [signal SignalingClient.lobby_joined] tells.
+func _enter(request: SignalingRequest) -> void:
+	if await request.completed or request.failure == SignalingClient.FAILURE_CANCELLED:
+		return
+	if request.failure == SignalingClient.FAILURE_PASSWORD:
+		_patience.stop()
+		_notice.hide()
+		_password.ask(request.message)
+	else:
+		leave(request.message)
+
+
+## The connection to the server stands: this is another try on it.
+func _on_password_entered(password: String) -> void:
+	_patience.start(PATIENCE)
+	_notice.show()
+	_enter(_client.join_lobby(_code, {"password": password}))
+
+
 func _end(reason: String) -> void:
 	_patience.stop()
+	_password.hide()
 	_menu.complain(reason)
 	_menu.show()
 	_play.hide()
 	players.clear()
 	_client.stop()
 	_server.stop()
+	if _browses:
+		_menu.browse()
 	left.emit(reason)
 
 
-func _leave_on(error: Error) -> void:
-	if error != OK:
-		leave(Explain.connect_error(error, _client.url))
+func _try(request: SignalingRequest) -> void:
+	if not await request.completed:
+		narrator.complain(request.message)
 
 
 func _on_client_connected(_id: int, use_mesh: bool) -> void:
@@ -130,37 +206,59 @@ func _on_client_connected(_id: int, use_mesh: bool) -> void:
 
 func _on_client_lobby_joined(lobby: String) -> void:
 	_card.show_lobby(lobby, _client.url)
-	_card.show_status("Connecting to the host…", Light.BUSY)
-	if multiplayer.is_server():
-		players.enter(player_name)
+	narrator.warn("Connecting to the host…")
+	var host_id: int = _client.get_lobby().host
+	players.follow(host_id, player_name)
 	entered.emit(lobby)
+
+
+func _on_client_lobby_left(failure: int, message: String) -> void:
+	if failure in ENDINGS:
+		leave.call_deferred(message)
+
+
+## The new host of a client-server lobby becomes peer 1, and everybody connects to it.
+func _on_client_migration_started() -> void:
+	players.pause()
+
+
+func _on_client_host_changed(id: int, is_me: bool) -> void:
+	players.follow(id, player_name)
+	_patience.start(PATIENCE)
+	chat.tell_news("You are the host now" if is_me else "%s is the host now" % narrator.name_of(id))
 
 
 ## Peers that are connected stay so without the signaling server.
 func _on_client_disconnected(code: int, reason: String) -> void:
-	if _met_host:
-		_card.show_status("%s The game goes on." % Explain.disconnection(code, reason), Light.BUSY)
+	var message := Explain.disconnection(code, reason)
+	if players.find(players.me) != null:
+		narrator.complain("%s The game goes on." % message)
 	else:
-		leave.call_deferred(Explain.disconnection(code, reason))
-
-
-func _on_peer_connected(id: int) -> void:
-	if id == 1:
-		players.enter(player_name)
+		leave.call_deferred(message)
 
 
 func _on_peer_disconnected(id: int) -> void:
-	if id == 1:
+	if id != players.host:
+		return
+	if _awaits_host():
+		narrator.warn("The host is gone. Waiting for another…")
+		_patience.start(PATIENCE)
+	else:
 		leave.call_deferred("The host has left the game.")
+
+
+## Whether the server is there to say who the next host is.
+func _awaits_host() -> bool:
+	return _client.get_state() == SignalingClient.STATE_JOINED \
+		and _client.get_lobby().get("host_policy", "close") != "close"
 
 
 func _on_avatar_entered(avatar: Avatar) -> void:
 	_player_list.refresh()
-	if avatar.player == multiplayer.get_unique_id():
-		_met_host = true
+	if avatar.player == players.me:
 		_patience.stop()
 		_notice.hide()
-		_card.show_status("Connected, %s" % ("mesh" if _mesh else "client-server"), Light.GOOD)
+		narrator.settle("Connected, %s" % ("mesh" if _mesh else "client-server"))
 	chat.tell_news("%s is here" % avatar.player_name)
 
 

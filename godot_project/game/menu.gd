@@ -3,34 +3,36 @@ extends VBoxContainer
 ## Where a game begins: who are you, and where do you play?
 
 ## Emitted when the player wants this game to host the lobbies itself.
-signal host_here_requested(port: int, mesh: bool)
+signal host_here_requested(port: int, options: Dictionary)
 ## Emitted when the player wants a new lobby on a server elsewhere.
-signal host_requested(url: String, mesh: bool)
+signal host_requested(url: String, options: Dictionary)
 ## Emitted when the player wants to join friends.
 signal join_requested(url: String, lobby: String)
+## Emitted when the player wants to join anybody.
+signal quick_join_requested(url: String, options: Dictionary)
 
-const MESH := 0
 const NAMES: Array[String] = ["Badger", "Falcon", "Fox", "Heron", "Lynx", "Otter", "Raven", "Wolf"]
 
+@onready var browser: LobbyBrowser = %LobbyBrowser
 @onready var _name: LineEdit = %PlayerName
-@onready var _topology: OptionButton = %Topology
 @onready var _url: LineEdit = %Url
-@onready var _port: SpinBox = %Port
-@onready var _host_here: Button = %HostHere
-@onready var _host: Button = %Host
+@onready var _create: CreateCard = %CreateCard
 @onready var _code: LineEdit = %Code
 @onready var _join: Button = %Join
+@onready var _quick_join: Button = %QuickJoin
 @onready var _message: Label = %Message
 
 
 func _ready() -> void:
 	_name.text = NAMES.pick_random()
 	_url.text = LaunchOptions.DEFAULT_URL
-	_port.value = LaunchOptions.DEFAULT_PORT
-	_host_here.pressed.connect(_on_host_here_pressed)
-	_host.pressed.connect(_on_host_pressed)
+	_create.host_here_requested.connect(host_here_requested.emit)
+	_create.host_requested.connect(_on_host_requested)
+	browser.join_requested.connect(_request_join)
 	_join.pressed.connect(_on_join_pressed)
 	_code.text_submitted.connect(func(_text: String) -> void: _on_join_pressed())
+	_quick_join.pressed.connect(_on_quick_join_pressed)
+	_url.text_submitted.connect(func(_text: String) -> void: browse())
 	for field: LineEdit in [_name, _url, _code]:
 		field.text_changed.connect(func(_text: String) -> void: _refresh())
 	_refresh()
@@ -45,27 +47,41 @@ func set_player_name(player: String) -> void:
 	_refresh()
 
 
+## Shows which lobbies the server has.
+func browse() -> void:
+	browser.watch(_server_url())
+
+
 ## Says why there is no game.
 func complain(text: String) -> void:
 	_message.text = text
 
 
 func _refresh() -> void:
-	var nameless := player_name().is_empty()
-	var nowhere := _url.text.strip_edges().is_empty()
-	_host_here.disabled = nameless
-	_host.disabled = nameless or nowhere
-	_join.disabled = nameless or nowhere or _code.text.strip_edges().is_empty()
+	var named := not player_name().is_empty()
+	var reachable := named and not _server_url().is_empty()
+	_create.enable(named, reachable)
+	_quick_join.disabled = not reachable
+	_join.disabled = not reachable or _code.text.strip_edges().is_empty()
 
 
-func _on_host_here_pressed() -> void:
-	host_here_requested.emit(int(_port.value), _topology.selected == MESH)
+func _server_url() -> String:
+	return _url.text.strip_edges()
 
 
-func _on_host_pressed() -> void:
-	host_requested.emit(_url.text.strip_edges(), _topology.selected == MESH)
+func _request_join(code: String) -> void:
+	if not player_name().is_empty():
+		join_requested.emit(_server_url(), code)
+
+
+func _on_host_requested(options: Dictionary) -> void:
+	host_requested.emit(_server_url(), options)
+
+
+func _on_quick_join_pressed() -> void:
+	quick_join_requested.emit(_server_url(), _create.options())
 
 
 func _on_join_pressed() -> void:
 	if not _join.disabled:
-		join_requested.emit(_url.text.strip_edges(), _code.text.strip_edges())
+		_request_join(_code.text.strip_edges())

@@ -1,65 +1,83 @@
 class_name PlayerList
 extends VBoxContainer
-## Lists the players with their colours and how far away they are.
+## Lists the members of the lobby with their colours and how far away they are. The host can kick
+## them, or make another one the host.
 
+signal kick_requested(id: int)
+signal host_requested(id: int)
+
+const ROW := preload("res://game/player_row.tscn")
 ## The list scrolls when it is higher than this, in pixels.
 const HEIGHT_LIMIT := 190.0
 
 @export var players: Players
 @export var pinger: Pinger
+@export var client: SignalingClient
+@export var narrator: Narrator
 
-var _milliseconds: Dictionary[int, float] = {}
+var _rows: Dictionary[int, PlayerRow] = {}
 
 
 func _ready() -> void:
 	pinger.answered.connect(_on_pinger_answered)
+	for change: Signal in [client.member_joined, client.member_changed, client.member_left]:
+		change.connect(func(_id: int) -> void: refresh())
+	client.host_changed.connect(func(_id: int, _is_me: bool) -> void: refresh())
 
 
 ## Shows who is there now.
 func refresh() -> void:
-	for row in get_children():
-		remove_child(row)
-		row.queue_free()
-	for avatar in players.all():
-		if not avatar.is_queued_for_deletion():
-			add_child(_row(avatar))
+	var ids := _ids()
+	for id: int in _rows.keys():
+		if id not in ids:
+			_rows[id].queue_free()
+			_rows.erase(id)
+	for id in ids:
+		_show(id)
 	var scroll: ScrollContainer = get_parent()
 	scroll.custom_minimum_size.y = minf(get_combined_minimum_size().y, HEIGHT_LIMIT)
 
 
-func _on_pinger_answered(peer: int, milliseconds: float) -> void:
-	_milliseconds[peer] = milliseconds
-	refresh()
+## The players outlive the lobby when the server is lost.
+func _ids() -> Array[int]:
+	var ids: Array[int] = []
+	ids.assign(client.get_members().map(func(member: Dictionary) -> int: return member.id))
+	for avatar in players.all():
+		if avatar.player not in ids and not avatar.is_queued_for_deletion():
+			ids.append(avatar.player)
+	return ids
 
 
-func _row(avatar: Avatar) -> Control:
-	var row := HBoxContainer.new()
-	var light := Light.new()
-	light.color = avatar.color
-	row.add_child(light)
-	row.add_child(_label(avatar.player_name, &"Label"))
-	row.add_child(_label(_role(avatar.player), &"MutedLabel"))
-	var distance := _label(_distance(avatar.player), &"MutedLabel")
-	distance.size_flags_horizontal = SIZE_EXPAND | SIZE_SHRINK_END
-	row.add_child(distance)
+func _show(id: int) -> void:
+	if not _rows.has(id):
+		_rows[id] = _add_row(id)
+	var avatar := players.find(id)
+	var commandable := _host() == client.get_unique_id() and id != _host()
+	_rows[id].show_player(
+		narrator.name_of(id), avatar.color if avatar else Light.OFF, _role(id), commandable)
+
+
+func _add_row(id: int) -> PlayerRow:
+	var row: PlayerRow = ROW.instantiate()
+	add_child(row)
+	row.kick_requested.connect(kick_requested.emit.bind(id))
+	row.host_requested.connect(host_requested.emit.bind(id))
 	return row
-
-
-func _label(text: String, variation: StringName) -> Label:
-	var label := Label.new()
-	label.text = text
-	label.theme_type_variation = variation
-	return label
 
 
 func _role(id: int) -> String:
 	var roles := PackedStringArray()
-	if id == multiplayer.get_unique_id():
+	if id == client.get_unique_id():
 		roles.append("you")
-	if id == 1:
+	if id == _host():
 		roles.append("host")
 	return ", ".join(roles)
 
 
-func _distance(id: int) -> String:
-	return "%.0f ms" % _milliseconds[id] if _milliseconds.has(id) else ""
+func _host() -> int:
+	return client.get_lobby().get("host", players.host)
+
+
+func _on_pinger_answered(peer: int, milliseconds: float) -> void:
+	if _rows.has(peer):
+		_rows[peer].show_distance(milliseconds)

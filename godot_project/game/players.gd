@@ -1,17 +1,35 @@
 class_name Players
 extends MultiplayerSpawner
-## Brings the players' avatars into the world. A newcomer tells the host its name; the host spawns
-## an avatar on every peer, and takes it away when the player leaves.
+## Brings the players' avatars into the world. A player asks the host for an avatar; the host spawns
+## it on every peer that has asked, and takes it away when the player leaves.
+##
+## When another player becomes the host, the old host's avatars go, and each player asks the new
+## host for one that is like its last: so the new host need not know what the old one knew.
 
 const AVATAR := preload("res://game/avatar.tscn")
 const NAME_LIMIT := 14
+## A lobby has no more members than this.
+const MOST := 4096
 ## Of a turn. Turned so far, each newcomer lands in a wide gap between the others: with its colour
 ## on the colour wheel, and with its place around the centre.
 const GOLDEN_RATIO := 0.618034
 ## How far from the centre the avatars begin, in pixels.
 const ROOM := Vector2(250, 160)
 
-var _spawned := 0
+## The host's peer id; 0 while there is none.
+var host := 0
+## Our own peer id, also when the connections are gone already.
+var me := 0
+
+var _player_name := ""
+var _has_asked := false
+## What our last avatar was like; the index is -1 before there was one.
+var _last_index := -1
+var _last_place := Vector2.ZERO
+## The index of the next newcomer.
+var _next_index := 0
+## What the peers have asked for, by id. It may be asked of us before we know that we are the host.
+var _wishes: Dictionary[int, Array] = {}
 
 
 func _init() -> void:
@@ -19,12 +37,36 @@ func _init() -> void:
 
 
 func _ready() -> void:
+	_world().child_exiting_tree.connect(_on_avatar_exiting)
+	multiplayer.peer_connected.connect(func(_id: int) -> void: _ask())
 	multiplayer.peer_disconnected.connect(_on_peer_disconnected)
 
 
-## Asks the host for an avatar; on the host itself, makes it.
-func enter(player_name: String) -> void:
-	_request_avatar.rpc_id(1, player_name)
+## Plays where [param host_id] is the host, as soon as it is connected and the world is free of the
+## last host's avatars.
+func follow(host_id: int, player_name: String) -> void:
+	var was_host := host != 0 and _is_host()
+	host = host_id
+	me = multiplayer.get_unique_id()
+	_player_name = player_name
+	_has_asked = false
+	if was_host and not _is_host():
+		_empty_world()
+	_ask()
+
+
+## Takes everybody out of the world until there is a host to [method follow].
+func pause() -> void:
+	_empty_world()
+	host = 0
+
+
+## Forgets everything, for the next game.
+func clear() -> void:
+	pause()
+	_last_index = -1
+	_next_index = 0
+	set_multiplayer_authority(1)
 
 
 ## The avatar of the player with this peer id, or null.
@@ -38,20 +80,31 @@ func all() -> Array[Avatar]:
 	return avatars
 
 
-## Empties the world for the next game.
-func clear() -> void:
-	_spawned = 0
-	for avatar in all():
-		_world().remove_child(avatar)
-		avatar.queue_free()
+func _ask() -> void:
+	var is_there := _is_host() or host in multiplayer.get_peers()
+	if host != 0 and is_there and not _has_asked and _world().get_child_count() == 0:
+		_has_asked = true
+		set_multiplayer_authority(host)
+		_request_avatar.rpc_id(host, _player_name, _last_index, _last_place)
 
 
 @rpc("any_peer", "call_local", "reliable")
-func _request_avatar(player_name: String) -> void:
-	var id := multiplayer.get_remote_sender_id()
-	if multiplayer.is_server() and find(id) == null:
-		spawn([id, player_name.strip_edges().left(NAME_LIMIT), _spawned])
-		_spawned += 1
+func _request_avatar(player_name: String, index: int, place: Vector2) -> void:
+	var wish := [player_name.strip_edges().left(NAME_LIMIT), clampi(index, -1, MOST), place]
+	_wishes[multiplayer.get_remote_sender_id()] = wish
+	if _is_host() and _has_asked:
+		for id: int in _wishes:
+			_grant(id)
+
+
+func _grant(id: int) -> void:
+	if find(id) == null:
+		var index: int = _wishes[id][1]
+		var place: Vector2 = _wishes[id][2]
+		if index < 0:
+			index = _next_index
+			place = _first_place(index)
+		spawn([id, _wishes[id][0], index, place.clamp(Avatar.FIELD.position, Avatar.FIELD.end)])
 
 
 func _make_avatar(data: Array) -> Avatar:
@@ -59,15 +112,41 @@ func _make_avatar(data: Array) -> Avatar:
 	var id: int = data[0]
 	var player_name: String = data[1]
 	var index: int = data[2]
+	_next_index = maxi(_next_index, index + 1)
 	var turn := index * GOLDEN_RATIO
-	avatar.dress(id, player_name, Color.from_ok_hsl(fposmod(turn - 0.28, 1.0), 0.85, 0.65))
-	avatar.position = Avatar.FIELD.get_center() + Vector2.UP.rotated(turn * TAU) * ROOM
+	avatar.index = index
+	avatar.dress(id, host, player_name, Color.from_ok_hsl(fposmod(turn - 0.28, 1.0), 0.85, 0.65))
+	avatar.show_to(func(peer: int) -> bool: return _wishes.has(peer))
+	avatar.position = data[3]
 	return avatar
 
 
+func _first_place(index: int) -> Vector2:
+	return Avatar.FIELD.get_center() + Vector2.UP.rotated(index * GOLDEN_RATIO * TAU) * ROOM
+
+
+func _empty_world() -> void:
+	_wishes.clear()
+	for avatar in all():
+		_world().remove_child(avatar)
+		avatar.queue_free()
+
+
+func _is_host() -> bool:
+	return host == me
+
+
+func _on_avatar_exiting(avatar: Avatar) -> void:
+	if avatar.player == me:
+		_last_index = avatar.index
+		_last_place = avatar.position
+	_ask.call_deferred()
+
+
 func _on_peer_disconnected(id: int) -> void:
+	_wishes.erase(id)
 	var avatar := find(id)
-	if multiplayer.is_server() and avatar != null:
+	if _is_host() and is_multiplayer_authority() and avatar != null:
 		avatar.queue_free()
 
 

@@ -54,13 +54,48 @@ func test_a_game_whose_host_leaves() -> void:
 		check(guest.players.all().is_empty(), "nobody is left")
 
 
+func test_a_match_goes_on_without_its_host() -> void:
+	var server := SignalingServer.new()
+	server.port = 0
+	add_child(server)
+	server.listen()
+	var url := "ws://127.0.0.1:%d" % server.get_local_port()
+	for mesh: bool in [true, false]:
+		var lobbies: Array[String] = []
+		var host := _add_game()
+		host.entered.connect(lobbies.append)
+		host.host(url, {"mesh": mesh})
+		await until(func() -> bool: return not lobbies.is_empty(), 5.0, "the host's lobby")
+		var first := _add_game()
+		first.join(url, lobbies[0])
+		await until(func() -> bool: return first.players.all().size() == 2, 10.0, "two avatars")
+		var second := _add_game()
+		second.join(url, lobbies[0])
+		for game: Game in [host, first, second]:
+			await until(func() -> bool: return game.players.all().size() == 3, 10.0, "three avatars")
+		var color := first.players.find(first.multiplayer.get_unique_id()).color
+		host.get_parent().queue_free()
+		for game: Game in [first, second]:
+			await until(func() -> bool: return _is_hosted_anew(game), 10.0, "two avatars, another host")
+		check_equal(first.players.host, first.multiplayer.get_unique_id(), "the oldest is the host")
+		var id := first.multiplayer.get_unique_id()
+		check_equal(second.players.find(id).color, color, "and looks as before")
+		await _meet(first, second)
+		first.leave()
+		second.leave()
+
+
+func _is_hosted_anew(game: Game) -> bool:
+	return game.players.all().size() == 2 and game.players.find(game.players.host) != null
+
+
 func test_a_port_in_use() -> void:
 	var other := TCPServer.new()
 	other.listen(0)
 	var game := _add_game()
 	var reasons: Array[String] = []
 	game.left.connect(func(reason: String) -> void: reasons.append(reason))
-	game.host_here(other.get_local_port(), true)
+	game.host_here(other.get_local_port(), {})
 	check_equal(reasons, ["Port %d is already in use." % other.get_local_port()] as Array[String],
 		"why")
 
@@ -80,7 +115,7 @@ func _add_game() -> Game:
 func _add_guest(host: Game, mesh: bool) -> Game:
 	var lobbies: Array[String] = []
 	host.entered.connect(lobbies.append)
-	host.host_here(0, mesh)
+	host.host_here(0, {"mesh": mesh})
 	await until(func() -> bool: return not lobbies.is_empty(), 5.0, "the host's lobby")
 	var server: SignalingServer = host.get_node("SignalingServer")
 	var guest := _add_game()
@@ -92,7 +127,7 @@ func _add_guest(host: Game, mesh: bool) -> Game:
 func _meet(host: Game, guest: Game) -> void:
 	var heard: Array[String] = []
 	for game: Game in [host, guest]:
-		game.chat.heard.connect(func(_id: int, text: String) -> void: heard.append(text))
+		game.chat.heard.connect(func(_id: int, text: String, _direct: bool) -> void: heard.append(text))
 		await until(func() -> bool: return game.players.all().size() == 2, 10.0, "two avatars")
 	var id := guest.multiplayer.get_unique_id()
 	var start := guest.players.find(id).position
