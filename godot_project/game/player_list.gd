@@ -38,6 +38,11 @@ func refresh() -> void:
 	scroll.custom_minimum_size.y = minf(get_combined_minimum_size().y, HEIGHT_LIMIT)
 
 
+## The row of the player with this peer id, or null.
+func row(id: int) -> PlayerRow:
+	return _rows.get(id)
+
+
 ## The players outlive the lobby when the server is lost.
 func _ids() -> Array[int]:
 	var ids: Array[int] = []
@@ -58,11 +63,11 @@ func _show(id: int) -> void:
 
 
 func _add_row(id: int) -> PlayerRow:
-	var row: PlayerRow = ROW.instantiate()
-	add_child(row)
-	row.kick_requested.connect(kick_requested.emit.bind(id))
-	row.host_requested.connect(host_requested.emit.bind(id))
-	return row
+	var added: PlayerRow = ROW.instantiate()
+	add_child(added)
+	added.kick_requested.connect(kick_requested.emit.bind(id))
+	added.host_requested.connect(host_requested.emit.bind(id))
+	return added
 
 
 func _role(id: int) -> String:

@@ -54,39 +54,57 @@ func test_a_game_whose_host_leaves() -> void:
 		check(guest.players.all().is_empty(), "nobody is left")
 
 
-func test_a_match_goes_on_without_its_host() -> void:
-	var server := SignalingServer.new()
-	server.port = 0
-	add_child(server)
-	server.listen()
-	var url := "ws://127.0.0.1:%d" % server.get_local_port()
+func test_a_lobby_from_the_list_with_a_password() -> void:
+	var url := _add_server()
+	var guest := _add_game()
+	(guest.find_child("LobbyBrowser") as LobbyBrowser).watch(url)
+	(guest.find_child("Url") as LineEdit).text = url
+	var host := _add_game()
+	host.host(url, {"public": true, "password": "sesame", "metadata": {"title": "Treasure"}})
+	var list := guest.find_child("List")
+	await until(func() -> bool: return list.get_child_count() == 1, 5.0, "the lobby is listed")
+	check_equal((list.get_child(0).find_child("Title") as Label).text, "Treasure", "its title")
+	(list.get_child(0).find_child("Join") as Button).pressed.emit()
+	var prompt: PasswordPrompt = guest.get_node("PasswordPrompt")
+	for password: String in ["open", "sesame"]:
+		await until(func() -> bool: return prompt.visible, 10.0, "asked for the password")
+		(prompt.find_child("Password") as LineEdit).text = password
+		(prompt.find_child("Join") as Button).pressed.emit()
+	await _meet(host, guest)
+	guest.leave()
+	host.leave()
+
+
+func test_what_the_host_may_do() -> void:
+	var url := _add_server()
 	for mesh: bool in [true, false]:
-		var lobbies: Array[String] = []
-		var host := _add_game()
-		host.entered.connect(lobbies.append)
-		host.host(url, {"mesh": mesh})
-		await until(func() -> bool: return not lobbies.is_empty(), 5.0, "the host's lobby")
-		var first := _add_game()
-		first.join(url, lobbies[0])
-		await until(func() -> bool: return first.players.all().size() == 2, 10.0, "two avatars")
-		var second := _add_game()
-		second.join(url, lobbies[0])
-		for game: Game in [host, first, second]:
-			await until(func() -> bool: return game.players.all().size() == 3, 10.0, "three avatars")
-		var color := first.players.find(first.multiplayer.get_unique_id()).color
-		host.get_parent().queue_free()
-		for game: Game in [first, second]:
-			await until(func() -> bool: return _is_hosted_anew(game), 10.0, "two avatars, another host")
-		check_equal(first.players.host, first.multiplayer.get_unique_id(), "the oldest is the host")
-		var id := first.multiplayer.get_unique_id()
-		check_equal(second.players.find(id).color, color, "and looks as before")
-		await _meet(first, second)
-		first.leave()
-		second.leave()
+		var games := await _add_party(url, mesh)
+		_press(games[0], games[1].players.me, "MakeHost")
+		for game in games:
+			await until(func() -> bool: return _is_hosted_by(game, games[1], 3), 10.0, "another host")
+		var reasons: Array[String] = []
+		games[2].left.connect(func(reason: String) -> void: reasons.append(reason))
+		_press(games[1], games[2].players.me, "Kick")
+		await until(func() -> bool: return not reasons.is_empty(), 5.0, "kicked")
+		await until(func() -> bool: return games[0].players.all().size() == 2, 5.0, "two are left")
+		await _meet(games[1], games[0])
+		games[0].leave()
+		games[1].leave()
 
 
-func _is_hosted_anew(game: Game) -> bool:
-	return game.players.all().size() == 2 and game.players.find(game.players.host) != null
+func test_a_match_goes_on_without_its_host() -> void:
+	var url := _add_server()
+	for mesh: bool in [true, false]:
+		var games := await _add_party(url, mesh)
+		var color := games[1].players.find(games[1].players.me).color
+		games[0].get_parent().queue_free()
+		games.pop_front()
+		for game in games:
+			await until(func() -> bool: return _is_hosted_by(game, games[0], 2), 10.0, "another host")
+		check_equal(games[1].players.find(games[0].players.me).color, color, "looks as before")
+		await _meet(games[0], games[1])
+		for game in games:
+			game.leave()
 
 
 func test_a_port_in_use() -> void:
@@ -123,13 +141,49 @@ func _add_guest(host: Game, mesh: bool) -> Game:
 	return guest
 
 
+## The address of a server without a game.
+func _add_server() -> String:
+	var server := SignalingServer.new()
+	server.port = 0
+	add_child(server)
+	check_equal(server.listen(), OK, "listens")
+	return "ws://127.0.0.1:%d" % server.get_local_port()
+
+
+## A host and two guests who have met.
+func _add_party(url: String, mesh: bool) -> Array[Game]:
+	var lobbies: Array[String] = []
+	var games: Array[Game] = [_add_game(), _add_game(), _add_game()]
+	games[0].entered.connect(lobbies.append)
+	games[0].host(url, {"mesh": mesh})
+	for guest: Game in games.slice(1):
+		await until(func() -> bool: return not lobbies.is_empty(), 5.0, "the lobby")
+		guest.join(url, lobbies[0])
+		await until(func() -> bool: return guest.players.all().size() > 1, 10.0, "a guest")
+	for game in games:
+		await until(func() -> bool: return game.players.all().size() == 3, 10.0, "three avatars")
+	return games
+
+
+func _is_hosted_by(game: Game, host: Game, count: int) -> bool:
+	var avatar := game.players.find(host.players.me)
+	return game.players.host == host.players.host and host.players.host == host.players.me \
+		and game.players.all().size() == count and avatar != null
+
+
+## Presses a button in the row of the player with this id.
+func _press(game: Game, id: int, button: String) -> void:
+	var list: PlayerList = game.find_child("PlayerList")
+	(list.row(id).find_child(button) as Button).pressed.emit()
+
+
 ## Both see two avatars, see the guest's one move, and hear what the guest says.
 func _meet(host: Game, guest: Game) -> void:
 	var heard: Array[String] = []
 	for game: Game in [host, guest]:
 		game.chat.heard.connect(func(_id: int, text: String, _direct: bool) -> void: heard.append(text))
 		await until(func() -> bool: return game.players.all().size() == 2, 10.0, "two avatars")
-	var id := guest.multiplayer.get_unique_id()
+	var id := guest.players.me
 	var start := guest.players.find(id).position
 	Input.action_press(&"move_right")
 	for game: Game in [host, guest]:
