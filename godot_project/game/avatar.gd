@@ -54,6 +54,11 @@ func show_to(filter: Callable) -> void:
 	state.add_visibility_filter(filter)
 
 
+## Tells [param host] nothing more, which is the host no longer.
+func steer_no_more(host: int) -> void:
+	_steering.set_visibility_for(host, false)
+
+
 ## Shows what the player said over the body, for a while.
 func say(text: String) -> void:
 	_speech.text = text if text.length() <= SPEECH_LIMIT else text.left(SPEECH_LIMIT) + "…"

@@ -29,6 +29,8 @@ var _mesh := true
 var _code := ""
 ## Whether the lobbies of the server are to be shown between games.
 var _browses := false
+## The players of whom the chat has told.
+var _met: Dictionary[int, bool] = {}
 
 @onready var players: Players = $Players
 @onready var pinger: Pinger = $Pinger
@@ -69,6 +71,7 @@ func _listen_to_client() -> void:
 	_client.lobby_left.connect(_on_client_lobby_left)
 	_client.migration_started.connect(_on_client_migration_started)
 	_client.host_changed.connect(_on_client_host_changed)
+	_client.member_left.connect(_on_client_member_left)
 	_client.disconnected.connect(_on_client_disconnected)
 
 
@@ -151,12 +154,12 @@ func _begin(url: String) -> void:
 	_client.url = url
 	_client.player_name = player_name
 	_code = ""
+	_met.clear()
 	chat.clear()
 	_player_list.refresh()
-	_notice.show()
 	_card.show_lobby("", url)
 	narrator.warn("Entering the lobby…")
-	_patience.start(PATIENCE)
+	_await_host()
 	_menu.browser.stop()
 	_menu.hide()
 	_play.show()
@@ -176,8 +179,7 @@ func _enter(request: SignalingRequest) -> void:
 
 ## The connection to the server stands: this is another try on it.
 func _on_password_entered(password: String) -> void:
-	_patience.start(PATIENCE)
-	_notice.show()
+	_await_host()
 	_enter(_client.join_lobby(_code, {"password": password}))
 
 
@@ -220,12 +222,20 @@ func _on_client_lobby_left(failure: int, message: String) -> void:
 ## The new host of a client-server lobby becomes peer 1, and everybody connects to it.
 func _on_client_migration_started() -> void:
 	players.pause()
+	_await_host()
 
 
 func _on_client_host_changed(id: int, is_me: bool) -> void:
 	players.follow(id, player_name)
-	_patience.start(PATIENCE)
+	_await_host()
 	chat.tell_news("You are the host now" if is_me else "%s is the host now" % narrator.name_of(id))
+
+
+## In a mesh the connection to a crashed host takes longer to fail than another host to be named.
+func _on_client_member_left(id: int) -> void:
+	if _mesh and id == players.get_multiplayer_authority():
+		players.give_up(id)
+		_await_host()
 
 
 ## Peers that are connected stay so without the signaling server.
@@ -240,15 +250,21 @@ func _on_client_disconnected(code: int, reason: String) -> void:
 func _on_peer_disconnected(id: int) -> void:
 	if id != players.host:
 		return
-	if _awaits_host():
+	if _can_get_another_host():
 		narrator.warn("The host is gone. Waiting for another…")
-		_patience.start(PATIENCE)
+		_await_host()
 	else:
-		leave.call_deferred("The host has left the game.")
+		leave.call_deferred("The host has left.")
+
+
+## Until we have an avatar.
+func _await_host() -> void:
+	_notice.show()
+	_patience.start(PATIENCE)
 
 
 ## Whether the server is there to say who the next host is.
-func _awaits_host() -> bool:
+func _can_get_another_host() -> bool:
 	return _client.get_state() == SignalingClient.STATE_JOINED \
 		and _client.get_lobby().get("host_policy", "close") != "close"
 
@@ -259,12 +275,16 @@ func _on_avatar_entered(avatar: Avatar) -> void:
 		_patience.stop()
 		_notice.hide()
 		narrator.settle("Connected, %s" % ("mesh" if _mesh else "client-server"))
-	chat.tell_news("%s is here" % avatar.player_name)
+	if not _met.has(avatar.player):
+		_met[avatar.player] = true
+		chat.tell_news("%s is here" % avatar.player_name)
 
 
 func _on_avatar_exiting(avatar: Avatar) -> void:
 	_player_list.refresh.call_deferred()
-	chat.tell_news("%s has left" % avatar.player_name)
+	if players.is_settled():
+		_met.erase(avatar.player)
+		chat.tell_news("%s has left" % avatar.player_name)
 
 
 func _own_address() -> String:

@@ -49,6 +49,11 @@ func name_of(id: int) -> String:
 	return "Peer %d" % id
 
 
+## A host that crashed is no member any more when the connection to it fails.
+func _knows(id: int) -> bool:
+	return client.get_members().any(func(member: Dictionary) -> bool: return member.id == id)
+
+
 func _on_state_changed(_old: int, new: int) -> void:
 	match new:
 		SignalingClient.STATE_INITIALIZING:
@@ -68,6 +73,8 @@ func _on_resume_failed(reason: String) -> void:
 func _on_failed(failure: int, message: String, details: Dictionary) -> void:
 	if failure == SignalingClient.FAILURE_ICE_FAILED:
 		var peer: int = details.peer
+		if not _knows(peer):
+			return
 		message = "No connection to %s: %s." % [name_of(peer), details.reason]
 	complain(message)
 

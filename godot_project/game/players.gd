@@ -45,20 +45,35 @@ func _ready() -> void:
 ## Plays where [param host_id] is the host, as soon as it is connected and the world is free of the
 ## last host's avatars.
 func follow(host_id: int, player_name: String) -> void:
-	var was_host := host != 0 and _is_host()
+	var last_host := host
 	host = host_id
 	me = multiplayer.get_unique_id()
 	_player_name = player_name
 	_has_asked = false
-	if was_host and not _is_host():
-		_empty_world()
+	if last_host != host and last_host in multiplayer.get_peers() and find(me) != null:
+		find(me).steer_no_more(last_host)
+		_let_go.rpc_id(last_host)
+	_hand_over()
 	_ask()
 
 
 ## Takes everybody out of the world until there is a host to [method follow].
 func pause() -> void:
+	_wishes.clear()
 	_empty_world()
 	host = 0
+
+
+## Does not wait for the end of the connection to a host that is gone: its avatars go at once.
+func give_up(host_id: int) -> void:
+	if host == host_id:
+		host = 0
+	_empty_world()
+
+
+## Whether the avatars come and go with the players, and not with the host.
+func is_settled() -> bool:
+	return _has_asked
 
 
 ## Forgets everything, for the next game.
@@ -97,6 +112,20 @@ func _request_avatar(player_name: String, index: int, place: Vector2) -> void:
 			_grant(id)
 
 
+## Asked of the last host. Its avatars go from the peer, because the wish for them is gone.
+@rpc("any_peer", "reliable")
+func _let_go() -> void:
+	_wishes.erase(multiplayer.get_remote_sender_id())
+	_hand_over()
+
+
+## The last host keeps its avatars until nobody steers them any more.
+func _hand_over() -> void:
+	if host not in [0, me] and get_multiplayer_authority() == me and _wishes.keys() == [me]:
+		_wishes.clear()
+		_empty_world()
+
+
 func _grant(id: int) -> void:
 	if find(id) == null:
 		var index: int = _wishes[id][1]
@@ -126,7 +155,7 @@ func _first_place(index: int) -> Vector2:
 
 
 func _empty_world() -> void:
-	_wishes.clear()
+	_has_asked = false
 	for avatar in all():
 		_world().remove_child(avatar)
 		avatar.queue_free()
@@ -145,8 +174,9 @@ func _on_avatar_exiting(avatar: Avatar) -> void:
 
 func _on_peer_disconnected(id: int) -> void:
 	_wishes.erase(id)
+	_hand_over()
 	var avatar := find(id)
-	if _is_host() and is_multiplayer_authority() and avatar != null:
+	if _is_host() and get_multiplayer_authority() == me and avatar != null:
 		avatar.queue_free()
 
 

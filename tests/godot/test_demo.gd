@@ -50,7 +50,7 @@ func test_a_game_whose_host_leaves() -> void:
 		guest.left.connect(func(reason: String) -> void: reasons.append(reason))
 		host.leave()
 		await until(func() -> bool: return not reasons.is_empty(), 5.0, "the guest is told")
-		check_equal(reasons, ["The host has left the game."] as Array[String], "why")
+		check_equal(reasons, ["The host has left."] as Array[String], "why")
 		check(guest.players.all().is_empty(), "nobody is left")
 
 
