@@ -55,6 +55,16 @@ impl Asks {
         std::mem::take(&mut self.unanswered).into_values().collect()
     }
 
+    /// All, in the order in which they were asked, for a new session: what it makes void, and what
+    /// is to be asked in it. What was never sent is void if it was meant for the lobby that is lost.
+    pub(super) fn take_for_new_session(&mut self) -> (Vec<Asked>, Vec<Asked>) {
+        let mut is_elsewhere = false;
+        self.take_all().into_iter().partition(|Asked { request, is_sent, .. }| {
+            is_elsewhere |= !is_sent && is_joining(request);
+            *is_sent || (!is_elsewhere && is_for_lobby(request))
+        })
+    }
+
     pub(super) fn note_sent(&mut self) {
         self.unanswered.values_mut().for_each(|asked| asked.is_sent = true);
     }
@@ -67,6 +77,22 @@ impl Asks {
 
 pub(super) fn is_joining(request: &Request) -> bool {
     matches!(request, Request::Create { .. } | Request::Enter { .. } | Request::QuickJoin { .. })
+}
+
+/// Whether it makes sense in a lobby alone.
+fn is_for_lobby(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Leave
+            | Request::UpdateLobby(_)
+            | Request::UpdateMember { .. }
+            | Request::Remove { .. }
+            | Request::Transfer { .. }
+            | Request::CloseLobby { .. }
+            | Request::Message { .. }
+            | Request::SetValue { .. }
+            | Request::Invite { .. }
+    )
 }
 
 /// What the server was asked for and a new session has to ask for again.

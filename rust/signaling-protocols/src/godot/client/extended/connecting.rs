@@ -149,17 +149,14 @@ impl Extended {
     /// it was meant for a lobby that is lost.
     fn begin_anew(&mut self, now: Instant, problem: Problem) {
         self.replay = Replay::new(REPLAY_BYTES);
-        let asked = self.asks.take_all();
-        let has_lost = self.lobby.is_some() && !are_leaving(&asked);
-        let (over, again): (Vec<_>, Vec<_>) =
-            asked.into_iter().partition(|asked| asked.is_sent || has_lost);
-        if has_lost {
+        let (over, again) = self.asks.take_for_new_session();
+        if self.lobby.is_some() && !are_leaving(&over) {
             self.lose_lobby(problem);
         } else {
             self.leave_lobby_quietly(&over);
             self.out.tell(ClientEvent::Resumed);
         }
-        self.dismiss(over);
+        self.dismiss(over, &Refusal::by_problem(Problem::NotInLobby));
         for request in self.standing.requests() {
             self.ask(now, Asker::Session, Box::new(request));
         }
@@ -187,14 +184,14 @@ impl Extended {
         self.leave_lobby(ClientState::Failed, Some(problem), problem.sentence().to_owned());
     }
 
-    /// Answers what will not be answered any more.
-    fn dismiss(&mut self, asked: Vec<Asked>) {
+    /// Answers what will not be answered any more; `unsent` is what became of what was never sent.
+    fn dismiss(&mut self, asked: Vec<Asked>, unsent: &Refusal) {
         for Asked { asker, request, is_sent } in asked {
             let result = match *request {
                 // Whoever has no session is in no lobby.
                 Request::Leave => Ok(Answer::Object(Object::default())),
                 _ if is_sent => Err(Refusal::ConnectionLost),
-                _ => Err(Refusal::NotConnected),
+                _ => Err(unsent.clone()),
             };
             self.answer(asker, request, result);
         }
@@ -320,7 +317,7 @@ impl Extended {
             }
             None => self.rest(ClientState::Failed),
         }
-        self.dismiss(asked);
+        self.dismiss(asked, &Refusal::NotConnected);
         let reason = turned_away.map_or(reason, |(_, message)| message);
         self.out.tell(ClientEvent::Disconnected { code, reason, cause, problem });
     }

@@ -93,11 +93,32 @@ fn a_place_that_is_lost_is_told() {
             event(ClientEvent::ResumeFailed { problem }),
             event(ClientEvent::LobbyLeft { problem: Some(problem), message }),
             event(answered(2, Err(Refusal::ConnectionLost))),
-            event(answered(3, Err(Refusal::NotConnected))),
+            sent(r#"{"type":18,"id":4,"data":"{}"}"#),
         ]
+    );
+    assert_eq!(
+        client.told(&ServerEvent::Done { request: 4, result: Object::default() }),
+        [event(answered(3, Ok(Answer::Object(Object::default()))))]
     );
     let outputs = client.ask(4, enter("K7RF2"));
     assert_eq!(outputs[1], changed(ClientState::Failed, ClientState::Initializing));
+}
+
+#[test]
+fn what_is_asked_of_a_lobby_that_is_lost_meanwhile_is_refused() {
+    let mut client = Client::joined();
+    client.lose();
+    let message = || Request::Message { to: None, data: Json::default() };
+    client.ask(2, message());
+    client.ask(3, enter("M4TQ9"));
+    client.ask(4, message());
+    client.open();
+    let outputs = client.told(&lost_welcome());
+    let refused = answered(2, Err(Refusal::by_problem(Problem::NotInLobby)));
+    assert_eq!(outputs[4], event(refused));
+    let sent = frames(&outputs);
+    assert_eq!(sent.len(), 2, "what was meant for the next lobby is asked there: {sent:?}");
+    assert!(sent[0].contains("M4TQ9"));
 }
 
 #[test]
@@ -232,6 +253,20 @@ fn whoever_was_leaving_has_left() {
             event(done),
         ]
     );
+}
+
+#[test]
+fn whoever_wants_to_leave_meanwhile_has_left() {
+    let mut client = Client::joined();
+    client.lose();
+    client.ask(2, Request::Leave);
+    client.ask(3, enter("M4TQ9"));
+    client.open();
+    let outputs = client.told(&lost_welcome());
+    let left = ClientEvent::LobbyLeft { problem: None, message: String::new() };
+    assert_eq!(outputs[2], event(left));
+    assert_eq!(outputs[4], event(answered(2, Ok(Answer::Object(Object::default())))));
+    assert_eq!(frames(&outputs).len(), 1, "the next lobby is entered");
 }
 
 #[test]
