@@ -102,6 +102,8 @@ func host_here(port: int, options: Dictionary) -> void:
 ## Creates a lobby on the signaling server at [param url].
 func host(url: String, options: Dictionary) -> void:
 	_begin(url)
+	_client.mesh = options.get("mesh", true)
+	_client.password = options.get("password", "")
 	_enter(_client.create_lobby(options))
 
 
@@ -153,6 +155,7 @@ func _begin(url: String) -> void:
 	_client.stop()
 	_client.url = url
 	_client.player_name = player_name
+	_client.password = ""
 	_code = ""
 	_met.clear()
 	chat.clear()
@@ -173,8 +176,16 @@ func _enter(request: SignalingRequest) -> void:
 		_patience.stop()
 		_notice.hide()
 		_password.ask(request.message)
+	elif request.failure == SignalingClient.FAILURE_NEEDS_EXTENDED and _can_be_plain():
+		chat.tell_news("This server knows plain lobbies only")
+		_enter(_client.create_lobby())
 	else:
 		leave(request.message)
+
+
+## A lobby that somebody wants to be closed to strangers has to be.
+func _can_be_plain() -> bool:
+	return _code.is_empty() and _client.password.is_empty()
 
 
 ## The connection to the server stands: this is another try on it.

@@ -75,6 +75,19 @@ func test_a_lobby_from_the_list_with_a_password() -> void:
 	host.leave()
 
 
+func test_a_lobby_of_the_plain_protocol() -> void:
+	var url := _add_server()
+	var host := _add_game()
+	var guest := _add_game()
+	for game: Game in [host, guest]:
+		(game.get_node("SignalingClient") as SignalingClient).extended = false
+	host.entered.connect(func(lobby: String) -> void: guest.join(url, lobby))
+	host.host(url, {"public": true, "max_players": 8})
+	await _meet(host, guest)
+	guest.leave()
+	host.leave()
+
+
 func test_what_the_host_may_do() -> void:
 	var url := _add_server()
 	for mesh: bool in [true, false]:
