@@ -62,6 +62,23 @@ func test_whoever_listens_later_is_asked_from_then_on() -> void:
 	check_equal([asked.size(), asked[0].plain], [1, true], "also of clients of the plain protocol")
 
 
+func test_who_asked_before_a_new_start_is_not_asked_about() -> void:
+	var server := add_server()
+	var asked: Array[SignalingAdmission] = []
+	server.hello_requested.connect(func(request: SignalingAdmission) -> void:
+		asked.append(request)
+		server.stop()
+		check_equal(server.listen(), OK, "listens again"))
+	await frames(2)
+	for _index in 2:
+		add_client(server).list_lobbies()
+	# Both questions arrive while the game hangs, and wait for the same frame.
+	OS.delay_msec(300)
+	await until(func() -> bool: return not asked.is_empty(), 5.0, "the first one asks")
+	await frames(2)
+	check_equal(asked.size(), 1, "the second one asked a server that is gone")
+
+
 func test_other_games_and_versions_are_turned_away() -> void:
 	var server := add_server({"required_game_id": "tag", "required_game_version": "2"})
 	var client := add_client(server, {"game_id": "tag", "game_version": "1"})

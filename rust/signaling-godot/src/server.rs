@@ -310,7 +310,9 @@ impl SignalingServer {
     fn stop(&mut self) {
         let Some(running) = self.running.take() else { return };
         running.shutdown();
+        // Those who asked are gone, and their tickets mean others in the next run.
         self.decisions = Decisions::default();
+        self.pending.retain(|told| !matches!(told, Told::Notice(ServerNotice::Asked(_))));
         let known = self.known();
         self.pending.extend(known.catch_up(Vec::new()).into_iter().map(Told::Notice));
         self.pending.push_back(Told::Stopped);
