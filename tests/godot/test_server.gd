@@ -31,7 +31,10 @@ func test_autostart_starts_it() -> void:
 	server.port = 0
 	server.autostart = true
 	add_child(server)
-	check(server.is_listening(), "listening when ready")
+	check(not server.is_listening(), "not before its parent is ready to decide on who comes in")
+	var told := record(server)
+	await frames(2)
+	check_equal(told, [["started", server.get_local_port()]] as Array[Array], "in the next frame")
 
 
 func test_a_script_with_virtual_methods_of_its_own_does_not_disturb_it() -> void:

@@ -47,8 +47,9 @@ use mirror::Mirror;
 #[derive(GodotClass)]
 #[class(init, base = Node)]
 pub(crate) struct SignalingServer {
-    /// If `true`, the server starts when the node is ready. In the editor it never does. A failure
-    /// is printed; call [method listen] yourself to handle it.
+    /// If `true`, the server starts in the first frame after the node is ready, when its parent has
+    /// connected to its signals in `_ready`. In the editor it never does. A failure is printed; call
+    /// [method listen] yourself to handle it.
     #[export]
     autostart: bool,
 
@@ -203,6 +204,8 @@ pub(crate) struct SignalingServer {
     #[init(val = 86_400.0)]
     turn_lifetime: f64,
 
+    /// Whether [member autostart] is still to be seen to.
+    starts_by_itself: bool,
     running: Option<ServerHandle<GodotServer>>,
     /// What the machine asks us about.
     hooks: Hooks,
@@ -282,7 +285,8 @@ impl SignalingServer {
     #[signal]
     fn join_requested(request: Gd<SignalingAdmission>);
 
-    /// Starts the server; clients can connect as soon as this returns. `port` 0 and `bind_address`
+    /// Starts the server; clients can connect as soon as this returns. To decide on all of them,
+    /// connect to [signal hello_requested] and its like before. `port` 0 and `bind_address`
     /// `""` mean the properties [member port] and [member bind_address]; where [member port] is 0
     /// too, any free port is taken.
     ///
@@ -405,8 +409,9 @@ impl INode for SignalingServer {
             NodeNotification::ENTER_TREE => {
                 self.turns = Some(each_frame(&self.to_gd(), Self::turn));
             }
-            NodeNotification::READY if self.autostart => self.start_by_itself(),
+            NodeNotification::READY => self.starts_by_itself = self.autostart,
             NodeNotification::EXIT_TREE => {
+                self.starts_by_itself = false;
                 self.stop();
                 self.turns.take().into_iter().for_each(ConnectHandle::disconnect);
             }
@@ -448,7 +453,8 @@ impl SignalingServer {
     }
 
     fn start_by_itself(&mut self) {
-        if let Err(error) = self.start(0, &GString::new()) {
+        let is_due = std::mem::take(&mut self.starts_by_itself) && self.running.is_none();
+        if is_due && let Err(error) = self.start(0, &GString::new()) {
             godot_error!(
                 "SignalingServer cannot listen on port {} of {}: {error:?}.",
                 self.port,
@@ -475,6 +481,7 @@ impl SignalingServer {
     /// One frame. Handlers may call back, remove or free the node: nothing is borrowed while a
     /// signal is emitted.
     fn turn(mut this: Gd<Self>) {
+        this.bind_mut().start_by_itself();
         let count = this.bind_mut().collect();
         for _ in 0..count {
             if !this.is_instance_valid() {
