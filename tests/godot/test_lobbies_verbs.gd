@@ -58,8 +58,13 @@ func test_failures_are_told_apart_and_the_connection_stays() -> void:
 	var late := add_client(server, {"password": "secret"})
 	await _check_fails(late.join_lobby(code), SignalingClient.FAILURE_FULL, "full")
 	await _check_fails(host.kick(77), SignalingClient.FAILURE_NO_SUCH_MEMBER, "nobody")
-	await _check_fails(
-		late.send_lobby_message("hello"), SignalingClient.FAILURE_NOT_IN_LOBBY, "outside")
+	check_equal(late.send_lobby_message("hello").error, ERR_UNCONFIGURED, "outside")
+	var entering := host.leave_lobby()
+	check_equal([await entering.completed, entering.error], [true, OK], "left")
+	var created := host.create_lobby()
+	var early := host.send_lobby_message("hello")
+	check_equal(early.error, OK, "may be asked on the way into a lobby")
+	check_equal([await created.completed, await early.completed], [true, true], "and is done there")
 
 
 func test_misuse_is_an_error_at_once() -> void:
@@ -74,7 +79,8 @@ func test_misuse_is_an_error_at_once() -> void:
 			client.join_lobby(""), client.join_lobby("K7RF2", {name = "x"}),
 			client.list_lobbies({where = {mode = {"~": 1}}}), client.list_lobbies({sorted = "x"}),
 			client.quick_join({open = true}), client.accept_invite(-1),
-			client.set_status("x".repeat(1025))]:
+			client.set_status("x".repeat(1025)), client.send_lobby_message("x".repeat(4097)),
+			client.set_lobby_value("k".repeat(65), 1, null), client.kick(1, "x".repeat(121))]:
 		check_equal(request.error, ERR_INVALID_PARAMETER, "error of '%s'" % request.message)
 		check(request.message != "" and not request.is_completed(), "told, but not completed yet")
 		check_equal(await request.completed, false, "in the next frame")
@@ -82,7 +88,7 @@ func test_misuse_is_an_error_at_once() -> void:
 	for request: SignalingRequest in [client.kick(1), client.leave_lobby(), client.update_me({}),
 			client.send_lobby_message(1), client.set_lobby_value("a", 1, null), client.invite("u")]:
 		check_equal(request.error, ERR_UNCONFIGURED, "without a lobby")
-		check_equal(await request.completed, false, "fails")
+		await _check_fails(request, SignalingClient.FAILURE_NOT_IN_LOBBY, "without a lobby")
 	check_equal(client.get_state(), SignalingClient.STATE_IDLE, "nothing was begun")
 	client.url = "wss://localhost"
 	check_equal(client.create_lobby().error, ERR_UNAVAILABLE, "TLS")

@@ -31,6 +31,17 @@ impl Asked {
         self.0.remove(&ticket)
     }
 
+    /// Whether an answer may lead into a lobby.
+    pub(super) fn is_entering(&self) -> bool {
+        self.0.values().any(|question| {
+            let Question { what, .. } = question;
+            matches!(
+                what,
+                Request::Create { .. } | Request::Enter { .. } | Request::QuickJoin { .. }
+            )
+        })
+    }
+
     /// Nobody will answer any more.
     pub(super) fn cancel(&mut self, trouble: &Trouble) {
         for request in self.0.drain().filter_map(|(_, question)| question.asked) {

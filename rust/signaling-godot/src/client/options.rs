@@ -12,6 +12,7 @@ use signaling_protocols::godot::extended::{
     Filter, HostPolicy, LobbyChanges, LobbyOptions, Object, Query, Request, limits,
 };
 
+use super::failure::Failure;
 use super::request::Misuse;
 use crate::json;
 
@@ -183,7 +184,8 @@ pub(super) fn invitation(id: i64) -> Result<u64, Misuse> {
 
 /// What is only possible in a lobby.
 pub(super) fn not_in_lobby() -> Misuse {
-    Misuse::new(Error::ERR_UNCONFIGURED, "You are in no lobby.")
+    let misuse = Misuse::new(Error::ERR_UNCONFIGURED, "You are in no lobby.");
+    Misuse { failure: Failure::NotInLobby, ..misuse }
 }
 
 /// A request that the server will understand.

@@ -68,6 +68,7 @@ pub(super) struct Outcome {
 #[derive(Debug)]
 pub(super) struct Misuse {
     pub(super) error: Error,
+    pub(super) failure: Failure,
     pub(super) message: String,
 }
 
@@ -104,7 +105,7 @@ impl SignalingRequest {
         let mut request = Self::begin();
         request.bind_mut().error = misuse.error;
         request.bind_mut().message = GString::from(&misuse.message);
-        let trouble = Trouble::new(Failure::Invalid).saying(&misuse.message);
+        let trouble = Trouble::new(misuse.failure).saying(&misuse.message);
         Self::complete_later(&request, Outcome::failed(trouble));
         request
     }
@@ -157,7 +158,7 @@ impl Outcome {
 
 impl Misuse {
     pub(super) fn new(error: Error, message: impl Into<String>) -> Self {
-        Self { error, message: message.into() }
+        Self { error, failure: Failure::Invalid, message: message.into() }
     }
 
     /// An argument that makes no sense.

@@ -409,7 +409,8 @@ impl SignalingClient {
 
     /// Asks for something that is only possible in a lobby, or on the way into one.
     fn ask_in_lobby(&mut self, request: Result<Request, Misuse>) -> Gd<SignalingRequest> {
-        let is_possible = self.session.is_some();
+        let is_possible = self.room.is_some() || self.asked.is_entering();
+        let request = request.and_then(checked);
         self.ask(request.and_then(
             |request| {
                 if is_possible { Ok(request) } else { Err(not_in_lobby()) }
