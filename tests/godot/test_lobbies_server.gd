@@ -94,7 +94,27 @@ func test_other_games_and_versions_are_turned_away() -> void:
 func test_clients_are_told_of_ice_servers() -> void:
 	var server := add_server({"ice_servers": [{"urls": ["turn:127.0.0.1:9?transport=tcp"],
 		"username": "me", "credential": "secret"}] as Array[Dictionary]})
-	var failures: Array[int] = []
+	var failed: Array[int] = []
+	var player := await _add_players(server, failed)
+	# Nobody listens there.
+	await until(func() -> bool: return not failed.is_empty(), 10.0, "it was tried")
+	check_equal(failed[0], SignalingClient.FAILURE_TURN_UNREACHABLE, "what is told")
+	await until(func() -> bool: return player.others().size() == 1, 20.0, "not needed here")
+
+
+func test_an_ice_server_that_makes_no_sense_is_not_in_the_way() -> void:
+	var server := add_server({"turn_urls": ["nonsense"], "turn_secret": "north"})
+	var failed: Array[int] = []
+	# It is warned of.
+	Engine.print_error_messages = false
+	var player := await _add_players(server, failed)
+	await until(func() -> bool: return player.others().size() == 1, 20.0, "connected")
+	Engine.print_error_messages = true
+	check_equal(failed, [] as Array[int], "nothing failed")
+
+
+## Two players that connect to each other, of whom the first is returned.
+func _add_players(server: SignalingServer, failed: Array[int]) -> Node:
 	var players: Array[Node] = []
 	for index in 2:
 		var player: Node = preload("res://tests/fixtures/player.gd").new()
@@ -103,21 +123,20 @@ func test_clients_are_told_of_ice_servers() -> void:
 		players.append(player)
 		player.client.failed.connect(
 			func(failure: int, _message: String, _details: Dictionary) -> void:
-				failures.append(failure))
+				failed.append(failure))
 		var lobbies := server.get_lobbies()
 		player.client.start("", "" if lobbies.is_empty() else lobbies[0].name)
 		await reach(player.client, SignalingClient.STATE_JOINED)
 		await until(func() -> bool: return server.get_lobbies().size() == 1, 5.0, "a lobby")
-	# Nobody listens there.
-	await until(func() -> bool: return not failures.is_empty(), 10.0, "it was tried")
-	check_equal(failures[0], SignalingClient.FAILURE_TURN_UNREACHABLE, "what is told")
-	await until(func() -> bool: return players[0].others().size() == 1, 20.0, "not needed here")
+	return players[0]
 
 
 func test_settings_that_make_no_sense() -> void:
 	for wrong: Dictionary in [{client_ping_interval = 0.0}, {max_metadata_bytes = 20000},
 			{decision_timeout = 0.0}, {resume_timeout = -1.0},
-			{turn_urls = ["turn:x"], turn_lifetime = 0.0}]:
+			{turn_urls = ["turn:x"], turn_lifetime = 0.0},
+			{ice_servers = [{urls = ["turn:x"]}] as Array[Dictionary]},
+			{ice_servers = [{urls = ["stun:x"], more = "x".repeat(16400)}] as Array[Dictionary]}]:
 		var server := SignalingServer.new()
 		server.port = 0
 		for property: String in wrong:

@@ -214,14 +214,15 @@ pub(crate) struct SignalingClient {
     /// takes, for example `[{"urls": ["stun:stun.example.com:3478"]}]`, and for TURN
     /// `[{"urls": ["turn:turn.example.com"], "username": "me", "credential": "secret"}]`. None are
     /// needed on one network; across the internet most players need a STUN server, and some a TURN
-    /// server. Those that the signaling server tells of are used too.
+    /// server. Those that the signaling server tells of are used too,
+    /// as far as they are understood here.
     ///
     /// Read when a lobby is joined.
     #[export]
     ice_servers: Array<VarDictionary>,
 
-    /// More of what [method WebRTCPeerConnection.initialize] takes, to which [member ice_servers]
-    /// is added. For example, for a host in a container that publishes one port:
+    /// More of what [method WebRTCPeerConnection.initialize] takes. [member ice_servers] are used
+    /// beside those that it has under the key `iceServers`. For example, for a host in a container that publishes one port:
     /// `{"udpMux": 5000, "publicAddress": "203.0.113.7"}`. [WebRTCNativePeerConnection] describes
     /// the keys that the web does not have.
     ///
@@ -812,13 +813,25 @@ impl SignalingClient {
     fn new_mesh(&self, id: PeerId, topology: Topology) -> Option<Rc<Mesh>> {
         let session = self.session.as_ref().filter(|_| self.assign_multiplayer_peer)?;
         let api = self.base().get_multiplayer()?;
-        let mut ice_servers: VarArray =
-            self.ice_servers.iter_shared().map(|s| s.to_variant()).collect();
-        ice_servers.extend_array(&self.told_ice_servers);
-        let mut configuration = self.rtc_configuration.duplicate_shallow();
-        configuration.set("iceServers", &ice_servers);
+        let configuration = self.configuration();
         let mesh = Mesh::new(id, topology, self.generation, configuration, api, session.handle());
         Some(Rc::new(mesh))
+    }
+
+    /// What each connection to another player is made with.
+    fn configuration(&self) -> VarDictionary {
+        let mut configuration = self.rtc_configuration.duplicate_shallow();
+        let given = configuration.get("iceServers").unwrap_or_default();
+        let mut ice_servers = match given.try_to::<AnyArray>() {
+            Ok(servers) => servers.iter_shared().collect(),
+            Err(_) if given.is_nil() => VarArray::new(),
+            // Complained about where the connection is made.
+            Err(_) => return configuration,
+        };
+        ice_servers.extend(self.ice_servers.iter_shared().map(|server| server.to_variant()));
+        ice_servers.extend_array(&self.told_ice_servers);
+        configuration.set("iceServers", &ice_servers);
+        configuration
     }
 }
 

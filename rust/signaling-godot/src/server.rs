@@ -175,7 +175,7 @@ pub(crate) struct SignalingServer {
     accept_undecided: bool,
 
     /// STUN and TURN servers that clients are told of, which use them beside their own: see [member
-    /// SignalingClient.ice_servers].
+    /// SignalingClient.ice_servers]. At most 16000 bytes of JSON.
     ///
     /// Read when the server starts.
     #[export_group(name = "ICE")]

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use godot::prelude::*;
 use signaling_core::PeerId;
-use signaling_protocols::godot::extended::{Problem, Request};
+use signaling_protocols::godot::extended::{Json, Problem, Request};
 use signaling_protocols::godot::{Answer, ClientEvent, Refusal, Topology};
 
 use super::failure::{Failure, Trouble};
@@ -17,6 +17,7 @@ use super::migration::Migration;
 use super::room::Room;
 use super::{SignalingClient, State};
 use crate::json;
+use crate::webrtc::is_ice_server;
 
 /// What is known only before an event is noted, or only while it is.
 #[derive(Default)]
@@ -110,7 +111,7 @@ impl SignalingClient {
         match event {
             ClientEvent::Welcomed { user, ice_servers } => {
                 self.user = GString::from(user);
-                self.told_ice_servers = json::to_variant(ice_servers).try_to().unwrap_or_default();
+                self.told_ice_servers = understood(ice_servers);
             }
             ClientEvent::StateChanged { new, .. } => self.state = (*new).into(),
             ClientEvent::Identified { id, topology, generation } => {
@@ -223,6 +224,22 @@ impl SignalingClient {
             this.signals().migration_finished().emit();
         }
     }
+}
+
+/// The servers that connections can be made with: one that makes no sense may not be in the way of
+/// all connections.
+fn understood(ice_servers: &Json) -> VarArray {
+    let told: VarArray = json::to_variant(ice_servers).try_to().unwrap_or_default();
+    let is_understood = |server: &Variant| {
+        let is_understood = is_ice_server(server);
+        if !is_understood {
+            godot_warn!(
+                "SignalingClient skips an ICE server of the signaling server: not understood."
+            );
+        }
+        is_understood
+    };
+    told.iter_shared().filter(is_understood).collect()
 }
 
 fn is_current(client: &Gd<SignalingClient>, epoch: u64) -> bool {

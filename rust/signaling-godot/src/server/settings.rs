@@ -6,11 +6,17 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use godot::prelude::*;
 use signaling_net::ServerConfig;
 use signaling_protocols::godot::Settings;
-use signaling_protocols::godot::extended::limits;
+use signaling_protocols::godot::extended::{Json, limits};
 use signaling_protocols::godot::server::TurnSecret;
 
 use super::SignalingServer;
 use crate::json;
+use crate::webrtc::is_ice_server;
+
+/// The most that clients read, as JSON.
+const ICE_SERVERS_BYTES: usize = 16_384;
+/// What a name and a password for [`SignalingServer::turn_urls`] add at most.
+const TURN_CREDENTIAL_BYTES: usize = 256;
 
 impl SignalingServer {
     /// The properties as the server wants them; `None` when one is out of its range.
@@ -30,7 +36,7 @@ impl SignalingServer {
         settings.max_metadata_bytes = usize::try_from(self.max_metadata_bytes)
             .ok()
             .filter(|bytes| *bytes <= limits::LOBBY_METADATA)?;
-        settings.ice_servers = json::from_variant(&self.ice_servers.to_variant())?;
+        settings.ice_servers = self.told_ice_servers()?;
         settings.turn = self.turn_servers()?;
         let config = ServerConfig {
             ping_interval: seconds(self.ping_interval)?,
@@ -38,6 +44,16 @@ impl SignalingServer {
             ..ServerConfig::fitting(settings.max_peers, settings.max_message_bytes)
         };
         Some((settings, config))
+    }
+
+    /// The servers that clients are told of; `None` when they would not be understood.
+    fn told_ice_servers(&self) -> Option<Json> {
+        let servers = self.ice_servers.to_variant();
+        let are_understood = self.ice_servers.iter_shared().all(|s| is_ice_server(&s.to_variant()));
+        let turn_bytes: usize = self.turn_urls.as_slice().iter().map(|url| url.len() + 4).sum();
+        let json = json::from_variant(&servers).filter(|_| are_understood)?;
+        let fits = json.to_string().len() + turn_bytes + TURN_CREDENTIAL_BYTES <= ICE_SERVERS_BYTES;
+        fits.then_some(json)
     }
 
     /// TURN servers that share a secret with us, if there are any.

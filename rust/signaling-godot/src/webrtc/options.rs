@@ -28,14 +28,22 @@ impl From<Malformed> for Error {
 pub(super) fn peer_options(config: &VarDictionary) -> Result<PeerOptions, Malformed> {
     let servers: Option<AnyArray> = optional(config, "iceServers")?;
     let mut ice_servers = Vec::new();
-    for server in servers.iter().flat_map(AnyArray::iter_shared) {
-        let server: AnyDictionary = read(&server)?;
-        for url in urls(&server)? {
-            ice_servers.push(ice_server(&url, &server)?);
-        }
+    for entry in servers.iter().flat_map(AnyArray::iter_shared) {
+        ice_servers.extend(ice_servers_of(&entry)?);
     }
     let sockets = socket_options(config)?;
     Ok(PeerOptions { ice_servers, sockets, config: peer_config(config)? })
+}
+
+/// Whether an entry of `iceServers` would be understood.
+pub(crate) fn is_ice_server(entry: &Variant) -> bool {
+    ice_servers_of(entry).is_ok()
+}
+
+/// The servers that one entry of `iceServers` names.
+fn ice_servers_of(entry: &Variant) -> Result<Vec<IceServer>, Malformed> {
+    let server: AnyDictionary = read(entry)?;
+    urls(&server)?.iter().map(|url| ice_server(url, &server)).collect()
 }
 
 /// Whether the state shown stays connected while nothing is heard.
