@@ -340,6 +340,7 @@ func test_leaving_the_tree_is_like_stop() -> void:
 	remove_child(client)
 	check_equal(client.get_state(), SignalingClient.STATE_IDLE, "idle")
 	await until(func() -> bool: return server.get_peer_count() == 0, 5.0, "gone from the server")
-	client.start()
+	check_equal(client.start(), ERR_UNCONFIGURED, "it does not work outside")
 	add_child(client)
+	check_equal(client.start(), OK, "but inside")
 	await reach(client, SignalingClient.STATE_JOINED)

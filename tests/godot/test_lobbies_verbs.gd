@@ -109,6 +109,30 @@ func test_a_request_is_completed_when_its_client_stops() -> void:
 		await _check_fails(request, SignalingClient.FAILURE_CANCELLED, "cancelled")
 
 
+func test_nothing_begins_outside_the_tree() -> void:
+	var server := add_server()
+	var client := SignalingClient.new()
+	client.url = url_of(server)
+	check_equal(client.start(), ERR_UNCONFIGURED, "start")
+	check_equal(client.connect_to_server(server), ERR_UNCONFIGURED, "through memory")
+	var request := client.create_lobby()
+	check_equal(request.error, ERR_UNCONFIGURED, "a request")
+	client.free()
+	check_equal(await request.completed, false, "is completed all the same")
+
+
+func test_the_next_lobby_is_not_sealed() -> void:
+	var server := add_server({"seal_timeout": 0.1})
+	var host := add_client(server)
+	await _create(host)
+	check_equal(host.seal_lobby(), OK, "sealed")
+	await until(func() -> bool: return host.sealed, 5.0, "told")
+	await reach(host, SignalingClient.STATE_LEFT)
+	check_equal(host.sealed, false, "the lobby has ended")
+	await _create(host)
+	check_equal(host.sealed, false, "another lobby on the same connection")
+
+
 func test_removing_members() -> void:
 	var server := add_server()
 	var host := add_client(server)

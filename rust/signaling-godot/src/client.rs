@@ -92,7 +92,8 @@ use watched::Watched;
 ///
 /// Metadata, messages, values and statuses go as JSON, by [method JSON.stringify] and back by
 /// [method JSON.parse_string]: whole numbers come back as [float], and what JSON does not know, such
-/// as [Vector2], as text.
+/// as [Vector2], as text. [constant @GDScript.NAN] becomes `null`. What has [constant @GDScript.INF] in
+/// it, or is nested more than 16 deep, is refused.
 ///
 /// A game that hosts the lobbies itself uses [method connect_to_server] to join one of them.
 ///
@@ -240,8 +241,9 @@ pub(crate) struct SignalingClient {
     #[var(no_set)]
     reason: GString,
 
-    /// `true` from [signal lobby_sealed] until the next connection: the end of this connection is to
-    /// be expected then.
+    /// `true` from [signal lobby_sealed] until the end of the lobby is told by [signal lobby_left].
+    /// In the plain protocol the connection ends with the lobby: then it stays `true` for [signal
+    /// disconnected], until the next connection.
     #[var(no_set)]
     sealed: bool,
 
@@ -472,7 +474,8 @@ impl SignalingClient {
     fn failed(failure: i64, message: GString, details: VarDictionary);
 
     /// Emitted when the host has sealed the lobby: nobody can join it any more, and the server ends
-    /// it, and with it this connection, after a while (10 seconds unless it is set differently).
+    /// it after a while (10 seconds unless it is set differently). Then [signal lobby_left] follows
+    /// and the connection to the server stays; in the plain protocol it ends with the lobby.
     #[signal]
     fn lobby_sealed();
 
@@ -542,9 +545,12 @@ impl SignalingClient {
     ///
     /// Returns [constant OK] when the client connects; what becomes of it is told by signals, [signal
     /// lobby_joined] or [signal failed]. When the lobby is refused the connection stays, so that
-    /// another can be tried; a server of the plain protocol ends it. Otherwise [constant ERR_INVALID_PARAMETER] if the URL does not begin with `ws://`, [constant
-    /// ERR_UNAVAILABLE] if it begins with `wss://`, which this version cannot do, or [constant
-    /// ERR_CANT_CREATE] if the system grants no thread.
+    /// another can be tried; a server of the plain protocol ends it.
+    ///
+    /// Otherwise [constant ERR_UNCONFIGURED] if the node is outside the tree, [constant
+    /// ERR_INVALID_PARAMETER] if the URL does not begin with `ws://`, [constant ERR_UNAVAILABLE] if
+    /// it begins with `wss://`, which this version cannot do, or [constant ERR_CANT_CREATE] if the
+    /// system grants no thread.
     #[func(gd_self)]
     fn start(
         mut this: Gd<Self>,
@@ -595,8 +601,8 @@ impl SignalingClient {
     /// hosts the lobbies joins one itself. The rest is like [method connect_to_url].
     ///
     /// Returns [constant OK], [constant ERR_INVALID_PARAMETER] if `server` is `null`, [constant
-    /// ERR_UNCONFIGURED] if it does not listen, or [constant ERR_CANT_CREATE] if the system grants
-    /// no thread.
+    /// ERR_UNCONFIGURED] if it does not listen or the node is outside the tree, or [constant
+    /// ERR_CANT_CREATE] if the system grants no thread.
     #[func]
     fn connect_to_server(&mut self, server: Option<Gd<SignalingServer>>) -> Error {
         let Some(server) = server else { return Error::ERR_INVALID_PARAMETER };
@@ -724,6 +730,9 @@ impl SignalingClient {
     }
 
     fn connect(&mut self, endpoint: Endpoint) -> Result<(), Misuse> {
+        if self.turns.is_none() {
+            return Err(Misuse::new(Error::ERR_UNCONFIGURED, "The node is outside the tree."));
+        }
         let session = Session::connect(endpoint, self.session_options())?;
         self.forget_session();
         self.session = Some(session);

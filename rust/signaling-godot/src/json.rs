@@ -9,7 +9,7 @@ use signaling_protocols::godot::extended::{
     HostPolicy, Json, LobbyEntry, LobbyView, MemberView, Object,
 };
 
-/// The value as JSON; `None` when it is nested too deep.
+/// The value as JSON; `None` when it is nested too deep, or has a number that JSON does not know.
 pub(crate) fn from_variant(value: &Variant) -> Option<Json> {
     Json::parse(&stringify(value))
 }

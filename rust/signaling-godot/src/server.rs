@@ -257,7 +257,7 @@ impl SignalingServer {
     #[signal]
     fn lobby_closed(lobby: GString);
 
-    /// Emitted when a peer has joined a lobby. The host has the id 1.
+    /// Emitted when a peer has joined a lobby. Whoever creates it has the id 1.
     #[signal]
     fn peer_joined(lobby: GString, id: i64);
 
@@ -362,7 +362,8 @@ impl SignalingServer {
     }
 
     /// Closes a lobby: every peer in it is told `reason`, of which about 120 bytes arrive. Clients of
-    /// the plain protocol are disconnected with 4000.
+    /// the extended protocol stay connected and are out of the lobby, see [signal
+    /// SignalingClient.lobby_left]; those of the plain protocol are disconnected with 4000.
     ///
     /// Returns [constant OK], [constant ERR_UNCONFIGURED] if the server does not run, [constant
     /// ERR_DOES_NOT_EXIST] if there is no such lobby, or [constant ERR_BUSY] if too many commands
@@ -378,8 +379,10 @@ impl SignalingServer {
         })
     }
 
-    /// Disconnects one peer of a lobby with 4000 and `reason`, of which about 120 bytes arrive. If
-    /// it is the host, the lobby goes on or ends as its host policy says.
+    /// Puts one peer out of a lobby; it is told `reason`, of which about 120 bytes arrive. A client of
+    /// the extended protocol stays connected, see [signal SignalingClient.lobby_left]; one of the
+    /// plain protocol is disconnected with 4000. If it is the host, the lobby goes on or ends as its
+    /// host policy says.
     ///
     /// Returns [constant OK], [constant ERR_UNCONFIGURED] if the server does not run, [constant
     /// ERR_DOES_NOT_EXIST] if there is no such lobby or peer, or [constant ERR_BUSY] if too many

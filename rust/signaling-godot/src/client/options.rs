@@ -167,8 +167,8 @@ pub(super) fn topology(mesh: bool) -> Topology {
 
 /// A dictionary that goes to others as JSON.
 pub(super) fn object(key: &str, dictionary: &VarDictionary) -> Result<Object, Misuse> {
-    let too_deep = || Misuse::invalid(format!("`{key}` must not be nested more than 32 deep"));
-    json::object_from_dictionary(dictionary).ok_or_else(too_deep)
+    let no_json = || Misuse::invalid(format!("`{key}` must be JSON, without INF, at most 16 deep"));
+    json::object_from_dictionary(dictionary).ok_or_else(no_json)
 }
 
 /// The member with this id.

@@ -27,7 +27,7 @@ use super::failure::{Failure, Trouble};
 pub(crate) struct SignalingRequest {
     /// [constant OK] if the request could be made, and otherwise how the method was misused:
     /// [constant ERR_INVALID_PARAMETER] if an argument makes no sense, [constant ERR_UNCONFIGURED]
-    /// if there is no lobby or no server for it, [constant ERR_UNAVAILABLE] for a `wss://` address,
+    /// if there is no lobby or no server for it or the client is outside the tree, [constant ERR_UNAVAILABLE] for a `wss://` address,
     /// [constant ERR_BUSY] if too many requests wait already, or [constant ERR_CANT_CREATE] if the
     /// system grants no thread. [member message] says more. It can be read at once; [signal
     /// completed] follows in the next frame.

@@ -117,6 +117,7 @@ impl SignalingClient {
             ClientEvent::Identified { id, topology, generation } => {
                 (self.id, self.generation) = (Some(*id), *generation);
                 self.room = Some(Room::new(*id, *topology, self.user.is_empty()));
+                self.sealed = false;
             }
             ClientEvent::EpochStarted { generation, view, .. } => {
                 (self.id, self.generation) = (Some(view.me), *generation);
@@ -137,6 +138,7 @@ impl SignalingClient {
 
     fn note_left(&mut self) {
         (self.id, self.room, self.migration) = (None, None, None);
+        self.sealed = false;
     }
 
     fn note_end(&mut self, code: u16, reason: &str) {

@@ -198,7 +198,7 @@ impl SignalingClient {
         #[opt(default = 0)] to: i64,
     ) -> Gd<SignalingRequest> {
         let to = if to == 0 { Ok(None) } else { peer(to).map(Some) };
-        let data = json::from_variant(&data).ok_or_else(too_deep);
+        let data = json::from_variant(&data).ok_or_else(no_json);
         self.ask_in_lobby(to.and_then(|to| Ok(Request::Message { to, data: data? })))
     }
 
@@ -217,8 +217,8 @@ impl SignalingClient {
     ) -> Gd<SignalingRequest> {
         let request = || {
             let key = key.to_string();
-            let value = json::from_optional(&value).ok_or_else(too_deep)?;
-            let expected = json::from_optional(&expected).ok_or_else(too_deep)?;
+            let value = json::from_optional(&value).ok_or_else(no_json)?;
+            let expected = json::from_optional(&expected).ok_or_else(no_json)?;
             Ok(Request::SetValue { key, value, expected })
         };
         self.ask_in_lobby(request())
@@ -233,7 +233,7 @@ impl SignalingClient {
         #[opt(default = "")] namespace: GString,
     ) -> Gd<SignalingRequest> {
         let namespace = namespace.to_string();
-        let status = json::from_optional(&status).ok_or_else(too_deep);
+        let status = json::from_optional(&status).ok_or_else(no_json);
         self.ask_anywhere(status.map(|status| Request::SetStatus { namespace, status }))
     }
 
@@ -264,7 +264,7 @@ impl SignalingClient {
         #[opt(default = Anything::nothing())] data: Anything,
     ) -> Gd<SignalingRequest> {
         let user = user.to_string();
-        let data = json::from_optional(data.variant()).ok_or_else(too_deep);
+        let data = json::from_optional(data.variant()).ok_or_else(no_json);
         self.ask_in_lobby(data.map(|data| Request::Invite { user, data }))
     }
 
@@ -427,6 +427,6 @@ impl SignalingClient {
     }
 }
 
-fn too_deep() -> Misuse {
-    Misuse::invalid("It must be JSON that is not nested more than 32 deep.")
+fn no_json() -> Misuse {
+    Misuse::invalid("It must be JSON, without INF, that is nested at most 16 deep.")
 }
