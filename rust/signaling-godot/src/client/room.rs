@@ -52,6 +52,11 @@ impl Room {
         self.members.iter().any(|member| member.id == id)
     }
 
+    /// Whether this member is here, and the server does not wait for its return.
+    pub(super) fn has_stable(&self, id: PeerId) -> bool {
+        self.members.iter().any(|member| member.id == id && !member.is_unstable)
+    }
+
     /// Takes in what was told.
     pub(super) fn apply(&mut self, event: &ClientEvent) {
         match event {

@@ -121,7 +121,10 @@ impl SignalingClient {
             }
             ClientEvent::EpochStarted { generation, view, .. } => {
                 (self.id, self.generation) = (Some(view.me), *generation);
-                self.migration = Some(Migration::default());
+                self.migration = Some(Migration::of(self.room.as_ref()));
+            }
+            ClientEvent::HostChanged { .. } => {
+                self.migration.iter_mut().for_each(Migration::note_host);
             }
             ClientEvent::Sealed => self.sealed = true,
             ClientEvent::LobbyLeft { .. } => self.note_left(),
