@@ -232,6 +232,11 @@ impl Extended {
         }
     }
 
+    /// Whether the game was told that it has a place in a lobby.
+    fn has_place(&self) -> bool {
+        self.lobby.is_some() || self.links.is_some()
+    }
+
     fn is_current(&self, generation: u64) -> bool {
         self.links.as_ref().is_some_and(|links| links.generation() == generation)
     }

@@ -150,7 +150,7 @@ impl Extended {
     fn begin_anew(&mut self, now: Instant, problem: Problem) {
         self.replay = Replay::new(REPLAY_BYTES);
         let (over, again) = self.asks.take_for_new_session();
-        if self.lobby.is_some() && !are_leaving(&over) {
+        if self.has_place() && !are_leaving(&over) {
             self.lose_lobby(problem);
         } else {
             self.leave_lobby_quietly(&over);
@@ -167,10 +167,9 @@ impl Extended {
 
     /// We are in no lobby any more, which is no loss.
     fn leave_lobby_quietly(&mut self, over: &[Asked]) {
-        if self.lobby.is_some() {
+        if self.has_place() {
             self.leave_lobby(ClientState::Left, None, String::new());
         } else if over.iter().any(|asked| is_joining(&asked.request)) {
-            self.links = None;
             self.rest(ClientState::Failed);
         } else {
             self.show_state();
@@ -284,7 +283,7 @@ impl Extended {
         self.is_closing = true;
         self.timers = Timers::default();
         self.pulse = None;
-        if self.line == Line::Talking && self.lobby.is_some() {
+        if self.line == Line::Talking && self.has_place() {
             let (number, request) = (self.asks.next_number(), Ok(Box::new(Request::Leave)));
             self.out.send(ClientMessage::Request { number, request }.encode());
         }
@@ -304,18 +303,18 @@ impl Extended {
         let problem = turned_away.as_ref().map(|(problem, _)| *problem);
         let (code, reason) = (close.code, close.reason.to_string());
         let asked = self.asks.take_all();
-        match self.lobby {
-            Some(_) if self.is_closing || are_leaving(&asked) => {
+        if self.has_place() {
+            if self.is_closing || are_leaving(&asked) {
                 self.leave_lobby(ClientState::Left, None, String::new());
-            }
-            Some(_) if was_recovering => self.lose_lobby(problem.unwrap_or(Problem::Lost)),
-            Some(_) => {
+            } else if was_recovering {
+                self.lose_lobby(problem.unwrap_or(Problem::Lost));
+            } else {
                 self.leave_lobby(ClientState::Failed, Some(Problem::Closed), reason.clone());
             }
-            None if self.is_closing && self.resting != ClientState::Initializing => {
-                self.show_state();
-            }
-            None => self.rest(ClientState::Failed),
+        } else if self.is_closing && self.resting != ClientState::Initializing {
+            self.show_state();
+        } else {
+            self.rest(ClientState::Failed);
         }
         self.dismiss(asked, &Refusal::NotConnected);
         let reason = turned_away.map_or(reason, |(_, message)| message);

@@ -122,7 +122,7 @@ impl Extended {
         let result = if is_joining(&request) {
             self.enter_lobby(result).map(Answer::Lobby)
         } else {
-            if *request == Request::Leave && self.lobby.is_some() {
+            if *request == Request::Leave && self.has_place() {
                 self.leave_lobby(ClientState::Left, None, String::new());
             }
             Ok(Answer::Object(result))
@@ -152,7 +152,13 @@ impl Extended {
 
     /// Nothing came of a try to get into a lobby.
     fn fail_to_enter(&mut self) {
-        if self.lobby.is_none() && !self.asks.are_joining() {
+        if self.lobby.is_some() || self.asks.are_joining() {
+            return;
+        }
+        if self.links.is_some() {
+            let problem = Problem::Lost;
+            self.leave_lobby(ClientState::Failed, Some(problem), problem.sentence().to_owned());
+        } else {
             self.rest(ClientState::Failed);
         }
     }

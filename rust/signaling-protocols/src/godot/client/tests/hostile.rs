@@ -16,6 +16,8 @@ struct Chaos {
     /// Tickets without an answer.
     unanswered: BTreeSet<u64>,
     state: ClientState,
+    /// Whether it was told an id that it has not lost since.
+    has_place: bool,
     is_over: bool,
 }
 
@@ -35,7 +37,8 @@ impl Chaos {
             (Client::new(SessionOptions::default()), Link::Dialling, ClientState::Idle)
         };
         let (rng, unanswered) = (StdRng::seed_from_u64(seed), BTreeSet::new());
-        Self { rng, client, link, unanswered, state, is_over: false }
+        let has_place = state == ClientState::Joined;
+        Self { rng, client, link, unanswered, state, has_place, is_over: false }
     }
 
     fn step(&mut self, number: u64) {
@@ -158,7 +161,11 @@ impl Chaos {
                 assert_eq!(*old, self.state, "states follow each other");
                 self.state = *new;
             }
+            ClientEvent::Identified { .. } => self.has_place = true,
+            ClientEvent::LobbyLeft { .. } => self.has_place = false,
             ClientEvent::Disconnected { .. } => {
+                let is_plain = matches!(self.client.session.tongue, Tongue::Plain(_));
+                assert!(is_plain || !self.has_place, "whoever loses its place is told");
                 assert!(!self.is_over, "the end is told once");
                 self.is_over = true;
                 assert!(self.unanswered.is_empty(), "all is answered before the end");

@@ -282,6 +282,26 @@ fn whoever_was_entering_may_find_itself_inside() {
 }
 
 #[test]
+fn whoever_was_half_inside_is_told_that_the_place_is_lost() {
+    let mut client = Client::talking();
+    client.ask(1, enter("K7RF2"));
+    client.frame(r#"{"type":1,"id":7,"data":"true"}"#);
+    client.lose();
+    client.open();
+    let problem = Problem::Lost;
+    let message = problem.sentence().to_owned();
+    assert_eq!(
+        client.told(&lost_welcome())[1..],
+        [
+            changed(ClientState::Reinitializing, ClientState::Failed),
+            event(ClientEvent::ResumeFailed { problem }),
+            event(ClientEvent::LobbyLeft { problem: Some(problem), message }),
+            event(answered(1, Err(Refusal::ConnectionLost))),
+        ]
+    );
+}
+
+#[test]
 fn it_can_be_closed_while_there_is_no_connection() {
     let mut client = Client::joined();
     client.lose();
