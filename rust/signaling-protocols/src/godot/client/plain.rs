@@ -138,11 +138,15 @@ impl Plain {
     }
 
     fn receive(&mut self, frame: Frame<'_>) {
+        let malformed = ClientEvent::Malformed { bytes: length(frame) };
         let Some(message) = ServerMessage::decode(frame) else {
-            return self.out.tell(ClientEvent::Malformed { bytes: length(frame) });
+            return self.out.tell(malformed);
         };
         match message {
-            ServerMessage::Joined { lobby } => self.joined(lobby.into_owned()),
+            ServerMessage::Joined { lobby } => match self.me {
+                Some(me) => self.joined(lobby.into_owned(), me),
+                None => self.out.tell(malformed),
+            },
             ServerMessage::Identified { id, topology } => {
                 self.me = Some((id, topology));
                 self.out.tell(ClientEvent::Identified { id, topology, generation: GENERATION });
@@ -154,10 +158,10 @@ impl Plain {
         }
     }
 
-    fn joined(&mut self, lobby: String) {
+    fn joined(&mut self, lobby: String, (me, topology): (PeerId, Topology)) {
         self.out.set_state(ClientState::Joined);
         self.out.tell(ClientEvent::LobbyJoined { lobby: lobby.clone(), view: None });
-        if let (Some(ticket), Some((me, topology))) = (self.joining.take(), self.me) {
+        if let Some(ticket) = self.joining.take() {
             let view = view(lobby, me, topology, self.others + 1);
             self.answer(ticket, Ok(Answer::Lobby(Box::new(view))));
         }

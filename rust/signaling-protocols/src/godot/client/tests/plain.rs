@@ -103,6 +103,7 @@ fn messages_become_events() {
 fn a_lobby_is_told_after_the_state() {
     let mut client = Client::new(options(Some(join("Abc", Topology::Mesh))));
     client.open();
+    client.frame(r#"{"type":1,"id":7,"data":"true"}"#);
     assert_eq!(
         client.frame(r#"{"type":0,"id":0,"data":"Abc"}"#),
         [
@@ -204,4 +205,18 @@ fn what_is_asked_after_the_end_is_refused() {
     client.close(1000, "Seal complete");
     let outputs = client.request(ask(Request::Unwatch));
     assert_eq!(outputs, [answered(Err(Refusal::NotConnected))]);
+}
+
+#[test]
+fn a_lobby_without_an_id_means_nothing() {
+    let mut client = opened();
+    client.request(ask(enter("Abc")));
+    let joined = r#"{"type":0,"id":0,"data":"Abc"}"#;
+    assert_eq!(client.frame(joined), [event(ClientEvent::Malformed { bytes: joined.len() })]);
+    client.frame(r#"{"type":1,"id":7,"data":"true"}"#);
+    let told = client.frame(joined);
+    assert!(matches!(
+        events(told).last(),
+        Some(ClientEvent::Answered { ticket: 7, result: Ok(Answer::Lobby(_)) })
+    ));
 }
