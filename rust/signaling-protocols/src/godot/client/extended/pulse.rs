@@ -19,9 +19,13 @@ const LEAST_SILENCE: Duration = Duration::from_secs(3);
 /// The longest round trip that can be told, in milliseconds.
 const MAX_ROUND_TRIP: u128 = 60_000;
 
+/// How long a connection has to stand before it counts as proved.
+const PROBATION: Duration = Duration::from_secs(5);
+
 /// When to send PING on one connection, and how long the answers take.
 #[derive(Debug)]
 pub(super) struct Pulse {
+    began_at: Instant,
     keepalive: Keepalive,
     /// Messages since the last PING.
     messages: u32,
@@ -37,7 +41,14 @@ impl Pulse {
     pub(super) fn new(now: Instant, ping_interval: Duration) -> Self {
         let silence = ping_interval.saturating_mul(SILENT_INTERVALS).max(LEAST_SILENCE);
         let keepalive = Keepalive::new(now, Some(ping_interval), Some(silence));
-        Self { keepalive, messages: 0, bytes: 0, unanswered: 0, asked_at: None, rtt: None }
+        let (began_at, asked_at, rtt) = (now, None, None);
+        Self { began_at, keepalive, messages: 0, bytes: 0, unanswered: 0, asked_at, rtt }
+    }
+
+    /// Whether the connection stands long enough to try at once when it is lost: else a server that
+    /// ends each connection would be tried without any delay.
+    pub(super) fn is_proved(&self, now: Instant) -> bool {
+        now.duration_since(self.began_at) >= PROBATION
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {

@@ -44,9 +44,11 @@ impl Extended {
     fn pong(&mut self, now: Instant, received: u64, mut round_trips: Vec<(PeerId, u32)>) {
         // Of a server that confirms what was never sent nothing better can be expected.
         let _ = self.replay.confirm(received);
-        self.retries = Retries::default();
         if let Some(pulse) = &mut self.pulse {
             pulse.pong(now);
+            if pulse.is_proved(now) {
+                self.retries = Retries::default();
+            }
         }
         if self.lobby.is_some() && !round_trips.is_empty() {
             round_trips.truncate(limits::PLAYERS as usize);

@@ -197,7 +197,13 @@ fn tries_start_anew_once_the_connection_has_proved_itself() {
     assert_eq!(attempt(client.lose()), 2);
     client.wait(SECOND);
     resume(&mut client);
-    client.told(&ServerEvent::Pong { received: 1, round_trips: Vec::new() });
+    let pong = ServerEvent::Pong { received: 1, round_trips: Vec::new() };
+    client.told(&pong);
+    assert_eq!(attempt(client.lose()), 3, "an answer alone proves nothing");
+    client.wait(SECOND);
+    resume(&mut client);
+    client.wait(5 * SECOND);
+    client.told(&pong);
     assert_eq!(attempt(client.lose()), 1);
 }
 
