@@ -8,6 +8,7 @@
 //! - [`state`]: how the session stands towards lobbies.
 //! - `plain`: a session of the plain protocol.
 //! - `extended`: a session of the extended protocol.
+//! - `told`: what the game was told of a lobby, at most as much as there can be.
 //! - `outputs`: what waits for whoever drives the session.
 
 use std::time::Instant;
@@ -23,6 +24,7 @@ pub mod request;
 pub mod state;
 #[cfg(test)]
 mod tests;
+mod told;
 
 pub use event::{Answer, ClientEvent, Refusal};
 pub use request::{ClientRequest, Join, Protocol, SessionOptions};

@@ -27,6 +27,7 @@ use super::outputs::Outputs;
 use super::plain::Plain;
 use super::request::{ClientRequest, Join, SessionOptions};
 use super::state::ClientState;
+use super::told::Told;
 use crate::godot::extended::{HostPolicy, LinkState, LobbyOptions, Object, Problem, Request};
 use crate::godot::wire::{self, ClientMessage};
 use asks::{Asked, Asker, Asks, Standing};
@@ -97,6 +98,7 @@ pub(super) struct Extended {
     lobby: Option<Lobby>,
     /// From ID until we are out of the lobby.
     links: Option<Links>,
+    told: Told,
     /// How often the game's connections were made anew.
     generation: u64,
     /// The state, but for what recovering adds to it.
@@ -146,6 +148,7 @@ impl Extended {
             standing: Standing::default(),
             lobby: None,
             links: None,
+            told: Told::default(),
             generation: 0,
             resting: ClientState::Idle,
             recovering: None,

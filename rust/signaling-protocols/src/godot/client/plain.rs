@@ -6,6 +6,7 @@ use super::event::{Answer, ClientEvent, Refusal, of_message};
 use super::outputs::Outputs;
 use super::request::{ClientRequest, Join};
 use super::state::ClientState;
+use super::told::Told;
 use super::{MAX_UNANSWERED, length};
 use crate::godot::Topology;
 use crate::godot::extended::{
@@ -36,8 +37,7 @@ pub(super) struct Plain {
     joining: Option<u64>,
     /// Our id, once there is one, and the lobby's topology.
     me: Option<(PeerId, Topology)>,
-    /// How many others were told of.
-    others: usize,
+    told: Told,
     /// Whether the server was asked to let us in.
     has_joined: bool,
 }
@@ -46,7 +46,8 @@ impl Plain {
     /// A session whose connection is being made.
     pub(super) fn new(out: Outputs, auto_join: Option<Join>) -> Self {
         let (line, early) = (Line::Connecting, Vec::new());
-        Self { out, line, auto_join, early, joining: None, me: None, others: 0, has_joined: false }
+        let (joining, me, told, has_joined) = (None, None, Told::default(), false);
+        Self { out, line, auto_join, early, joining, me, told, has_joined }
     }
 
     pub(super) fn handle_input(&mut self, input: SessionInput<'_, ClientRequest>) {
@@ -139,7 +140,8 @@ impl Plain {
 
     fn receive(&mut self, frame: Frame<'_>) {
         let malformed = ClientEvent::Malformed { bytes: length(frame) };
-        let Some(message) = ServerMessage::decode(frame) else {
+        let message = ServerMessage::decode(frame);
+        let Some(message) = message.filter(|message| self.told.admit(message)) else {
             return self.out.tell(malformed);
         };
         match message {
@@ -151,10 +153,7 @@ impl Plain {
                 self.me = Some((id, topology));
                 self.out.tell(ClientEvent::Identified { id, topology, generation: GENERATION });
             }
-            message => {
-                self.others += usize::from(matches!(message, ServerMessage::PeerConnected(_)));
-                of_message(message).into_iter().for_each(|event| self.out.tell(event));
-            }
+            message => of_message(message).into_iter().for_each(|event| self.out.tell(event)),
         }
     }
 
@@ -162,7 +161,7 @@ impl Plain {
         self.out.set_state(ClientState::Joined);
         self.out.tell(ClientEvent::LobbyJoined { lobby: lobby.clone(), view: None });
         if let Some(ticket) = self.joining.take() {
-            let view = view(lobby, me, topology, self.others + 1);
+            let view = view(lobby, me, topology, self.told.peers() + 1);
             self.answer(ticket, Ok(Answer::Lobby(Box::new(view))));
         }
     }

@@ -32,7 +32,7 @@ impl Extended {
             Some(ServerMessage::Extended(ServerEvent::Welcome(_))) => self.out.tell(malformed),
             message => {
                 self.replay.note_received();
-                match message {
+                match message.filter(|message| self.told.admit(message)) {
                     Some(message) => self.handle_message(now, message),
                     None => self.out.tell(malformed),
                 }
@@ -207,6 +207,7 @@ impl Extended {
         self.generation += 1;
         let generation = self.generation;
         links.begin_again(generation, &renamed);
+        self.told.begin_again(&renamed);
         self.lobby = Some(Lobby::of(&view));
         let (epoch, host) = (view.epoch, view.host);
         self.say(now, &ClientMessage::Ready { epoch });

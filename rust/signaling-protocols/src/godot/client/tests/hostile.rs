@@ -186,3 +186,36 @@ fn whatever_a_server_does_every_question_is_answered_once_and_the_end_is_the_end
         assert_eq!(chaos.client.wait(1000 * SECOND), [], "seed {seed}");
     }
 }
+
+#[test]
+fn no_server_tells_of_more_than_a_lobby_can_have() {
+    let member = |number| {
+        let (name, user, metadata) = (String::new(), String::new(), Object::default());
+        let view =
+            MemberView { id: id(number), name, user, metadata, rtt: None, is_unstable: false };
+        ServerEvent::Member(view).encode()
+    };
+    let peer = |number| format!(r#"{{"type":2,"id":{number},"data":""}}"#).into();
+    let value = |number| {
+        let (key, value) = (format!("key{number}"), Json::parse("7"));
+        ServerEvent::Value { key, value, by: None }.encode()
+    };
+    let mut client = Client::joined();
+    let gone = ServerEvent::MemberGone { peer: id(1), problem: None }.encode();
+    check_bound(&mut client, 4096, member, &gone);
+    check_bound(&mut client, 4096, peer, r#"{"type":3,"id":1,"data":""}"#);
+    let gone = ServerEvent::Value { key: "key1".into(), value: None, by: None }.encode();
+    check_bound(&mut client, 64, value, &gone);
+}
+
+/// The game is told of the first `max`, and of another one once the first is gone.
+fn check_bound(client: &mut Client, max: u64, text: impl Fn(u64) -> Arc<str>, gone: &str) {
+    let mut is_told = |text: &str| {
+        let told = events(client.frame(text));
+        told != [ClientEvent::Malformed { bytes: text.len() }]
+    };
+    assert!((1..=max).all(|number| is_told(&text(number))));
+    assert!(!is_told(&text(max + 1)), "one too many");
+    assert!(is_told(&text(max)), "a change is none more");
+    assert!(is_told(gone) && is_told(&text(max + 1)));
+}
