@@ -143,6 +143,7 @@ func test_removing_members() -> void:
 	check_equal(await host.kick(guest.get_unique_id(), "Go away.").completed, true, "kicked")
 	await until(func() -> bool: return told_of(told, "lobby_left"), 5.0, "told")
 	check_equal(told.back(), ["lobby_left", SignalingClient.FAILURE_KICKED, "Go away."], "why")
+	check_equal(_failed(told), [SignalingClient.FAILURE_KICKED], "a failure like any other")
 	check_equal(await guest.join_lobby(code).completed, true, "may come back")
 	check_equal(await host.ban(guest.get_unique_id()).completed, true, "banned")
 	await _check_fails(guest.join_lobby(code), SignalingClient.FAILURE_BANNED, "may not")
@@ -151,10 +152,14 @@ func test_removing_members() -> void:
 	var entered := other.join_lobby(code)
 	check_equal(await entered.completed, true, "another one: " + entered.message)
 	told = record(other, [] as Array[String])
+	var told_host := record(host, [] as Array[String])
 	check_equal(await host.close_lobby("Good night.").completed, true, "closed")
 	await until(func() -> bool: return told_of(told, "lobby_left"), 5.0, "told")
 	check_equal(told.back(), ["lobby_left", SignalingClient.FAILURE_CLOSED, "Good night."], "why")
 	check_equal(other.get_state(), SignalingClient.STATE_LEFT, "left")
+	check_equal(_failed(told), [SignalingClient.FAILURE_CLOSED], "a failure for a guest")
+	await until(func() -> bool: return told_of(told_host, "lobby_left"), 5.0, "the host is told")
+	check_equal(_failed(told_host), [], "as the host wished")
 
 
 func test_messages_and_values() -> void:
@@ -205,6 +210,12 @@ func test_another_host() -> void:
 	host.stop()
 	await until(func() -> bool: return told_of(told, "member_left"), 5.0, "gone")
 	check_equal(guest.get_state(), SignalingClient.STATE_JOINED, "the lobby lives on")
+
+
+## The failures that were told.
+func _failed(told: Array[Array]) -> Array:
+	return told.filter(func(entry: Array) -> bool: return entry[0] == "failed").map(
+		func(entry: Array) -> int: return entry[1])
 
 
 func _names(client: SignalingClient) -> Array:

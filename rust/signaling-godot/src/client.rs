@@ -466,8 +466,9 @@ impl SignalingClient {
     fn resume_failed(reason: GString);
 
     /// Emitted when something failed that no [SignalingRequest] tells of: the lobby of [method
-    /// start] was refused, the connection to the server has ended for good, or a connection to
-    /// another player could not be made. `failure` is a `FAILURE_` constant, `message` a sentence
+    /// start] was refused, the connection to the server has ended for good, a connection to another
+    /// player could not be made, or our stay in the lobby was ended against our will, before [signal
+    /// lobby_left] tells of it. `failure` is a `FAILURE_` constant, `message` a sentence
     /// that a player can read, and `details` has more for the developer: always `hint` ([String]),
     /// what can be done about it, and `name` ([String]), the name of the failure.
     #[signal]

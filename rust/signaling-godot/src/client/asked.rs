@@ -42,6 +42,11 @@ impl Asked {
         })
     }
 
+    /// Whether an answer tells that the lobby is closed.
+    pub(super) fn is_closing(&self) -> bool {
+        self.0.values().any(|question| matches!(question.what, Request::CloseLobby { .. }))
+    }
+
     /// Nobody will answer any more.
     pub(super) fn cancel(&mut self, trouble: &Trouble) {
         for request in self.0.drain().filter_map(|(_, question)| question.asked) {

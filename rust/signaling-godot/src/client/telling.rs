@@ -26,6 +26,8 @@ struct Noted {
     is_new: bool,
     /// We were in a lobby.
     was_in_lobby: bool,
+    /// We have asked for the end of the lobby.
+    is_closing: bool,
 }
 
 impl SignalingClient {
@@ -102,7 +104,8 @@ impl SignalingClient {
 
     /// Brings the properties up to date, before the signal is emitted.
     fn note(&mut self, event: &ClientEvent) -> Noted {
-        let mut noted = Noted { is_new: false, was_in_lobby: self.room.is_some() };
+        let (was_in_lobby, is_closing) = (self.room.is_some(), self.asked.is_closing());
+        let mut noted = Noted { is_new: false, was_in_lobby, is_closing };
         if let (Some(room), ClientEvent::MemberChanged(member)) = (&self.room, event) {
             noted.is_new = !room.has(member.id);
         }
@@ -341,7 +344,9 @@ fn tell(client: &mut Gd<SignalingClient>, epoch: u64, noted: &Noted, event: Clie
         ClientEvent::InviteCancelled { invite } => {
             signals.invite_cancelled().emit(invite.cast_signed());
         }
-        ClientEvent::LobbyLeft { problem, message } => tell_left(client, problem, &message),
+        ClientEvent::LobbyLeft { problem, message } => {
+            tell_left(client, epoch, noted, problem.map(|why| Trouble::of_problem(why, &message)));
+        }
         ClientEvent::Reconnecting { attempt, delay } => {
             signals.reconnecting().emit(i64::from(attempt), delay.as_secs_f64());
         }
@@ -380,9 +385,17 @@ fn tell_plain_member(client: &Gd<SignalingClient>, epoch: u64, id: PeerId) {
     }
 }
 
-fn tell_left(client: &Gd<SignalingClient>, problem: Option<Problem>, message: &str) {
-    let failure = problem.map_or(Failure::None, Failure::from);
-    client.signals().lobby_left().emit(failure as i64, message);
+/// That a sealed lobby ends, or one that we asked to be closed, is no failure.
+fn tell_left(client: &Gd<SignalingClient>, epoch: u64, noted: &Noted, trouble: Option<Trouble>) {
+    let failure = trouble.as_ref().map_or(Failure::None, Trouble::failure);
+    let message = trouble.as_ref().map(Trouble::message).unwrap_or_default();
+    let is_wanted = noted.is_closing || failure == Failure::Sealed;
+    if let Some(trouble) = trouble.filter(|_| !is_wanted) {
+        emit_failed(client, &trouble);
+    }
+    if is_current(client, epoch) {
+        client.signals().lobby_left().emit(failure as i64, &message);
+    }
 }
 
 /// A lobby of the plain protocol ends with the connection.
