@@ -5,13 +5,14 @@
 //! - `request`: what each verb returns, and `failure`: why it failed.
 //! - `session`: the main thread's end of a session, and `asked`: what waits for its answers.
 //! - `telling`: the node's turn, once a frame.
-//! - `room`, `watched`, `migration`: what is known of the lobby, of lists, and of a change of hosts.
+//! - `room` with `members`, `watched`, `migration`: what is known of the lobby, of lists, and of a change of hosts.
 //! - `mesh` and `links`: the connections to other players.
 
 mod argument;
 mod asked;
 mod failure;
 mod links;
+mod members;
 mod mesh;
 mod migration;
 mod options;

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use godot::prelude::*;
 use signaling_core::PeerId;
-use signaling_protocols::godot::extended::{Json, LobbyEntry, LobbyView, MemberView, Object};
+use signaling_protocols::godot::extended::{
+    Json, LobbyEntry, LobbyView, MemberView, Object, limits,
+};
 use signaling_protocols::godot::{ClientEvent, Topology};
 
+use super::members::Members;
 use crate::json;
 
-/// Members, values and settings, as told so far. The session has bounded all of it.
+/// Members, values and settings, as told so far. What is more than a server keeps is not kept.
 pub(super) struct Room {
     me: PeerId,
     host: PeerId,
@@ -20,14 +23,17 @@ pub(super) struct Room {
     code: String,
     /// What a server of the plain protocol does not tell.
     view: Option<LobbyView>,
-    /// In the order in which they were told.
-    members: Vec<MemberView>,
+    members: Members,
     values: BTreeMap<String, Json>,
 }
 
 impl Room {
     /// A lobby of which no more is known than our id.
     pub(super) fn new(me: PeerId, topology: Topology, is_plain: bool) -> Self {
+        let mut members = Members::default();
+        if is_plain {
+            members.put(bare(me));
+        }
         Self {
             me,
             host: PeerId::HOST,
@@ -35,7 +41,7 @@ impl Room {
             is_plain,
             code: String::new(),
             view: None,
-            members: if is_plain { vec![bare(me)] } else { Vec::new() },
+            members,
             values: BTreeMap::new(),
         }
     }
@@ -49,12 +55,12 @@ impl Room {
     }
 
     pub(super) fn has(&self, id: PeerId) -> bool {
-        self.members.iter().any(|member| member.id == id)
+        self.members.get(id).is_some()
     }
 
     /// Whether this member is here, and the server does not wait for its return.
     pub(super) fn has_stable(&self, id: PeerId) -> bool {
-        self.members.iter().any(|member| member.id == id && !member.is_unstable)
+        self.members.get(id).is_some_and(|member| !member.is_unstable)
     }
 
     /// Takes in what was told.
@@ -65,22 +71,20 @@ impl Room {
                 view.iter().for_each(|view| self.see(view));
             }
             ClientEvent::EpochStarted { view, renamed, .. } => {
-                self.rename(renamed);
+                self.members.rename(renamed);
                 self.see(view);
             }
             ClientEvent::LobbyChanged(entry) => self.change(entry),
             ClientEvent::HostChanged { id, .. } => self.host = *id,
-            ClientEvent::MemberChanged(member) => self.put(member),
-            ClientEvent::MemberLeft { id, .. } => self.members.retain(|member| member.id != *id),
-            ClientEvent::PeerConnected { id } if self.is_plain => self.put(&bare(*id)),
-            ClientEvent::PeerDisconnected { id } if self.is_plain => {
-                self.members.retain(|member| member.id != *id);
-            }
+            ClientEvent::MemberChanged(member) => self.members.put(MemberView::clone(member)),
+            ClientEvent::MemberLeft { id, .. } => self.members.remove(*id),
+            ClientEvent::PeerConnected { id } if self.is_plain => self.members.put(bare(*id)),
+            ClientEvent::PeerDisconnected { id } if self.is_plain => self.members.remove(*id),
             ClientEvent::PeerUnstable { id } => self.mark(*id, true),
             ClientEvent::PeerStable { id } => self.mark(*id, false),
             ClientEvent::RoundTrips(trips) => self.time(trips),
             ClientEvent::ValueChanged { key, value: Some(value), .. } => {
-                self.values.insert(key.clone(), value.clone());
+                self.set(key, value);
             }
             ClientEvent::ValueChanged { key, value: None, .. } => {
                 self.values.remove(key);
@@ -100,31 +104,23 @@ impl Room {
         }
     }
 
-    fn rename(&mut self, renamed: &[(PeerId, PeerId)]) {
-        for member in &mut self.members {
-            if let Some((_, to)) = renamed.iter().find(|(from, _)| *from == member.id) {
-                member.id = *to;
-            }
-        }
-    }
-
-    fn put(&mut self, member: &MemberView) {
-        match self.members.iter_mut().find(|known| known.id == member.id) {
-            Some(known) => *known = member.clone(),
-            None => self.members.push(member.clone()),
+    fn set(&mut self, key: &str, value: &Json) {
+        if self.values.len() < limits::VALUES || self.values.contains_key(key) {
+            self.values.insert(key.to_owned(), value.clone());
         }
     }
 
     fn mark(&mut self, id: PeerId, is_unstable: bool) {
-        for member in self.members.iter_mut().filter(|member| member.id == id) {
+        if let Some(member) = self.members.get_mut(id) {
             member.is_unstable = is_unstable;
         }
     }
 
     fn time(&mut self, trips: &[(PeerId, u32)]) {
-        for member in &mut self.members {
-            let trip = trips.iter().find(|(id, _)| *id == member.id);
-            member.rtt = trip.map(|(_, rtt)| *rtt).or(member.rtt);
+        for (id, rtt) in trips {
+            if let Some(member) = self.members.get_mut(*id) {
+                member.rtt = Some(*rtt);
+            }
         }
     }
 
