@@ -5,7 +5,8 @@
 //! - `request`: what each verb returns, and `failure`: why it failed.
 //! - `session`: the main thread's end of a session, and `asked`: what waits for its answers.
 //! - `telling`: the node's turn, once a frame.
-//! - `room` with `members`, `watched`, `migration`: what is known of the lobby, of lists, and of a change of hosts.
+//! - `room` with `members`, `watched`, `migration`: what is known of the lobby, of lists, and of a
+//!   change of hosts.
 //! - `mesh` and `links`: the connections to other players.
 
 mod argument;
@@ -93,8 +94,8 @@ use watched::Watched;
 ///
 /// Metadata, messages, values and statuses go as JSON, by [method JSON.stringify] and back by
 /// [method JSON.parse_string]: whole numbers come back as [float], and what JSON does not know, such
-/// as [Vector2], as text. [constant @GDScript.NAN] becomes `null`. What has [constant @GDScript.INF] in
-/// it, or is nested more than 16 deep, is refused.
+/// as [Vector2], as text. [constant @GDScript.NAN] becomes `null`. What has [constant
+/// @GDScript.INF] in it, or is nested more than 16 deep, is refused.
 ///
 /// A game that hosts the lobbies itself uses [method connect_to_server] to join one of them.
 ///
@@ -224,9 +225,9 @@ pub(crate) struct SignalingClient {
     ice_servers: Array<VarDictionary>,
 
     /// More of what [method WebRTCPeerConnection.initialize] takes. [member ice_servers] are used
-    /// beside those that it has under the key `iceServers`. For example, for a host in a container that publishes one port:
-    /// `{"udpMux": 5000, "publicAddress": "203.0.113.7"}`. [WebRTCNativePeerConnection] describes
-    /// the keys that the web does not have.
+    /// beside those that it has under the key `iceServers`. For example, for a host in a container
+    /// that publishes one port: `{"udpMux": 5000, "publicAddress": "203.0.113.7"}`.
+    /// [WebRTCNativePeerConnection] describes the keys that the web does not have.
     ///
     /// Read when a lobby is joined.
     #[export]
