@@ -302,10 +302,9 @@ func test_it_can_be_freed_from_within_each_of_its_signals() -> void:
 		var told := record(host)
 		client.start("", server.get_lobbies()[0].name)
 		# Its first signal may come before the server has heard of it.
-		await until(
-			func() -> bool: return told_of(told, "peer_connected") or not is_instance_valid(client),
-			5.0,
-			"met, or gone before")
+		var has_met := func() -> bool: return told_of(told, "peer_connected")
+		var is_gone := func() -> bool: return not is_instance_id_valid(client_id)
+		await until(func() -> bool: return has_met.call() or is_gone.call(), 5.0, "met, or gone")
 		await frames(5)
 		if is_instance_valid(client):
 			await _let_everything_happen(client, host, server)
