@@ -393,7 +393,8 @@ impl SignalingClient {
 
     /// Emitted when a value of the lobby is another now, see [method set_lobby_value], for each
     /// that was there before us, too. `value` is `null` when it is gone. `by` is the id of the
-    /// member that set it, or 0 for a value that was there before us.
+    /// member that set it, or 0 if that is not known, as for a value that was there before us or was
+    /// set while our connection was lost.
     #[signal]
     fn lobby_value_changed(key: GString, value: Variant, by: i64);
 

@@ -27,6 +27,7 @@
 //! - `managing`: what members and hosts do to a lobby.
 //! - `listing`: public lobbies, listed and watched.
 //! - `presence`: statuses of users, and who watches them.
+//! - `latest`: what is told later to those who are away or slow.
 //! - `invites`: invitations into lobbies.
 //! - `leaving`: leaving, for whatever reason, and who becomes the host.
 //! - `reach`: whether those who are away can still be reached by others.
@@ -37,6 +38,7 @@ mod hello;
 mod hooks;
 mod ice;
 mod invites;
+mod latest;
 mod leaving;
 mod listing;
 mod lobby;
@@ -202,6 +204,7 @@ impl GodotServer {
         });
         let waiting = waiting.chain(self.sessions.iter().filter_map(|(_, it)| it.waits_for));
         self.parked.assert_consistent(waiting, &self.timers);
+        self.sessions.assert_consistent();
         for (id, session) in self.sessions.iter() {
             match session.conn.and_then(|conn| self.conns.get(&conn)) {
                 Some(conn) => assert!(matches!(conn.place, Place::Session(of) if of == id)),

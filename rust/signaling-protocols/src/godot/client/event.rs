@@ -153,7 +153,7 @@ pub enum ClientEvent {
         key: String,
         /// What it is; `None`: gone.
         value: Option<Json>,
-        /// Who set it; `None` for one that was there before us.
+        /// Who set it; `None` when that is not known: it was there before us, or we were away.
         by: Option<PeerId>,
     },
     /// A lobby that is watched for is new, or has changed.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use signaling_core::{Close, ConnId, Output};
 
 use super::lobby::Away;
-use super::session::{REQUESTS, Session, SessionId};
+use super::session::{REQUESTS, SessionId};
 use super::{GodotServer, Place, Timer};
 use crate::godot::extended::{Hello, Invalid, Problem, Resume, ServerEvent, VERSION, Welcome};
 use crate::godot::refusal::refused;
@@ -74,7 +74,7 @@ impl GodotServer {
             self.end_session(id, Some(Problem::Lost), &Close::new(1001, ELSEWHERE));
             return Err(Problem::Lost);
         }
-        if let Some(old) = session.conn.replace(conn) {
+        if let Some(old) = self.sessions.connect(id, Some(conn)) {
             self.conns.remove(&old);
             self.close(old, Close::new(1001, ELSEWHERE));
         }
@@ -194,12 +194,12 @@ impl GodotServer {
     /// A session has lost its connection.
     pub(super) fn go_away(&mut self, now: Instant, id: SessionId) {
         self.timers.cancel(&Timer::Silence(id));
-        let Some(session) = self.sessions.get_mut(id) else { return };
-        session.conn = None;
+        self.sessions.connect(id, None);
+        let Some(session) = self.sessions.get(id) else { return };
         let may_return = self.settings.resume_timeout > Duration::ZERO
             && session.replay.is_resumable()
             && self.sessions.away() <= self.settings.max_peers;
-        let place = self.sessions.get(id).and_then(|session: &Session| session.place.clone());
+        let place = session.place.clone();
         let Some((name, peer)) = place.filter(|_| may_return) else {
             return self.end_session(id, Some(Problem::Lost), &Close::silent());
         };

@@ -9,7 +9,7 @@ use serde_json::{Map, json};
 use super::GodotServer;
 use super::lobby::Lobby;
 use super::requests::{DONE, Outcome};
-use super::session::{MESSAGES, SessionId};
+use super::session::{MESSAGES, Session, SessionId};
 use crate::godot::extended::{Json, Problem, ServerEvent};
 
 /// Invitations that one session may have made, and that may wait for one session.
@@ -41,6 +41,9 @@ impl GodotServer {
     ) -> Outcome {
         let (lobby, _) = self.inside(id)?;
         let to = self.invitee(id, user)?;
+        if !self.sessions.get(to).is_some_and(Session::keeps_up) {
+            return Err(Problem::ServerFull.into());
+        }
         let session = self.sessions.get_mut(id).ok_or(Problem::Lost)?;
         if !session.messages.take(now, &MESSAGES) {
             return Err(Problem::RateLimited.into());

@@ -123,6 +123,7 @@ impl GodotServer {
             Guest::Session(id) => {
                 if let Some(session) = self.sessions.get_mut(id) {
                     session.place = None;
+                    session.unsaid.forget_lobby();
                 }
                 self.revoke_invites(id);
             }

@@ -128,8 +128,9 @@ impl GodotServer {
         }
     }
 
-    /// Tells a session of lobbies for which there was no room before.
+    /// Tells a session what there was no room for before.
     pub(super) fn catch_up(&mut self, id: SessionId) {
+        self.tell_unsaid(id);
         self.tell_news(id, &mut HashMap::new());
     }
 

@@ -1,13 +1,15 @@
 //! What members and hosts do to a lobby.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use signaling_core::PeerId;
 
 use super::GodotServer;
+use super::latest::{Change, Topic};
 use super::lobby::{Guest, Identity};
 use super::requests::{DONE, Outcome, Refused};
-use super::session::{MESSAGES, SessionId};
+use super::session::{MESSAGES, Session, SessionId};
 use crate::godot::Topology;
 use crate::godot::extended::{Json, LobbyChanges, Object, Problem, ServerEvent, limits};
 use crate::godot::refusal::refused;
@@ -25,7 +27,7 @@ impl GodotServer {
         }
         lobby.metadata = changes.metadata.unwrap_or_else(|| std::mem::take(&mut lobby.metadata));
         let entry = lobby.entry();
-        self.tell_lobby(&name, None, &ServerEvent::Lobby(entry));
+        self.tell_lobby_latest(&name, (&Topic::Lobby, Change::Changed), &ServerEvent::Lobby(entry));
         self.notify_changed(&name);
         DONE()
     }
@@ -37,7 +39,8 @@ impl GodotServer {
             member.metadata = metadata;
         }
         if let Some(view) = lobby.member_view(me) {
-            self.tell_lobby(&name, None, &ServerEvent::Member(view));
+            let news = (&Topic::Member(id), Change::Changed);
+            self.tell_lobby_latest(&name, news, &ServerEvent::Member(view));
         }
         DONE()
     }
@@ -122,16 +125,31 @@ impl GodotServer {
         }
         let event = ServerEvent::Message { from, is_for_all: to.is_none(), data };
         let Some(to) = to else {
-            self.tell_lobby(&name, Some(from), &event);
+            self.say_to_all(&name, from, &event);
             return DONE();
         };
         let lobby = self.lobbies.get(&name).filter(|lobby| lobby.is_current(from));
         let lobby = lobby.ok_or(Problem::NoSuchMember)?;
         match lobby.roster.get(&to).map(|member| member.guest) {
-            Some(Guest::Session(session)) => self.tell(session, &event),
+            Some(Guest::Session(session)) => self.say(session, event.encode()),
             Some(Guest::Plain(_)) | None => return Err(Problem::NoSuchMember.into()),
         }
         DONE()
+    }
+
+    fn say_to_all(&mut self, name: &str, from: PeerId, event: &ServerEvent) {
+        let Some(lobby) = self.lobbies.get(name) else { return };
+        let text = event.encode();
+        for (_, session) in lobby.sessions().into_iter().filter(|(peer, _)| *peer != from) {
+            self.say(session, text.clone());
+        }
+    }
+
+    /// Tells a session what is lost for whoever does not keep up.
+    fn say(&mut self, to: SessionId, text: Arc<str>) {
+        if self.sessions.get(to).is_some_and(Session::keeps_up) {
+            self.send_text(Guest::Session(to), text);
+        }
     }
 
     pub(super) fn set_value(
@@ -147,8 +165,13 @@ impl GodotServer {
         if present != expected {
             return Err(Refused::conflict(present));
         }
-        let is_new = present.is_none() && value.is_some();
-        if is_new && lobby.values.len() >= limits::VALUES {
+        let change = match (present, &value) {
+            (None, _) => Change::New,
+            (_, None) => Change::Gone,
+            _ => Change::Changed,
+        };
+        let is_added = present.is_none() && value.is_some();
+        if is_added && lobby.values.len() >= limits::VALUES {
             let why = format!("a lobby has at most {} values", limits::VALUES);
             return Err(Refused::invalid(why));
         }
@@ -156,7 +179,9 @@ impl GodotServer {
             Some(value) => drop(lobby.values.insert(key.clone(), value)),
             None => drop(lobby.values.remove(&key)),
         }
-        self.tell_lobby(&name, None, &ServerEvent::Value { key, value, by: Some(me) });
+        let topic = Topic::Value(key.clone());
+        let event = ServerEvent::Value { key, value, by: Some(me) };
+        self.tell_lobby_latest(&name, (&topic, change), &event);
         DONE()
     }
 

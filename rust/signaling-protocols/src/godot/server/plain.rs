@@ -165,7 +165,7 @@ impl GodotServer {
         if text.len() > self.settings.max_message_bytes {
             return Err(Refusal::MessageTooLarge);
         }
-        if self.has_room(guest, &text) {
+        if self.has_room(guest) {
             self.send_text(guest, text);
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde_json::{Map, Value, json};
 
 use super::GodotServer;
-use super::lobby::Guest;
+use super::latest::{Change, Topic};
 use super::requests::{DONE, Outcome};
 use super::session::{MESSAGES, Session, SessionId};
 use crate::godot::extended::{Json, Problem, ServerEvent};
@@ -23,7 +23,7 @@ pub(super) struct Presence {
 
 /// Games do not see each other's namespaces.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Scope {
+pub(super) struct Scope {
     game: String,
     namespace: String,
 }
@@ -56,10 +56,12 @@ impl GodotServer {
         let scope = session.scope(namespace);
         match status {
             Some(status) => {
-                self.presence.publish(id, &scope, status.clone())?;
-                self.tell_status(id, &scope, Some(status));
+                let change = self.presence.publish(id, &scope, status.clone())?;
+                self.tell_status(id, &scope, change, Some(status));
             }
-            None if self.presence.withdraw(id, &scope) => self.tell_status(id, &scope, None),
+            None if self.presence.withdraw(id, &scope) => {
+                self.tell_status(id, &scope, Change::Gone, None);
+            }
             None => {}
         }
         DONE()
@@ -91,35 +93,47 @@ impl GodotServer {
         }
         for scope in &parts.published {
             self.presence.change(scope, |namespace| namespace.statuses.remove(&id));
-            self.tell_status(id, scope, None);
+            self.tell_status(id, scope, Change::Gone, None);
         }
     }
 
     /// Tells those who watch what a session's status is now.
-    fn tell_status(&mut self, id: SessionId, scope: &Scope, status: Option<Json>) {
+    fn tell_status(&mut self, id: SessionId, scope: &Scope, change: Change, status: Option<Json>) {
         let Some(session) = self.sessions.get(id) else { return };
-        let event = ServerEvent::Status {
-            namespace: scope.namespace.clone(),
-            user: session.user.clone(),
-            name: session.name.clone(),
-            status,
-        };
+        let (user, name) = (session.user.clone(), session.name.clone());
+        let topic = Topic::Status { scope: scope.clone(), user: user.clone(), name: name.clone() };
+        let event = ServerEvent::Status { namespace: scope.namespace.clone(), user, name, status };
         let namespace = self.presence.namespaces.get(scope);
         let watchers: Vec<SessionId> = namespace
             .map(|namespace| namespace.watchers.iter().copied().collect())
             .unwrap_or_default();
         let frame = event.encode();
         for watcher in watchers {
-            self.send_text(Guest::Session(watcher), frame.clone());
+            self.tell_latest(watcher, (&topic, change), frame.clone());
         }
+    }
+
+    /// A user's status for who still watches it.
+    pub(super) fn latest_status(
+        &self,
+        watcher: SessionId,
+        scope: Scope,
+        user: String,
+        name: String,
+    ) -> Option<ServerEvent> {
+        let namespace = self.presence.namespaces.get(&scope)?;
+        namespace.watchers.contains(&watcher).then_some(())?;
+        let id = self.sessions.of_user(&user);
+        let status = id.and_then(|id| namespace.statuses.get(&id)).cloned();
+        Some(ServerEvent::Status { namespace: scope.namespace, user, name, status })
     }
 }
 
 impl Presence {
-    fn publish(&mut self, id: SessionId, scope: &Scope, status: Json) -> Result<(), Problem> {
+    fn publish(&mut self, id: SessionId, scope: &Scope, status: Json) -> Result<Change, Problem> {
         join(&mut self.parts.entry(id).or_default().published, scope)?;
-        self.change(scope, |namespace| namespace.statuses.insert(id, status));
-        Ok(())
+        let old = self.change(scope, |namespace| namespace.statuses.insert(id, status));
+        Ok(if old.is_some() { Change::Changed } else { Change::New })
     }
 
     /// False when there was no status.
@@ -144,12 +158,13 @@ impl Presence {
     }
 
     /// Changes a namespace; one that nobody needs is forgotten.
-    fn change<T>(&mut self, scope: &Scope, change: impl FnOnce(&mut Namespace) -> T) {
+    fn change<T>(&mut self, scope: &Scope, change: impl FnOnce(&mut Namespace) -> T) -> T {
         let namespace = self.namespaces.entry(scope.clone()).or_default();
-        change(namespace);
+        let result = change(namespace);
         if namespace.is_empty() {
             self.namespaces.remove(scope);
         }
+        result
     }
 
     /// Panics unless sessions and namespaces agree.

@@ -168,9 +168,9 @@ impl GodotServer {
     }
 
     /// Whether there is room for what another member sends: nobody loses its place by it.
-    pub(super) fn has_room(&self, guest: Guest, text: &str) -> bool {
+    pub(super) fn has_room(&self, guest: Guest) -> bool {
         let Guest::Session(id) = guest else { return true };
-        self.sessions.get(id).is_some_and(|to| to.conn.is_some() || to.replay.has_room(text))
+        self.sessions.get(id).is_some_and(|to| to.conn.is_some() || to.keeps_up())
     }
 
     /// A member knows of an epoch.

@@ -10,6 +10,7 @@ use signaling_core::rate::{Bucket, Rate};
 use signaling_core::replay::Replay;
 use signaling_core::{ConnId, PeerId};
 
+use super::latest::Unsaid;
 use super::lobby::{Edition, Guest, Member};
 use crate::godot::extended::{Hello, Object};
 
@@ -20,7 +21,7 @@ pub(super) struct SessionId(u64);
 /// What a client of the extended protocol is, with or without a connection.
 #[derive(Debug)]
 pub(super) struct Session {
-    /// `None` while its return is waited for.
+    /// `None` while its return is waited for. Changed by [`Sessions`] alone.
     pub(super) conn: Option<ConnId>,
     /// What resumes it.
     pub(super) token: String,
@@ -31,6 +32,8 @@ pub(super) struct Session {
     /// Without the port.
     pub(super) address: String,
     pub(super) replay: Replay,
+    /// What waits until there is room in the replay.
+    pub(super) unsaid: Unsaid,
     pub(super) place: Option<(Arc<str>, PeerId)>,
     /// The ticket of its request that waits for a decision.
     pub(super) waits_for: Option<u64>,
@@ -55,6 +58,8 @@ pub(super) struct Sessions {
     by_id: HashMap<SessionId, Session>,
     by_token: HashMap<String, SessionId>,
     by_user: HashMap<String, SessionId>,
+    /// How many have no connection.
+    away: usize,
     next: u64,
 }
 
@@ -78,6 +83,7 @@ impl Sessions {
             auth: hello.token,
             address: address.to_owned(),
             replay: Replay::new(MAX_REPLAY),
+            unsaid: Unsaid::default(),
             place: None,
             waits_for: None,
             rtt: None,
@@ -94,7 +100,17 @@ impl Sessions {
         let session = self.by_id.remove(&id)?;
         self.by_token.remove(&session.token);
         self.by_user.remove(&session.user);
+        self.away -= usize::from(session.conn.is_none());
         Some(session)
+    }
+
+    /// Puts a session on another connection, or on none; the one that it had.
+    pub(super) fn connect(&mut self, id: SessionId, conn: Option<ConnId>) -> Option<ConnId> {
+        let session = self.by_id.get_mut(&id)?;
+        let old = std::mem::replace(&mut session.conn, conn);
+        self.away += usize::from(conn.is_none());
+        self.away -= usize::from(old.is_none());
+        old
     }
 
     pub(super) fn get(&self, id: SessionId) -> Option<&Session> {
@@ -119,7 +135,13 @@ impl Sessions {
 
     /// How many have no connection.
     pub(super) fn away(&self) -> usize {
-        self.by_id.values().filter(|session| session.conn.is_none()).count()
+        self.away
+    }
+
+    /// Panics unless those who are away are counted.
+    pub(super) fn assert_consistent(&self) {
+        let away = self.by_id.values().filter(|session| session.conn.is_none()).count();
+        assert_eq!(self.away, away, "who is away is counted");
     }
 }
 
@@ -137,8 +159,14 @@ impl Session {
         }
     }
 
-    /// Whether it may be sent much: it is there, and half of what may wait for it is free.
+    /// Whether it may be sent what can as well be told later: it is there, and keeps up.
     pub(super) fn has_room(&self) -> bool {
-        self.conn.is_some() && self.replay.bytes() <= MAX_REPLAY / 2
+        self.conn.is_some() && self.keeps_up()
+    }
+
+    /// Whether half of what may wait for it is free. The other half is kept for what nobody can do
+    /// without: who comes and goes.
+    pub(super) fn keeps_up(&self) -> bool {
+        self.replay.bytes() <= MAX_REPLAY / 2
     }
 }

@@ -1,22 +1,42 @@
 use super::*;
 
-/// A lobby of `ann` and `bob`; the token of `bob`'s session.
-fn lobby(hall: &mut Hall) -> Value {
-    hall.greets("ann");
-    let code = hall.asks("ann", kind::CREATE, json!({})).unwrap()["code"].clone();
-    let token = hall.greets("bob")["token"].clone();
-    hall.asks("bob", kind::ENTER, json!({"code": code})).unwrap();
-    hall.hears("ann");
-    token
+/// A lobby of `ann` and `bob`.
+struct Lobby {
+    code: Value,
+    /// Of `bob`'s session.
+    token: Value,
+    bob: u64,
 }
 
-/// So much is said in the lobby that a session which confirms nothing cannot be resumed.
-fn chatter(hall: &mut Hall) {
-    for _ in 0..80 {
-        hall.passes(Duration::from_millis(200));
-        hall.asks("ann", kind::MESSAGE, json!({"data": "x".repeat(4000)})).unwrap();
+fn lobby(hall: &mut Hall) -> Lobby {
+    hall.greets("ann");
+    let options = json!({"metadata": {"map": "old"}});
+    let code = hall.asks("ann", kind::CREATE, options).unwrap()["code"].clone();
+    let token = hall.greets("bob")["token"].clone();
+    let view = hall.asks("bob", kind::ENTER, json!({"code": code})).unwrap();
+    hall.hears("ann");
+    Lobby { code, token, bob: view["me"].as_u64().unwrap() }
+}
+
+/// So much is sent to `bob` that a session which confirms nothing cannot be resumed.
+fn flood(hall: &mut Hall, bob: u64) {
+    for _ in 0..8 {
+        hall.says("ann", OFFER, bob, "x".repeat(40_000).into());
     }
 }
+
+/// So many come and go that it is too much for who is away.
+fn come_and_go(hall: &mut Hall, code: &Value) {
+    for _ in 0..200 {
+        hall.passes(Duration::from_millis(100));
+        let me = json!({"colour": "x".repeat(1000)});
+        hall.asks("cid", kind::ENTER, json!({"code": code, "me": me})).unwrap();
+        hall.asks("cid", kind::LEAVE, json!({})).unwrap();
+    }
+}
+
+const OFFER: u64 = 4;
+const TICK: Duration = Duration::from_millis(200);
 
 /// Whether `bob` goes on with its session, having received so many messages.
 fn is_resumed(hall: &mut Hall, token: &Value, received: usize) -> bool {
@@ -28,21 +48,88 @@ fn is_resumed(hall: &mut Hall, token: &Value, received: usize) -> bool {
 #[test]
 fn too_much_for_who_is_away_ends_its_session() {
     let mut hall = Hall::new();
-    let token = lobby(&mut hall);
+    let Lobby { code, token, .. } = lobby(&mut hall);
+    hall.greets("cid");
     hall.loses("bob");
-    chatter(&mut hall);
+    come_and_go(&mut hall, &code);
     let gone = hall.hears_of("ann", kind::MEMBER_GONE);
-    assert_eq!(gone.len(), 1);
-    assert_eq!(gone[0].1, json!({"problem": "lost"}));
+    assert!(gone.iter().any(|(_, why)| *why == json!({"problem": "lost"})));
     assert!(!is_resumed(&mut hall, &token, 0));
+}
+
+#[test]
+fn nobody_loses_its_place_by_what_others_say() {
+    let mut hall = Hall::new();
+    let Lobby { code, token, bob } = lobby(&mut hall);
+    let user = hall.greets("eve")["user"].clone();
+    hall.asks("eve", kind::ENTER, json!({"code": code})).unwrap();
+    hall.asks("bob", kind::WATCH_STATUS, json!({"namespace": "friends"})).unwrap();
+    hall.asks("ann", kind::SET_VALUE, json!({"key": "gone", "value": 1})).unwrap();
+    // The answers to ENTER and WATCH_STATUS are not among the rest.
+    let received = 2 + hall.hears("bob").len();
+    hall.loses("bob");
+    let long = "x".repeat(1000);
+    let mut last = json!(null);
+    for number in 0..140 {
+        hall.passes(TICK);
+        hall.asks("ann", kind::MESSAGE, json!({"data": "x".repeat(4000)})).unwrap();
+        hall.asks("ann", kind::UPDATE_LOBBY, json!({"metadata": {"map": long}})).unwrap();
+        let value = json!({"key": "n", "value": number, "expected": last});
+        hall.asks("ann", kind::SET_VALUE, value).unwrap();
+        last = json!(number);
+        let me = json!({"metadata": {"ready": number, "text": long}});
+        hall.asks("eve", kind::UPDATE_MEMBER, me).unwrap();
+        let status = json!({"namespace": "friends", "status": {"n": number, "text": long}});
+        hall.asks("eve", kind::SET_STATUS, status).unwrap();
+        hall.says("ann", OFFER, bob, long.clone().into());
+    }
+    hall.asks("ann", kind::SET_VALUE, json!({"key": "gone", "expected": 1})).unwrap();
+    let resume = json!({"token": token, "received": received});
+    assert_eq!(hall.greets_with("bob", json!({"version": 1, "resume": resume}))["resumed"], 2);
+
+    let mut heard = hall.hears("bob");
+    let received = received + heard.len();
+    hall.says("bob", kind::PING, 0, json!({"received": received}));
+    heard.append(&mut hall.hears("bob"));
+    let of = |kind: u64| heard.iter().filter(move |heard| heard.0 == kind).collect::<Vec<_>>();
+    assert!((10..60).contains(&of(kind::MESSAGE).len()), "what was said first");
+    let [lobby, member, status] = [kind::LOBBY, kind::MEMBER, kind::STATUS].map(|kind| {
+        assert_eq!(of(kind).len(), 1, "{kind}");
+        &of(kind)[0].2
+    });
+    assert_eq!(lobby["metadata"]["map"], long);
+    assert_eq!((&member["user"], &member["metadata"]["ready"]), (&user, &json!(139)));
+    assert_eq!((&status["user"], &status["status"]["n"]), (&user, &json!(139)));
+    let values: Vec<_> = of(kind::VALUE).iter().map(|heard| heard.2.clone()).collect();
+    assert_eq!(values, [json!({"key": "gone", "value": null}), json!({"key": "n", "value": 139})]);
+}
+
+#[test]
+fn of_what_came_and_went_nothing_is_told() {
+    let mut hall = Hall::new();
+    let Lobby { token, .. } = lobby(&mut hall);
+    hall.greets("eve");
+    hall.asks("bob", kind::WATCH_STATUS, json!({"namespace": "friends"})).unwrap();
+    let received = 2 + hall.hears("bob").len();
+    hall.loses("bob");
+    for status in [json!(1), json!(null)] {
+        let status = json!({"namespace": "friends", "status": status});
+        hall.asks("eve", kind::SET_STATUS, status).unwrap();
+    }
+    for (value, expected) in [(json!(1), json!(null)), (json!(null), json!(1))] {
+        let value = json!({"key": "k", "value": value, "expected": expected});
+        hall.asks("ann", kind::SET_VALUE, value).unwrap();
+    }
+    assert!(is_resumed(&mut hall, &token, received));
+    assert_eq!(hall.hears("bob"), []);
 }
 
 #[test]
 fn too_much_for_who_is_there_is_only_not_sent_again() {
     let mut hall = Hall::new();
-    let token = lobby(&mut hall);
-    chatter(&mut hall);
-    assert_eq!(hall.hears_of("bob", kind::MESSAGE).len(), 80);
+    let Lobby { token, bob, .. } = lobby(&mut hall);
+    flood(&mut hall, bob);
+    assert_eq!(hall.hears_of("bob", OFFER).len(), 8);
     hall.loses("bob");
     assert!(!is_resumed(&mut hall, &token, 0));
 }
@@ -50,10 +137,10 @@ fn too_much_for_who_is_there_is_only_not_sent_again() {
 #[test]
 fn who_confirms_everything_can_be_resumed_again() {
     let mut hall = Hall::new();
-    let token = lobby(&mut hall);
+    let Lobby { token, bob, .. } = lobby(&mut hall);
     // The answer to ENTER is not among the rest.
     let mut received = 1 + hall.hears("bob").len();
-    chatter(&mut hall);
+    flood(&mut hall, bob);
     received += hall.hears("bob").len();
     hall.says("bob", kind::PING, 0, json!({"received": received}));
     hall.loses("bob");

@@ -1,0 +1,117 @@
+//! What matters only as it is now. A session that is away, or has much left to confirm, is told of
+//! it later, once, however often it has changed: so nobody loses its place by it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::GodotServer;
+use super::lobby::Guest;
+use super::presence::Scope;
+use super::session::SessionId;
+use crate::godot::extended::ServerEvent;
+
+/// What a session can be told later.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Topic {
+    /// What its lobby is like.
+    Lobby,
+    /// What a member of its lobby is like, whose id may change meanwhile.
+    Member(SessionId),
+    /// A value of its lobby.
+    Value(String),
+    /// The status of a user, who may be gone by then.
+    Status { scope: Scope, user: String, name: String },
+}
+
+/// What has become of a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// It was not there before.
+    New,
+    Changed,
+    Gone,
+}
+
+/// What a session is still to be told of, and whether it was told of it ever before. Of what came
+/// and went meanwhile nothing is kept: there is no more than what there is, and was when the
+/// session heard of it last.
+#[derive(Debug, Default)]
+pub(super) struct Unsaid(BTreeMap<Topic, bool>);
+
+impl GodotServer {
+    /// Tells a session what has become of something: at once, or later.
+    pub(super) fn tell_latest(
+        &mut self,
+        id: SessionId,
+        (topic, change): (&Topic, Change),
+        text: Arc<str>,
+    ) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        if session.has_room() {
+            session.unsaid.0.remove(topic);
+            self.send_text(Guest::Session(id), text);
+        } else {
+            session.unsaid.note(topic, change);
+        }
+    }
+
+    /// Tells all sessions in a lobby what has become of something.
+    pub(super) fn tell_lobby_latest(
+        &mut self,
+        lobby: &str,
+        news: (&Topic, Change),
+        event: &ServerEvent,
+    ) {
+        let Some(lobby) = self.lobbies.get(lobby) else { return };
+        let text = event.encode();
+        for (_, session) in lobby.sessions() {
+            self.tell_latest(session, news, text.clone());
+        }
+    }
+
+    /// Tells a session what there was no room for before, while there is.
+    pub(super) fn tell_unsaid(&mut self, id: SessionId) {
+        loop {
+            let session = self.sessions.get_mut(id).filter(|session| session.has_room());
+            let Some((topic, _)) = session.and_then(|session| session.unsaid.0.pop_first()) else {
+                return;
+            };
+            if let Some(event) = self.latest(id, topic) {
+                self.tell(id, &event);
+            }
+        }
+    }
+
+    /// How something is for a session; `None` when that is nothing to it any more.
+    fn latest(&self, id: SessionId, topic: Topic) -> Option<ServerEvent> {
+        let lobby = || self.lobbies.get(&self.inside(id).ok()?.0);
+        match topic {
+            Topic::Lobby => Some(ServerEvent::Lobby(lobby()?.entry())),
+            Topic::Member(other) => {
+                let (name, peer) = self.inside(other).ok()?;
+                let lobby = lobby().filter(|lobby| lobby.name == name)?;
+                lobby.member_view(peer).map(ServerEvent::Member)
+            }
+            Topic::Value(key) => {
+                let value = lobby()?.values.get(&key).cloned();
+                Some(ServerEvent::Value { key, value, by: None })
+            }
+            Topic::Status { scope, user, name } => self.latest_status(id, scope, user, name),
+        }
+    }
+}
+
+impl Unsaid {
+    fn note(&mut self, topic: &Topic, change: Change) {
+        if change == Change::Gone && self.0.get(topic) == Some(&false) {
+            self.0.remove(topic);
+        } else {
+            self.0.entry(topic.clone()).or_insert(change != Change::New);
+        }
+    }
+
+    /// The session is in no lobby any more, or in another.
+    pub(super) fn forget_lobby(&mut self) {
+        self.0.retain(|topic, _| matches!(topic, Topic::Status { .. }));
+    }
+}
