@@ -22,7 +22,10 @@ var player := 1
 var player_name := ""
 ## How many players came before this one.
 var index := 0
-var color := Color.WHITE
+var color := Color.WHITE:
+	set(value):
+		color = value
+		queue_redraw()
 
 @onready var _steering: Steering = $Steering
 @onready var _speech: Label = $Speech

@@ -1,7 +1,7 @@
 class_name Game
 extends MarginContainer
-## A small game for many: create a lobby, find one in the list or join one by its code, walk about,
-## chat. When the host is lost another player takes over.
+## A small game for many: create a lobby, find one in the list, join one by its code or be invited,
+## walk about, chat. When the host is lost another player takes over.
 ##
 ## The session lives here. [SignalingClient] enters the lobby and connects the players; from then
 ## on this is plain Godot: a [MultiplayerSpawner], [MultiplayerSynchronizer]s and RPCs.
@@ -42,10 +42,14 @@ var _met: Dictionary[int, bool] = {}
 @onready var _menu: Menu = $Menu
 @onready var _play: Control = $Play
 @onready var _password: PasswordPrompt = $PasswordPrompt
+@onready var _invitation: InvitePrompt = $InvitePrompt
 @onready var _world: Node2D = %World
 @onready var _notice: Label = %Notice
 @onready var _card: LobbyCard = %LobbyCard
+@onready var _invite_card: InviteCard = %InviteCard
+@onready var _settings: LobbySettings = %LobbySettings
 @onready var _player_list: PlayerList = %PlayerList
+@onready var _palette: Palette = %Palette
 
 
 func _ready() -> void:
@@ -55,9 +59,11 @@ func _ready() -> void:
 	_menu.quick_join_requested.connect(quick_join)
 	_password.entered.connect(_on_password_entered)
 	_password.cancelled.connect(leave)
+	_invitation.accepted.connect(accept_invitation)
 	_card.leave_requested.connect(leave)
-	_player_list.kick_requested.connect(func(id: int) -> void: _try(_client.kick(id)))
-	_player_list.host_requested.connect(func(id: int) -> void: _try(_client.transfer_host(id)))
+	_card.inviting_toggled.connect(_invite_card.open)
+	_card.settings_toggled.connect(_settings.open)
+	_palette.changed.connect(_player_list.refresh)
 	_patience.timeout.connect(leave.bind("The host does not answer."))
 	_world.child_entered_tree.connect(_on_avatar_entered)
 	_world.child_exiting_tree.connect(_on_avatar_exiting)
@@ -101,9 +107,7 @@ func host_here(port: int, options: Dictionary) -> void:
 
 ## Creates a lobby on the signaling server at [param url].
 func host(url: String, options: Dictionary) -> void:
-	_begin(url)
-	_client.mesh = options.get("mesh", true)
-	_client.password = options.get("password", "")
+	_begin(url, options)
 	_enter(_client.create_lobby(options))
 
 
@@ -116,8 +120,14 @@ func join(url: String, code: String) -> void:
 
 ## Joins any public lobby on the signaling server at [param url], or creates one.
 func quick_join(url: String, options: Dictionary) -> void:
-	_begin(url)
+	_begin(url, options)
 	_enter(_client.quick_join({}, options))
+
+
+## Joins the lobby of the player who has invited us. The invitation came to this very connection.
+func accept_invitation(invite: int) -> void:
+	_show_play()
+	_enter(_client.accept_invite(invite))
 
 
 ## Ends the game and goes back to the menu.
@@ -145,26 +155,33 @@ func run(options: LaunchOptions) -> void:
 
 
 func _join_listed(url: String, lobby: String) -> void:
-	_menu.browser.watch(url)
+	_menu.browser.watch(url, player_name)
 	while await _menu.browser.listed != lobby:
 		pass
 	join(url, lobby)
 
 
-func _begin(url: String) -> void:
+## [param options] are those of a lobby that is created.
+func _begin(url: String, options := {}) -> void:
 	_client.stop()
 	_client.url = url
 	_client.player_name = player_name
-	_client.password = ""
+	_client.mesh = options.get("mesh", true)
+	_client.password = options.get("password", "")
+	_show_play()
+
+
+func _show_play() -> void:
 	_code = ""
 	_met.clear()
 	chat.clear()
-	_player_list.refresh()
-	_card.show_lobby("", url)
+	_palette.refresh()
+	_card.show_entering(_client.url)
 	narrator.warn("Entering the lobby…")
 	_await_host()
-	_menu.browser.stop()
+	_menu.browser.rest()
 	_menu.hide()
+	_invitation.hide()
 	_play.show()
 
 
@@ -175,6 +192,7 @@ func _enter(request: SignalingRequest) -> void:
 	if request.failure == SignalingClient.FAILURE_PASSWORD:
 		_patience.stop()
 		_notice.hide()
+		narrator.warn("The lobby wants a password")
 		_password.ask(request.message)
 	elif request.failure == SignalingClient.FAILURE_NEEDS_EXTENDED and _can_be_plain():
 		chat.tell_news("This server knows plain lobbies only")
@@ -197,6 +215,7 @@ func _on_password_entered(password: String) -> void:
 func _end(reason: String) -> void:
 	_patience.stop()
 	_password.hide()
+	_card.close()
 	_menu.complain(reason)
 	_menu.show()
 	_play.hide()
@@ -208,17 +227,11 @@ func _end(reason: String) -> void:
 	left.emit(reason)
 
 
-func _try(request: SignalingRequest) -> void:
-	if not await request.completed:
-		narrator.complain(request.message)
-
-
 func _on_client_connected(_id: int, use_mesh: bool) -> void:
 	_mesh = use_mesh
 
 
 func _on_client_lobby_joined(lobby: String) -> void:
-	_card.show_lobby(lobby, _client.url)
 	narrator.warn("Connecting to the host…")
 	var host_id: int = _client.get_lobby().host
 	players.follow(host_id, player_name)
@@ -281,7 +294,7 @@ func _can_get_another_host() -> bool:
 
 
 func _on_avatar_entered(avatar: Avatar) -> void:
-	_player_list.refresh()
+	_palette.refresh()
 	if avatar.player == players.me:
 		_patience.stop()
 		_notice.hide()

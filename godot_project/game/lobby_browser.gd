@@ -1,7 +1,7 @@
 class_name LobbyBrowser
 extends PanelContainer
-## The public lobbies of a signaling server, live. Its own [SignalingClient] watches the list and
-## enters no lobby.
+## The public lobbies of a signaling server, live. Who looks at them can be invited by players who
+## are in a lobby.
 
 ## Emitted when the player has chosen a lobby.
 signal join_requested(code: String)
@@ -10,9 +10,12 @@ signal listed(code: String)
 
 const ROW := preload("res://game/lobby_row.tscn")
 
+@export var client: SignalingClient
+
+## Whether the client is ours to use: between games.
+var _watches := false
 var _rows: Dictionary[String, LobbyRow] = {}
 
-@onready var _client: SignalingClient = $SignalingClient
 @onready var _retry: Timer = $Retry
 @onready var _light: Light = %Light
 @onready var _status: Label = %Status
@@ -21,39 +24,45 @@ var _rows: Dictionary[String, LobbyRow] = {}
 
 
 func _ready() -> void:
-	_client.lobby_listed.connect(_on_client_lobby_listed)
-	_client.lobby_unlisted.connect(_on_client_lobby_unlisted)
-	_client.reconnecting.connect(_on_client_reconnecting)
-	_client.resumed.connect(_say.bind("Live", Light.GOOD))
-	_client.disconnected.connect(_on_client_disconnected)
+	client.lobby_listed.connect(_on_client_lobby_listed)
+	client.lobby_unlisted.connect(_on_client_lobby_unlisted)
+	client.reconnecting.connect(_on_client_reconnecting)
+	client.resumed.connect(_say.bind("Live", Light.GOOD))
+	client.disconnected.connect(_on_client_disconnected)
 	_retry.timeout.connect(_watch)
 
 
 ## Shows the lobbies of the server at [param url] from now on.
-func watch(url: String) -> void:
-	stop()
-	_client.url = url
+func watch(url: String, player_name: String) -> void:
+	client.stop()
+	client.url = url
+	client.player_name = player_name
+	_watches = true
+	_retry.stop()
 	_watch()
 
 
-## Lets go of the server.
-func stop() -> void:
+## Shows nothing any more. A connection that stands is for the game to use.
+func rest() -> void:
+	_watches = false
 	_retry.stop()
-	_client.stop()
 	_clear()
-	_say("", Light.OFF)
+	if client.get_state() != SignalingClient.STATE_IDLE:
+		client.unwatch_lobbies()
+		client.set_status(null, InviteCard.NAMESPACE)
 
 
 func _watch() -> void:
+	_clear()
 	_say("Reaching the server…", Light.BUSY)
-	var request := _client.watch_lobbies()
-	if await request.completed:
-		_clear()
+	var request := client.watch_lobbies()
+	if await request.completed and _watches:
+		client.set_status("looks for a lobby", InviteCard.NAMESPACE)
 		var lobbies: Array = request.value
 		for lobby: Dictionary in lobbies:
 			_on_client_lobby_listed(lobby)
 		_say("Live", Light.GOOD)
-	elif request.failure != SignalingClient.FAILURE_CANCELLED:
+	elif _watches and request.failure != SignalingClient.FAILURE_CANCELLED:
 		_say(request.message, Light.BAD)
 
 
@@ -70,6 +79,8 @@ func _say(text: String, color: Color) -> void:
 
 
 func _on_client_lobby_listed(lobby: Dictionary) -> void:
+	if not _watches:
+		return
 	var code: String = lobby.code
 	var is_new := not _rows.has(code)
 	if is_new:
@@ -99,5 +110,6 @@ func _on_client_reconnecting(_attempt: int, delay: float) -> void:
 
 
 func _on_client_disconnected(_code: int, _reason: String) -> void:
-	_clear()
-	_retry.start()
+	if _watches:
+		_clear()
+		_retry.start()

@@ -16,18 +16,26 @@ func _ready() -> void:
 
 ## Shows what [method SignalingClient.list_lobbies] tells of a lobby.
 func show_lobby(lobby: Dictionary) -> void:
-	var metadata: Dictionary = lobby.metadata
-	var host: String = lobby.host_name
-	_title.text = str(metadata.get("title", "%s's lobby" % host))
-	_about.text = " · ".join(_traits(lobby))
+	_title.text = title_of(lobby)
+	var about := PackedStringArray([lobby.code, "mesh" if lobby.mesh else "client-server"])
+	_about.text = " · ".join(about + traits_of(lobby))
 	_players.text = "%d of %d" % [lobby.players, lobby.max_players]
 	_join.disabled = lobby.locked or lobby.players >= lobby.max_players
 
 
-func _traits(lobby: Dictionary) -> PackedStringArray:
-	var traits := PackedStringArray([lobby.code, "mesh" if lobby.mesh else "client-server"])
+## What to call a lobby.
+static func title_of(lobby: Dictionary) -> String:
+	var metadata: Dictionary = lobby.metadata
+	return str(metadata.get("title", "%s's lobby" % lobby.host_name))
+
+
+## What keeps others out of a lobby.
+static func traits_of(lobby: Dictionary) -> PackedStringArray:
+	var traits := PackedStringArray()
 	if lobby.has_password:
 		traits.append("password")
 	if lobby.locked:
 		traits.append("locked")
+	if not lobby.public:
+		traits.append("not listed")
 	return traits

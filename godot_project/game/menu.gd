@@ -13,6 +13,9 @@ signal quick_join_requested(url: String, options: Dictionary)
 
 const NAMES: Array[String] = ["Badger", "Falcon", "Fox", "Heron", "Lynx", "Otter", "Raven", "Wolf"]
 
+## Between games it watches the list of lobbies.
+@export var client: SignalingClient
+
 @onready var browser: LobbyBrowser = %LobbyBrowser
 @onready var _name: LineEdit = %PlayerName
 @onready var _url: LineEdit = %Url
@@ -21,6 +24,11 @@ const NAMES: Array[String] = ["Badger", "Falcon", "Fox", "Heron", "Lynx", "Otter
 @onready var _join: Button = %Join
 @onready var _quick_join: Button = %QuickJoin
 @onready var _message: Label = %Message
+
+
+## Before the browser is ready.
+func _enter_tree() -> void:
+	(%LobbyBrowser as LobbyBrowser).client = client
 
 
 func _ready() -> void:
@@ -33,6 +41,7 @@ func _ready() -> void:
 	_code.text_submitted.connect(func(_text: String) -> void: _on_join_pressed())
 	_quick_join.pressed.connect(_on_quick_join_pressed)
 	_url.text_submitted.connect(func(_text: String) -> void: browse())
+	_name.focus_exited.connect(_on_name_focus_exited)
 	for field: LineEdit in [_name, _url, _code]:
 		field.text_changed.connect(func(_text: String) -> void: _refresh())
 	_refresh()
@@ -49,7 +58,7 @@ func set_player_name(player: String) -> void:
 
 ## Shows which lobbies the server has.
 func browse() -> void:
-	browser.watch(_server_url())
+	browser.watch(_server_url(), player_name())
 
 
 ## Says why there is no game.
@@ -67,6 +76,12 @@ func _refresh() -> void:
 
 func _server_url() -> String:
 	return _url.text.strip_edges()
+
+
+## Others are to see the new name.
+func _on_name_focus_exited() -> void:
+	if is_visible_in_tree() and client.player_name != player_name():
+		browse()
 
 
 func _request_join(code: String) -> void:

@@ -38,6 +38,12 @@ func complain(text: String) -> void:
 	card.show_status(text, Light.BAD)
 
 
+## Says why a request failed, if it does.
+func follow(request: SignalingRequest) -> void:
+	if not await request.completed:
+		complain(request.message)
+
+
 ## What to call a player: as its avatar, or else as a member of the lobby.
 func name_of(id: int) -> String:
 	var avatar := players.find(id)

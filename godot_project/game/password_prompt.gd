@@ -1,5 +1,5 @@
 class_name PasswordPrompt
-extends CenterContainer
+extends PanelContainer
 ## Asks for the password of a lobby.
 
 signal entered(password: String)

@@ -1,10 +1,7 @@
 class_name PlayerList
 extends VBoxContainer
 ## Lists the members of the lobby with their colours and how far away they are. The host can kick
-## them, or make another one the host.
-
-signal kick_requested(id: int)
-signal host_requested(id: int)
+## or ban them, or make another one the host.
 
 const ROW := preload("res://game/player_row.tscn")
 ## The list scrolls when it is higher than this, in pixels.
@@ -65,9 +62,18 @@ func _show(id: int) -> void:
 func _add_row(id: int) -> PlayerRow:
 	var added: PlayerRow = ROW.instantiate()
 	add_child(added)
-	added.kick_requested.connect(kick_requested.emit.bind(id))
-	added.host_requested.connect(host_requested.emit.bind(id))
+	added.commanded.connect(_command.bind(id))
 	return added
+
+
+func _command(command: PlayerRow.Command, id: int) -> void:
+	match command:
+		PlayerRow.Command.MAKE_HOST:
+			narrator.follow(client.transfer_host(id))
+		PlayerRow.Command.KICK:
+			narrator.follow(client.kick(id))
+		PlayerRow.Command.BAN:
+			narrator.follow(client.ban(id))
 
 
 func _role(id: int) -> String:
@@ -76,7 +82,14 @@ func _role(id: int) -> String:
 		roles.append("you")
 	if id == _host():
 		roles.append("host")
+	if _is_away(id):
+		roles.append("away")
 	return ", ".join(roles)
+
+
+func _is_away(id: int) -> bool:
+	return client.get_members().any(func(member: Dictionary) -> bool:
+		return member.id == id and member.metadata.get("away") == true)
 
 
 func _host() -> int:

@@ -57,7 +57,7 @@ func test_a_game_whose_host_leaves() -> void:
 func test_a_lobby_from_the_list_with_a_password() -> void:
 	var url := _add_server()
 	var guest := _add_game()
-	(guest.find_child("LobbyBrowser") as LobbyBrowser).watch(url)
+	(guest.find_child("LobbyBrowser") as LobbyBrowser).watch(url, "Guest")
 	(guest.find_child("Url") as LineEdit).text = url
 	var host := _add_game()
 	host.host(url, {"public": true, "password": "sesame", "metadata": {"title": "Treasure"}})
@@ -92,12 +92,12 @@ func test_what_the_host_may_do() -> void:
 	var url := _add_server()
 	for mesh: bool in [true, false]:
 		var games := await _add_party(url, mesh)
-		_press(games[0], games[1].players.me, "MakeHost")
+		_command(games[0], games[1].players.me, PlayerRow.Command.MAKE_HOST)
 		for game in games:
 			await until(func() -> bool: return _is_hosted_by(game, games[1], 3), 10.0, "another host")
 		var reasons: Array[String] = []
 		games[2].left.connect(func(reason: String) -> void: reasons.append(reason))
-		_press(games[1], games[2].players.me, "Kick")
+		_command(games[1], games[2].players.me, PlayerRow.Command.KICK)
 		await until(func() -> bool: return not reasons.is_empty(), 5.0, "kicked")
 		await until(func() -> bool: return games[0].players.all().size() == 2, 5.0, "two are left")
 		await _meet(games[1], games[0])
@@ -184,10 +184,15 @@ func _is_hosted_by(game: Game, host: Game, count: int) -> bool:
 		and game.players.all().size() == count and avatar != null
 
 
-## Presses a button in the row of the player with this id.
-func _press(game: Game, id: int, button: String) -> void:
+## Chooses from the host's menu about the player with this id.
+func _command(game: Game, id: int, command: PlayerRow.Command) -> void:
 	var list: PlayerList = game.find_child("PlayerList")
-	(list.row(id).find_child(button) as Button).pressed.emit()
+	var menu: MenuButton = list.row(id).find_child("Commands")
+	menu.get_popup().id_pressed.emit(command)
+
+
+func _press(game: Game, button: String) -> void:
+	(game.find_child(button) as BaseButton).pressed.emit()
 
 
 ## Both see two avatars, see the guest's one move, and hear what the guest says.
