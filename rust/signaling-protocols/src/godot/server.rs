@@ -321,7 +321,7 @@ impl GodotServer {
                 Timer::Away(session) => self.wait_on(now, session),
                 Timer::Doubt(session) => self.end_hearing(session),
                 Timer::Decision(ticket) => self.go_undecided(now, ticket),
-                Timer::Lists => self.tell_changes(),
+                Timer::Lists => self.tell_changes(now),
             }
         }
     }

@@ -32,11 +32,17 @@ pub(super) enum Change {
     Gone,
 }
 
-/// What a session is still to be told of, and whether it was told of it ever before. Of what came
-/// and went meanwhile nothing is kept: there is no more than what there is, and was when the
-/// session heard of it last.
-#[derive(Debug, Default)]
-pub(super) struct Unsaid(BTreeMap<Topic, bool>);
+/// What somebody is still to be told of, and whether it may have been told of it before. Of what
+/// came and went meanwhile nothing is kept: there is no more than what there is, and was when it
+/// was told last.
+#[derive(Debug)]
+pub(super) struct Unsaid<T>(BTreeMap<T, bool>);
+
+impl<T> Default for Unsaid<T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
 
 impl GodotServer {
     /// Tells a session what has become of something: at once, or later.
@@ -48,10 +54,10 @@ impl GodotServer {
     ) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         if session.has_room() {
-            session.unsaid.0.remove(topic);
+            session.unsaid.forget(topic);
             self.send_text(Guest::Session(id), text);
         } else {
-            session.unsaid.note(topic, change);
+            session.unsaid.note(topic.clone(), change);
         }
     }
 
@@ -73,9 +79,7 @@ impl GodotServer {
     pub(super) fn tell_unsaid(&mut self, id: SessionId) {
         loop {
             let session = self.sessions.get_mut(id).filter(|session| session.has_room());
-            let Some((topic, _)) = session.and_then(|session| session.unsaid.0.pop_first()) else {
-                return;
-            };
+            let Some(topic) = session.and_then(|session| session.unsaid.pop()) else { return };
             if let Some(event) = self.latest(id, topic) {
                 self.tell(id, &event);
             }
@@ -101,15 +105,38 @@ impl GodotServer {
     }
 }
 
-impl Unsaid {
-    fn note(&mut self, topic: &Topic, change: Change) {
-        if change == Change::Gone && self.0.get(topic) == Some(&false) {
-            self.0.remove(topic);
+impl<T: Ord> Unsaid<T> {
+    pub(super) fn note(&mut self, topic: T, change: Change) {
+        if change == Change::Gone && self.0.get(&topic) == Some(&false) {
+            self.0.remove(&topic);
         } else {
-            self.0.entry(topic.clone()).or_insert(change != Change::New);
+            self.0.entry(topic).or_insert(change != Change::New);
         }
     }
 
+    fn forget(&mut self, topic: &T) {
+        self.0.remove(topic);
+    }
+
+    fn pop(&mut self) -> Option<T> {
+        self.0.pop_first().map(|(topic, _)| topic)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Somebody has heard of all that there is.
+    pub(super) fn note_heard(&mut self) {
+        self.0.values_mut().for_each(|is_known| *is_known = true);
+    }
+
+    pub(super) fn take(&mut self) -> Vec<T> {
+        std::mem::take(&mut self.0).into_keys().collect()
+    }
+}
+
+impl Unsaid<Topic> {
     /// The session is in no lobby any more, or in another.
     pub(super) fn forget_lobby(&mut self) {
         self.0.retain(|topic, _| matches!(topic, Topic::Status { .. }));

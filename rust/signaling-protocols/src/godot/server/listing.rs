@@ -1,11 +1,12 @@
 //! Public lobbies: listed once, or watched as they come, change and go.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
+use super::latest::{Change, Unsaid};
 use super::lobby::{Edition, Guest, Lobby};
 use super::notice::ServerNotice;
 use super::requests::{DONE, Outcome};
@@ -15,6 +16,10 @@ use crate::godot::extended::{Filter, LobbyEntry, Problem, Query, ServerEvent};
 
 /// How long changes are collected before those who watch are told.
 const COLLECTING: Duration = Duration::from_millis(250);
+/// How many lobbies are looked at or told in one step, which takes a few milliseconds.
+const SLICE: usize = 8192;
+/// How long all others have their turn before the next step.
+const PAUSE: Duration = Duration::from_millis(5);
 /// Lobbies that one session watches. When one of them is gone another takes its place, at its next
 /// change.
 const MAX_WATCHED: usize = 200;
@@ -23,9 +28,22 @@ const MAX_WATCHED: usize = 200;
 #[derive(Debug, Default)]
 pub(super) struct Watches {
     by_session: BTreeMap<SessionId, Watch>,
-    /// What has not been told yet: of lobbies that are there, and of lobbies that somebody knows.
-    changed: BTreeSet<Arc<str>>,
+    /// What is to be told in the next round.
+    changed: Unsaid<Arc<str>>,
+    round: Round,
 }
+
+/// All who watch are told, in steps.
+#[derive(Debug, Default)]
+struct Round {
+    changed: Vec<Arc<str>>,
+    /// Those who were not told yet.
+    waiting: Vec<SessionId>,
+    frames: Frames,
+}
+
+/// What is told of lobbies, made once for all: by name, and whether it is listed.
+type Frames = HashMap<(Arc<str>, bool), Arc<str>>;
 
 #[derive(Debug)]
 struct Watch {
@@ -83,6 +101,7 @@ impl GodotServer {
             watch.lobbies.extend(lobbies.iter().map(|lobby| (lobby.name.clone(), knowledge)));
         }
         self.watches.by_session.insert(id, watch);
+        self.watches.changed.note_heard();
         if !is_complete {
             self.collect_changes(now);
         }
@@ -115,29 +134,32 @@ impl GodotServer {
         }
     }
 
-    /// Tells those who watch what has changed.
-    pub(super) fn tell_changes(&mut self) {
-        let changed = std::mem::take(&mut self.watches.changed);
-        for watch in self.watches.by_session.values_mut() {
-            changed.iter().for_each(|name| watch.note(name, self.lobbies.get(name)));
+    /// Tells those who watch what has changed: as many as one step allows.
+    pub(super) fn tell_changes(&mut self, now: Instant) {
+        let mut round = self.watches.take_round();
+        let mut cost = 0;
+        while let Some(id) = round.waiting.pop_if(|_| cost < SLICE) {
+            cost += round.changed.len() + MAX_WATCHED;
+            if let Some(watch) = self.watches.by_session.get_mut(&id) {
+                round.changed.iter().for_each(|name| watch.note(name, self.lobbies.get(name)));
+            }
+            self.tell_news(id, &mut round.frames);
         }
-        let watching: Vec<SessionId> = self.watches.by_session.keys().copied().collect();
-        let mut frames = HashMap::new();
-        for id in watching {
-            self.tell_news(id, &mut frames);
+        if !round.waiting.is_empty() {
+            self.watches.round = round;
+            self.timers.set(Timer::Lists, now + PAUSE);
         }
     }
 
     /// Tells a session what there was no room for before.
     pub(super) fn catch_up(&mut self, id: SessionId) {
         self.tell_unsaid(id);
-        self.tell_news(id, &mut HashMap::new());
+        self.tell_news(id, &mut Frames::new());
     }
 
     /// Tells a session what it does not know yet of the lobbies that it watches, while there is
-    /// room: whoever reads slowly, or is away, is told less often, and never falls behind. Each
-    /// frame is made once for all.
-    fn tell_news(&mut self, id: SessionId, frames: &mut HashMap<(Arc<str>, bool), Arc<str>>) {
+    /// room: whoever reads slowly, or is away, is told less often, and never falls behind.
+    fn tell_news(&mut self, id: SessionId, frames: &mut Frames) {
         let Some(watch) = self.watches.by_session.get(&id) else { return };
         for name in watch.news() {
             if !self.sessions.get(id).is_some_and(|session| session.has_room()) {
@@ -176,19 +198,31 @@ impl Watches {
             return;
         }
         let Some(name) = notice.changed_lobby() else { return };
-        let is_gone = matches!(notice, ServerNotice::LobbyClosed { .. });
-        if is_gone && !self.by_session.values().any(|watch| watch.lobbies.contains_key(name)) {
-            // It came and went in between.
-            self.changed.remove(name);
-        } else {
-            self.changed.insert(name.clone());
+        for is_listed in [true, false] {
+            self.round.frames.remove(&(name.clone(), is_listed));
         }
+        let change = match notice {
+            ServerNotice::LobbyCreated { .. } => Change::New,
+            ServerNotice::LobbyClosed { .. } => Change::Gone,
+            _ => Change::Changed,
+        };
+        self.changed.note(name.clone(), change);
+    }
+
+    /// What is left of the present round, or the next one.
+    fn take_round(&mut self) -> Round {
+        let round = std::mem::take(&mut self.round);
+        if !round.waiting.is_empty() {
+            return round;
+        }
+        let waiting = self.by_session.keys().rev().copied().collect();
+        Round { changed: self.changed.take(), waiting, frames: Frames::new() }
     }
 
     pub(super) fn end(&mut self, id: SessionId) {
         self.by_session.remove(&id);
         if self.by_session.is_empty() {
-            self.changed.clear();
+            *self = Self::default();
         }
     }
 

@@ -10,7 +10,7 @@ use signaling_core::rate::{Bucket, Rate};
 use signaling_core::replay::Replay;
 use signaling_core::{ConnId, PeerId};
 
-use super::latest::Unsaid;
+use super::latest::{Topic, Unsaid};
 use super::lobby::{Edition, Guest, Member};
 use crate::godot::extended::{Hello, Object};
 
@@ -33,7 +33,7 @@ pub(super) struct Session {
     pub(super) address: String,
     pub(super) replay: Replay,
     /// What waits until there is room in the replay.
-    pub(super) unsaid: Unsaid,
+    pub(super) unsaid: Unsaid<Topic>,
     pub(super) place: Option<(Arc<str>, PeerId)>,
     /// The ticket of its request that waits for a decision.
     pub(super) waits_for: Option<u64>,

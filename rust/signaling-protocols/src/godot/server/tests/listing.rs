@@ -151,6 +151,20 @@ fn nothing_is_told_of_a_lobby_that_came_and_went_at_once() {
 }
 
 #[test]
+fn who_begins_to_watch_in_between_is_told_of_the_end() {
+    let mut hall = Hall::new();
+    hall.greets("eve");
+    hall.asks("eve", kind::WATCH, json!({})).unwrap();
+    let code = create(&mut hall, "ann", json!({}));
+    hall.greets("bob");
+    assert_eq!(codes(&hall.asks("bob", kind::WATCH, json!({})).unwrap()), [&code]);
+    hall.asks("ann", kind::LEAVE, json!({})).unwrap();
+    hall.passes(TICK);
+    assert_eq!(hall.hears_of("bob", kind::UNLISTED).len(), 1);
+    assert_eq!(hall.hears("eve"), []);
+}
+
+#[test]
 fn what_has_no_room_in_the_answer_is_told_after_it() {
     let settings = Settings { max_message_bytes: 600, ..Settings::default() };
     let mut hall = Hall::with(settings);
@@ -224,4 +238,36 @@ fn two_hundred_lobbies_are_watched_and_others_when_there_is_a_place() {
     assert_eq!(change("host 0", kind::UPDATE_LOBBY), [0; 0]);
     assert_eq!(change("host 200", kind::LEAVE), [kind::UNLISTED]);
     assert_eq!(change("host 0", kind::UPDATE_LOBBY), [kind::LISTED]);
+}
+
+#[test]
+fn many_who_watch_are_told_in_steps() {
+    let mut hall = Hall::new();
+    let name = |kind: &str, number: usize| &*format!("{kind} {number}").leak();
+    let hosts: Vec<&str> = (0..20).map(|number| name("host", number)).collect();
+    let codes: Vec<_> = hosts.iter().map(|host| create(&mut hall, host, json!({}))).collect();
+    let guests: Vec<&str> = (0..100).map(|number| name("guest", number)).collect();
+    for guest in &guests {
+        hall.greets(guest);
+        hall.asks(guest, kind::WATCH, json!({})).unwrap();
+    }
+    for host in &hosts {
+        hall.asks(host, kind::UPDATE_LOBBY, json!({"locked": true})).unwrap();
+    }
+    hall.passes(TICK);
+    let told = guests.iter().map(|guest| hall.hears_of(guest, kind::LISTED).len());
+    let told: Vec<usize> = told.collect();
+    assert!(told.contains(&0) && told.contains(&20), "{told:?}");
+    assert!(told.iter().all(|count| [0, 20].contains(count)), "{told:?}");
+
+    hall.asks(hosts[0], kind::UPDATE_LOBBY, json!({"locked": false})).unwrap();
+    hall.asks(hosts[1], kind::LEAVE, json!({})).unwrap();
+    hall.passes(2 * TICK);
+    for guest in guests {
+        let heard = hall.hears(guest);
+        let last = heard.iter().rev().find(|(.., data)| data["code"] == codes[0]).unwrap();
+        assert_eq!((last.0, &last.2["locked"]), (kind::LISTED, &json!(false)));
+        let gone = heard.iter().filter(|(kind, ..)| *kind == kind::UNLISTED).count();
+        assert_eq!(gone, 1);
+    }
 }
