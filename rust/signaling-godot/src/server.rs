@@ -211,6 +211,8 @@ pub(crate) struct SignalingServer {
     hooks: Hooks,
     /// What the game has decided.
     decisions: Decisions,
+    /// The first ticket that the game has not heard of.
+    unasked: u64,
     /// What the game has been told of.
     mirror: Mirror,
     /// What the game will be told of in the next frame. At most what one frame brings: the
@@ -270,7 +272,8 @@ impl SignalingServer {
     /// resumes a lost connection.
     ///
     /// Of this signal and the two that follow: if nobody is connected to it, everybody is accepted;
-    /// what is connected later than [method listen] is called counts from the next frame on.
+    /// what is connected later than [method listen] is called counts from the next frame on, and
+    /// who waits when the last is disconnected is accepted.
     /// What was not decided on in time is rejected, see [member decision_timeout]. The server goes on
     /// meanwhile, and whoever asks waits.
     #[signal]
@@ -449,7 +452,7 @@ impl SignalingServer {
         let machine = GodotServer::new(settings, rng);
         let handle = signaling_net::serve(&runtime, listener, machine, config).map_err(explain)?;
 
-        self.hooks = hooks;
+        (self.hooks, self.unasked) = (hooks, 0);
         self.pending.push_back(Told::Started(handle.local_addr().port()));
         self.running = Some(handle);
         Ok(())
@@ -529,9 +532,15 @@ impl SignalingServer {
         if let Some(running) = &self.running {
             let mut notices = running.take_notices();
             if notices.lost {
-                let actual = running.resync(|machine| machine.lobbies().collect());
+                let (actual, asked) = running.resync(|machine| {
+                    let asked = machine.asked_from(self.unasked).cloned().map(Box::new);
+                    (machine.lobbies().collect(), asked.collect::<Vec<_>>())
+                });
                 notices.events = self.known().catch_up(actual);
+                notices.events.extend(asked.into_iter().map(ServerNotice::Asked));
             }
+            let last = notices.events.iter().rev().find_map(ServerNotice::ticket);
+            self.unasked = last.map_or(self.unasked, |ticket| ticket + 1);
             self.pending.extend(notices.events.into_iter().map(Told::Notice));
         }
         self.pending.len()
@@ -591,8 +600,8 @@ fn ask(server: &Gd<SignalingServer>, asked: &Asked) {
     let mut signals = server.signals();
     match asked.wish {
         Wish::Hello => signals.hello_requested().emit(&request),
-        Wish::Create { .. } => signals.create_requested().emit(&request),
-        Wish::Join { .. } => signals.join_requested().emit(&request),
+        Wish::Create(_) => signals.create_requested().emit(&request),
+        Wish::Join(_) => signals.join_requested().emit(&request),
     }
 }
 

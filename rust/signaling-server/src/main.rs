@@ -76,7 +76,7 @@ async fn serve_until_told(options: &Options) -> Result<(), String> {
     tracing::info!("shutting down");
     server.shutdown();
     server.closed().await;
-    take_notices(&server).iter().for_each(log_notice);
+    server.take_notices().events.iter().for_each(log_notice);
     Ok(())
 }
 
@@ -88,9 +88,10 @@ fn listen(options: &Options, settings: Settings) -> io::Result<ServerHandle<Godo
 
 /// Logs what happens in the lobbies and decides on what is asked, for ever.
 async fn attend(server: &ServerHandle<GodotServer>, gate: &Gate) {
+    let mut unasked = 0;
     loop {
         server.noticed().await;
-        for notice in take_notices(server) {
+        for notice in take_notices(server, &mut unasked) {
             log_notice(&notice);
             if let ServerNotice::Asked(asked) = notice {
                 gate.answer(server, asked).await;
@@ -99,11 +100,19 @@ async fn attend(server: &ServerHandle<GodotServer>, gate: &Gate) {
     }
 }
 
-fn take_notices(server: &ServerHandle<GodotServer>) -> Vec<ServerNotice> {
-    let notices = server.take_notices();
+/// What has happened; when some of it was lost, at least what is to be decided on. `unasked` is the
+/// first ticket that we have not heard of.
+fn take_notices(server: &ServerHandle<GodotServer>, unasked: &mut u64) -> Vec<ServerNotice> {
+    let mut notices = server.take_notices();
     if notices.lost {
-        tracing::warn!("too busy to log everything and to decide on everything");
+        tracing::warn!("too busy to log everything");
+        notices.events = server.resync(|machine| {
+            let asked = machine.asked_from(*unasked).cloned().map(Box::new);
+            asked.map(ServerNotice::Asked).collect()
+        });
     }
+    let last = notices.events.iter().rev().find_map(ServerNotice::ticket);
+    *unasked = last.map_or(*unasked, |ticket| ticket + 1);
     notices.events
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use signaling_protocols::godot::{Asked, Verdict, Wish};
+use signaling_protocols::godot::{Asked, Topology, Verdict, Wish};
 use tokio::sync::Semaphore;
 use ureq::http::Uri;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
@@ -87,10 +87,10 @@ fn post(agent: &Agent, url: &str, body: &Value, deadline: Instant) -> Result<Ver
 
 /// What the service is told.
 fn describe(asked: &Asked) -> Value {
-    let (kind, lobby, lobby_metadata) = match &asked.wish {
+    let (kind, code, lobby) = match &asked.wish {
         Wish::Hello => ("hello", None, None),
-        Wish::Create { metadata } => ("create", None, Some(metadata)),
-        Wish::Join { lobby, metadata } => ("join", Some(&**lobby), Some(metadata)),
+        Wish::Create(lobby) => ("create", None, Some(lobby)),
+        Wish::Join(lobby) => ("join", Some(&lobby.code), Some(lobby)),
     };
     json!({
         "kind": kind,
@@ -101,8 +101,11 @@ fn describe(asked: &Asked) -> Value {
         "token": asked.token,
         "game": asked.game,
         "build": asked.build,
-        "lobby": lobby,
-        "lobby_metadata": lobby_metadata,
+        "lobby": code,
+        "lobby_metadata": lobby.map(|lobby| &lobby.metadata),
+        "lobby_max_players": lobby.map(|lobby| lobby.max_players),
+        "lobby_public": lobby.map(|lobby| lobby.is_public),
+        "lobby_mesh": lobby.map(|lobby| lobby.topology == Topology::Mesh),
         "metadata": asked.metadata,
     })
 }

@@ -4,8 +4,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use godot::prelude::*;
+use signaling_protocols::godot::Topology;
 use signaling_protocols::godot::server::{Asked, Verdict, Wish};
 
+use super::to_int;
 use crate::json;
 
 /// Somebody who wants something of a [SignalingServer], and waits for the game's decision.
@@ -67,6 +69,20 @@ pub(crate) struct SignalingAdmission {
     #[var(no_set)]
     lobby_metadata: VarDictionary,
 
+    /// How many players may be in the lobby that it wants to join or to create; 0 in [signal
+    /// SignalingServer.hello_requested].
+    #[var(no_set)]
+    lobby_max_players: i64,
+
+    /// Whether the lobby that it wants to join or to create is in lists.
+    #[var(no_set)]
+    lobby_public: bool,
+
+    /// Whether in the lobby that it wants to join or to create all players connect to each other,
+    /// instead of to the host alone.
+    #[var(no_set)]
+    lobby_mesh: bool,
+
     ticket: u64,
     decisions: Option<Decisions>,
 }
@@ -100,10 +116,9 @@ impl SignalingAdmission {
 
 impl SignalingAdmission {
     pub(super) fn new(asked: &Asked, decisions: &Decisions) -> Gd<Self> {
-        let (lobby, lobby_metadata) = match &asked.wish {
-            Wish::Hello => ("", None),
-            Wish::Create { metadata } => ("", Some(metadata)),
-            Wish::Join { lobby, metadata } => (&**lobby, Some(metadata)),
+        let lobby = match &asked.wish {
+            Wish::Hello => None,
+            Wish::Create(lobby) | Wish::Join(lobby) => Some(lobby),
         };
         Gd::from_object(Self {
             address: GString::from(&asked.address),
@@ -114,8 +129,13 @@ impl SignalingAdmission {
             game_version: GString::from(&asked.build),
             plain: asked.is_plain,
             metadata: json::object_to_dictionary(&asked.metadata),
-            lobby: GString::from(lobby),
-            lobby_metadata: lobby_metadata.map(json::object_to_dictionary).unwrap_or_default(),
+            lobby: lobby.map(|lobby| GString::from(&lobby.code)).unwrap_or_default(),
+            lobby_metadata: lobby
+                .map(|lobby| json::object_to_dictionary(&lobby.metadata))
+                .unwrap_or_default(),
+            lobby_max_players: lobby.map_or(0, |lobby| to_int(lobby.max_players)),
+            lobby_public: lobby.is_some_and(|lobby| lobby.is_public),
+            lobby_mesh: lobby.is_some_and(|lobby| lobby.topology == Topology::Mesh),
             ticket: asked.ticket,
             decisions: Some(decisions.clone()),
         })

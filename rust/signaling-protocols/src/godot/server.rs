@@ -307,7 +307,7 @@ impl GodotServer {
                     None => {}
                 }
             }
-            ServerCommand::SetHooks(hooks) => self.settings.hooks = hooks,
+            ServerCommand::SetHooks(hooks) => self.set_hooks(now, hooks),
             ServerCommand::Decide { ticket, verdict } => self.decide(now, ticket, verdict),
         }
     }

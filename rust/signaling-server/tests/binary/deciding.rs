@@ -110,15 +110,18 @@ async fn the_service_is_told_what_it_decides_on() {
     let expected = json!({
         "kind": "hello", "plain": false, "address": "127.0.0.1", "name": "Fox", "user": "",
         "token": "T", "game": "tag", "build": "1", "lobby": null, "lobby_metadata": null,
-        "metadata": {},
+        "lobby_max_players": null, "lobby_public": null, "lobby_mesh": null, "metadata": {},
     });
     assert_eq!(service.asked().await, expected);
 
-    client.ask(12, &json!({"metadata": {"mode": "ctf"}, "me": {"colour": "red"}})).await;
+    let options = json!({"max_players": 3, "metadata": {"mode": "ctf"}, "me": {"colour": "red"}});
+    client.ask(12, &options).await;
     let lobby = client.answer(&[DONE]).await.1["code"].clone();
     let asked = service.asked().await;
     assert_eq!((&asked["kind"], &asked["user"]), (&json!("create"), &welcome["user"]));
     assert_eq!(asked["lobby_metadata"], json!({"mode": "ctf"}));
+    let traits = ["lobby_max_players", "lobby_public", "lobby_mesh"].map(|key| &asked[key]);
+    assert_eq!(traits, [&json!(3), &json!(false), &json!(true)]);
     assert_eq!(asked["metadata"], json!({"colour": "red"}));
 
     let mut plain = program.connect().await;

@@ -30,6 +30,23 @@ pub struct LobbyOptions {
     pub host_policy: HostPolicy,
 }
 
+impl LobbyOptions {
+    /// What lists will tell of the lobby, without code and players.
+    pub fn entry(&self, host_name: String) -> LobbyEntry {
+        LobbyEntry {
+            code: String::new(),
+            topology: self.topology,
+            players: 0,
+            max_players: self.max_players,
+            is_public: self.is_public,
+            is_locked: false,
+            has_password: !self.password.is_empty(),
+            host_name,
+            metadata: self.metadata.clone(),
+        }
+    }
+}
+
 /// What becomes of a lobby when its host goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum HostPolicy {

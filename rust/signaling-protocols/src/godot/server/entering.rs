@@ -13,7 +13,7 @@ use super::notice::{LobbyInfo, ServerNotice};
 use super::requests::{Outcome, Refused};
 use super::session::SessionId;
 use super::{GUESSES, GodotServer, Place, Timer};
-use crate::godot::extended::{Filter, LobbyOptions, Object, Problem, ServerEvent};
+use crate::godot::extended::{Filter, LobbyEntry, LobbyOptions, Object, Problem, ServerEvent};
 use crate::godot::wire::ServerMessage;
 
 /// A request to come into a lobby. It may wait for a decision, so nothing secret can be read in it.
@@ -52,6 +52,13 @@ pub(super) enum Way {
 pub(super) struct Draft {
     pub(super) options: LobbyOptions,
     password: Option<Sealed>,
+}
+
+impl Draft {
+    /// What lists will tell of it.
+    pub(super) fn entry(&self, host_name: String) -> LobbyEntry {
+        LobbyEntry { has_password: self.password.is_some(), ..self.options.entry(host_name) }
+    }
 }
 
 impl GodotServer {

@@ -1,7 +1,6 @@
 //! Deciding who comes in: what the embedding program is asked, and what waits for its answer.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use signaling_core::ConnId;
@@ -13,7 +12,10 @@ use super::plain::PlainWay;
 use super::requests::{Outcome, Refused};
 use super::session::SessionId;
 use super::{GodotServer, Place, Timer};
-use crate::godot::extended::{Hello, Object, Problem, ServerEvent, limits};
+use crate::godot::Topology;
+use crate::godot::extended::{
+    Hello, LobbyEntry, LobbyOptions, Object, Problem, ServerEvent, limits,
+};
 use crate::godot::refusal::{Refusal, refused};
 
 /// What the embedding program decides on, and what happens when it does not. Default: nothing.
@@ -62,18 +64,10 @@ pub enum Wish {
     /// To begin a session; or, of a client of the plain protocol, which has none, to come into a
     /// lobby while that itself is not asked.
     Hello,
-    /// To create a lobby.
-    Create {
-        /// What others shall see of it.
-        metadata: Object,
-    },
-    /// To join a lobby.
-    Join {
-        /// Its name.
-        lobby: Arc<str>,
-        /// What others see of it.
-        metadata: Object,
-    },
+    /// To create a lobby: as it would be in lists, still without code and players.
+    Create(Box<LobbyEntry>),
+    /// To join a lobby: as it is in lists.
+    Join(Box<LobbyEntry>),
 }
 
 /// What the embedding program says: yes, or why not. Of the words 120 bytes arrive; without any
@@ -95,13 +89,19 @@ impl Default for Hooks {
 /// What waits for decisions: at most one request of each connection and of each session.
 #[derive(Debug, Default)]
 pub(super) struct ParkedRequests {
-    by_ticket: HashMap<u64, Parked>,
+    by_ticket: BTreeMap<u64, Parked>,
     next: u64,
+}
+
+#[derive(Debug)]
+struct Parked {
+    asked: Box<Asked>,
+    request: Pending,
 }
 
 /// A request that goes on, or does not, when it is decided on.
 #[derive(Debug)]
-enum Parked {
+enum Pending {
     Hello { conn: ConnId, hello: Box<Hello>, problem: Option<Problem> },
     Entry(Entry),
     Plain { conn: ConnId, way: PlainWay },
@@ -129,7 +129,7 @@ impl GodotServer {
             build: hello.build.clone(),
             ..Asked::nothing(Wish::Hello)
         };
-        self.park_conn(now, conn, Parked::Hello { conn, hello, problem }, asked);
+        self.park_conn(now, conn, Pending::Hello { conn, hello, problem }, asked);
     }
 
     /// Lets a plain connection into a lobby, if it can come in and nobody has to be asked first.
@@ -141,8 +141,8 @@ impl GodotServer {
     ) -> Result<(), Refusal> {
         self.check_plain(conn, &way)?;
         let wish = match &way {
-            PlainWay::Create(_) => Wish::Create { metadata: Object::default() },
-            PlainWay::Join(lobby) => self.wish_to_join(lobby),
+            PlainWay::Create(topology) => Wish::Create(Box::new(plain_entry(*topology))),
+            PlainWay::Join(lobby) => self.wish_to_join(lobby)?,
         };
         // Nobody comes in unasked for not saying HELLO.
         let is_unasked = self.settings.hooks.hello && !self.settings.hooks.asks_about(&wish);
@@ -150,7 +150,7 @@ impl GodotServer {
         if self.settings.hooks.asks_about(&wish) {
             let address = self.address(conn);
             let asked = Asked { is_plain: true, address, ..Asked::nothing(wish) };
-            self.park_conn(now, conn, Parked::Plain { conn, way }, asked);
+            self.park_conn(now, conn, Pending::Plain { conn, way }, asked);
         } else {
             self.grant_plain(now, conn, &way);
         }
@@ -160,10 +160,13 @@ impl GodotServer {
     /// Lets a session into a lobby, if it can come in and nobody has to be asked first.
     pub(super) fn come_in(&mut self, now: Instant, entry: Entry) -> Outcome {
         self.check_entry(&entry)?;
+        let host_name = self.sessions.get(entry.session).map(|session| session.name.clone());
         let wish = match &entry.way {
-            Way::Create(draft) => Wish::Create { metadata: draft.options.metadata.clone() },
+            Way::Create(draft) => {
+                Wish::Create(Box::new(draft.entry(host_name.unwrap_or_default())))
+            }
             Way::Join { lobby, .. } | Way::Quick { lobby, .. } | Way::Invited { lobby, .. } => {
-                self.wish_to_join(lobby)
+                self.wish_to_join(lobby).map_err(|_| Problem::NotFound)?
             }
         };
         if !self.settings.hooks.asks_about(&wish) {
@@ -184,32 +187,50 @@ impl GodotServer {
             metadata: entry.me.clone(),
             ..Asked::nothing(wish)
         };
-        let ticket = self.park(now, Parked::Entry(entry), asked);
+        let ticket = self.park(now, Pending::Entry(entry), asked);
         if let Some(session) = self.sessions.get_mut(id) {
             session.waits_for = Some(ticket);
         }
         Ok(None)
     }
 
-    fn wish_to_join(&self, lobby: &Arc<str>) -> Wish {
-        let metadata = self.lobbies.get(lobby).map(|lobby| lobby.metadata.clone());
-        Wish::Join { lobby: lobby.clone(), metadata: metadata.unwrap_or_default() }
+    fn wish_to_join(&self, lobby: &str) -> Result<Wish, Refusal> {
+        let lobby = self.lobbies.get(lobby).ok_or(Refusal::NoSuchLobby)?;
+        Ok(Wish::Join(Box::new(lobby.entry())))
     }
 
-    fn park_conn(&mut self, now: Instant, conn: ConnId, parked: Parked, asked: Asked) {
+    /// What waits for a decision, from this ticket on, in the order in which it was asked: for an
+    /// embedding program that has lost notices.
+    pub fn asked_from(&self, ticket: u64) -> impl Iterator<Item = &Asked> {
+        self.parked.by_ticket.range(ticket..).map(|(_, parked)| &*parked.asked)
+    }
+
+    /// Asks from now on as it is told. What waits and would not be asked any more goes on.
+    pub(super) fn set_hooks(&mut self, now: Instant, hooks: Hooks) {
+        let is_unasked = |asked: &&Asked| !hooks.asks_about(&asked.wish);
+        let unasked: Vec<u64> =
+            self.asked_from(0).filter(is_unasked).map(|asked| asked.ticket).collect();
+        self.settings.hooks = hooks;
+        for ticket in unasked {
+            self.decide(now, ticket, Ok(()));
+        }
+    }
+
+    fn park_conn(&mut self, now: Instant, conn: ConnId, request: Pending, asked: Asked) {
         self.timers.cancel(&Timer::Join(conn));
-        let ticket = self.park(now, parked, asked);
+        let ticket = self.park(now, request, asked);
         if let Some(conn) = self.conns.get_mut(&conn) {
             conn.place = Place::Waiting { ticket };
         }
     }
 
-    fn park(&mut self, now: Instant, parked: Parked, asked: Asked) -> u64 {
+    fn park(&mut self, now: Instant, request: Pending, asked: Asked) -> u64 {
         let ticket = self.parked.next;
         self.parked.next += 1;
-        self.parked.by_ticket.insert(ticket, parked);
+        let asked = Box::new(Asked { ticket, ..asked });
+        self.parked.by_ticket.insert(ticket, Parked { asked: asked.clone(), request });
         self.timers.set(Timer::Decision(ticket), now + self.settings.hooks.timeout);
-        self.notify(ServerNotice::Asked(Box::new(Asked { ticket, ..asked })));
+        self.notify(ServerNotice::Asked(asked));
         ticket
     }
 
@@ -218,16 +239,16 @@ impl GodotServer {
         self.take_parked(ticket);
     }
 
-    fn take_parked(&mut self, ticket: u64) -> Option<Parked> {
+    fn take_parked(&mut self, ticket: u64) -> Option<Pending> {
         self.timers.cancel(&Timer::Decision(ticket));
-        self.parked.by_ticket.remove(&ticket)
+        self.parked.by_ticket.remove(&ticket).map(|parked| parked.request)
     }
 
     /// Ends the wait of a session that does not want to come into a lobby any more; whether it did
     /// wait.
     pub(super) fn withdraw(&mut self, id: SessionId) -> bool {
         let ticket = self.sessions.get_mut(id).and_then(|session| session.waits_for.take());
-        let Some(Parked::Entry(entry)) = ticket.and_then(|ticket| self.take_parked(ticket)) else {
+        let Some(Pending::Entry(entry)) = ticket.and_then(|ticket| self.take_parked(ticket)) else {
             return false;
         };
         self.conclude(id, entry.number, Err(Problem::NotInLobby.into()));
@@ -242,21 +263,21 @@ impl GodotServer {
 
     /// Goes on with what waited, or turns it away.
     pub(super) fn decide(&mut self, now: Instant, ticket: u64, verdict: Verdict) {
-        let Some(parked) = self.take_parked(ticket) else { return };
-        match (parked, verdict.map_err(cut)) {
-            (Parked::Hello { conn, hello, problem }, Ok(())) => {
+        let Some(request) = self.take_parked(ticket) else { return };
+        match (request, verdict.map_err(cut)) {
+            (Pending::Hello { conn, hello, problem }, Ok(())) => {
                 self.begin(now, conn, *hello, problem);
             }
-            (Parked::Hello { conn, .. }, Err(words)) => {
+            (Pending::Hello { conn, .. }, Err(words)) => {
                 let problem = Problem::Unauthorised;
                 self.refuse_hello(conn, problem, or_sentence(&words, problem));
             }
-            (Parked::Entry(entry), verdict) => self.decide_entry(now, entry, verdict),
-            (Parked::Plain { conn, way }, Ok(())) => match self.check_plain(conn, &way) {
+            (Pending::Entry(entry), verdict) => self.decide_entry(now, entry, verdict),
+            (Pending::Plain { conn, way }, Ok(())) => match self.check_plain(conn, &way) {
                 Ok(()) => self.grant_plain(now, conn, &way),
                 Err(refusal) => self.expel(conn, refusal.into()),
             },
-            (Parked::Plain { conn, .. }, Err(words)) => {
+            (Pending::Plain { conn, .. }, Err(words)) => {
                 self.expel(conn, refused(or_sentence(&words, Problem::Rejected)));
             }
         }
@@ -290,8 +311,8 @@ impl Hooks {
     fn asks_about(&self, wish: &Wish) -> bool {
         match wish {
             Wish::Hello => self.hello,
-            Wish::Create { .. } => self.create,
-            Wish::Join { .. } => self.join,
+            Wish::Create(_) => self.create,
+            Wish::Join(_) => self.join,
         }
     }
 }
@@ -327,6 +348,11 @@ impl ParkedRequests {
             assert!(timers.get(&Timer::Decision(ticket)).is_some(), "its time will be up");
         }
     }
+}
+
+/// A lobby that a client of the plain protocol creates.
+fn plain_entry(topology: Topology) -> LobbyEntry {
+    LobbyOptions { topology, ..LobbyOptions::default() }.entry(String::new())
 }
 
 /// As many words as arrive.

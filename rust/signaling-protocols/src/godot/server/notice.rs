@@ -29,7 +29,8 @@ pub enum ServerCommand {
         /// What it is told.
         reason: String,
     },
-    /// Ask for decisions from now on, or not any more. What waits already is waited for.
+    /// Ask for decisions from now on, or not any more. What waits and would not be asked any more
+    /// is accepted; what else waits is waited for as long as it was.
     SetHooks(Hooks),
     /// Decide on what was [`ServerNotice::Asked`]. Ignored when it is too late.
     Decide {
@@ -82,6 +83,14 @@ pub enum ServerNotice {
 }
 
 impl ServerNotice {
+    /// The ticket of what was asked; later ones are higher.
+    pub fn ticket(&self) -> Option<u64> {
+        match self {
+            Self::Asked(asked) => Some(asked.ticket),
+            _ => None,
+        }
+    }
+
     /// The lobby that is not what it was.
     pub(super) fn changed_lobby(&self) -> Option<&Arc<str>> {
         match self {

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use signaling_core::{Close, Frame, Input, Output, Server};
 
 use super::*;
+use crate::godot::ServerCommand;
 use crate::godot::server::Settings;
-use crate::godot::{ServerCommand, Topology};
 
 const HELLO: u64 = 8;
 const PING: u64 = 9;
@@ -215,6 +215,37 @@ fn what_nobody_decides_is_rejected_or_accepted_as_set() {
 }
 
 #[test]
+fn what_is_not_asked_any_more_goes_on() {
+    let mut desk = Desk::new(Hooks { hello: true, ..lobbies() });
+    let [plain, fresh] = [desk.open(), desk.open()];
+    desk.say(plain, 0, 0, "");
+    desk.request(fresh, HELLO, &json!({"version": 1}));
+    desk.input(Input::Command(ServerCommand::SetHooks(lobbies())));
+    assert_eq!(desk.kinds(fresh), [PING, HELLO]);
+    assert_eq!(desk.kinds(plain), [0; 0], "creating is still asked about");
+    desk.input(Input::Command(ServerCommand::SetHooks(Hooks::default())));
+    assert_eq!(desk.kinds(plain), [1, 0]);
+    for asked in std::mem::take(&mut desk.asked) {
+        desk.decide(asked.ticket, Err("too late"));
+    }
+    assert_eq!((desk.lobbies(), &*desk.closed), (1, &[][..]));
+}
+
+#[test]
+fn what_waits_can_be_looked_up() {
+    let mut desk = Desk::new(hellos());
+    for _ in 0..3 {
+        let conn = desk.open();
+        desk.request(conn, HELLO, &json!({"version": 1}));
+    }
+    let asked = std::mem::take(&mut desk.asked);
+    desk.decide(asked[1].ticket, Ok(()));
+    let waits = |from: u64| desk.server.asked_from(from).cloned().collect::<Vec<_>>();
+    assert_eq!(waits(0), [asked[0].clone(), asked[2].clone()]);
+    assert_eq!(waits(asked[1].ticket), [asked[2].clone()]);
+}
+
+#[test]
 fn a_session_is_resumed_without_a_decision() {
     let mut desk = Desk::new(hellos());
     let first = desk.open();
@@ -237,11 +268,21 @@ fn a_session_is_resumed_without_a_decision() {
 fn a_lobby_is_created_when_it_is_accepted() {
     let mut desk = Desk::new(lobbies());
     let conn = desk.session();
-    let options = json!({"metadata": {"mode": "ctf"}, "password": "x", "me": {"colour": "red"}});
+    let mut options =
+        json!({"metadata": {"mode": "ctf"}, "password": "x", "me": {"colour": "red"}});
+    (options["max_players"], options["public"], options["mesh"]) =
+        (3.into(), true.into(), false.into());
     desk.request(conn, CREATE, &options);
     assert_eq!((desk.kinds(conn), desk.lobbies()), (vec![], 0));
     let asked = desk.asked();
-    assert_eq!(asked.wish, Wish::Create { metadata: Object::parse(r#"{"mode":"ctf"}"#).unwrap() });
+    let expected = LobbyEntry {
+        max_players: 3,
+        is_public: true,
+        has_password: true,
+        metadata: Object::parse(r#"{"mode":"ctf"}"#).unwrap(),
+        ..plain_entry(Topology::ClientServer)
+    };
+    assert_eq!(asked.wish, Wish::Create(Box::new(expected)));
     assert_eq!(asked.metadata, Object::parse(r#"{"colour":"red"}"#).unwrap());
     assert!(!asked.user.is_empty());
     desk.decide(asked.ticket, Ok(()));
@@ -312,7 +353,8 @@ fn joining_is_asked_about_with_the_lobby() {
     desk.request(conn, ENTER, &json!({"code": code.to_lowercase()}));
     let asked = desk.asked();
     let metadata = Object::parse(r#"{"mode":"ctf"}"#).unwrap();
-    assert_eq!(asked.wish, Wish::Join { lobby: (*code).into(), metadata });
+    let Wish::Join(lobby) = asked.wish else { panic!("{asked:?}") };
+    assert_eq!((lobby.code, lobby.metadata, lobby.players), (code, metadata, 1));
     desk.kinds(host);
     desk.decide(asked.ticket, Ok(()));
     assert_eq!(desk.answer(conn, DONE)["players"], 2);
@@ -353,24 +395,24 @@ fn quick_join_is_asked_about_as_what_it_becomes() {
     let conn = desk.session();
     desk.request(conn, QUICK_JOIN, &json!({}));
     let asked = desk.asked();
-    assert!(matches!(&asked.wish, Wish::Join { lobby, .. } if **lobby == *code), "{asked:?}");
+    assert!(matches!(&asked.wish, Wish::Join(lobby) if lobby.code == code), "{asked:?}");
     desk.request(host, CLOSE_LOBBY, &json!({}));
     desk.decide(asked.ticket, Ok(()));
     let asked = desk.asked();
-    assert!(matches!(asked.wish, Wish::Create { .. }), "the lobby is gone: {asked:?}");
+    assert!(matches!(asked.wish, Wish::Create(_)), "the lobby is gone: {asked:?}");
     desk.decide(asked.ticket, Ok(()));
     assert_eq!(desk.answer(conn, DONE)["players"], 1);
 }
 
 #[test]
 fn nobody_waits_who_is_gone() {
-    let mut desk = Desk::new(Hooks { hello: true, ..lobbies() });
+    let mut desk = Desk::new(lobbies());
+    let session = desk.session();
+    desk.request(session, CREATE, &json!({}));
+    desk.input(Input::Command(ServerCommand::SetHooks(Hooks { hello: true, ..lobbies() })));
     let [plain, fresh] = [desk.open(), desk.open()];
     desk.say(plain, 0, 0, "");
     desk.request(fresh, HELLO, &json!({"version": 1}));
-    desk.input(Input::Command(ServerCommand::SetHooks(lobbies())));
-    let session = desk.session();
-    desk.request(session, CREATE, &json!({}));
     for conn in [plain, fresh, session] {
         desk.input(Input::Closed { conn });
     }
@@ -391,7 +433,7 @@ fn a_plain_connection_is_let_in_when_it_is_accepted() {
     let expected = Asked {
         is_plain: true,
         address: "192.0.2.1".to_owned(),
-        ..Asked::nothing(Wish::Create { metadata: Object::default() })
+        ..Asked::nothing(Wish::Create(Box::new(plain_entry(Topology::ClientServer))))
     };
     assert_eq!(asked, expected);
     desk.decide(asked.ticket, Ok(()));
