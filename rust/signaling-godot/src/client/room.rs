@@ -75,7 +75,7 @@ impl Room {
                 self.see(view);
             }
             ClientEvent::LobbyChanged(entry) => self.change(entry),
-            ClientEvent::HostChanged { id, .. } => self.host = *id,
+            ClientEvent::HostChanged { id, .. } => self.hand_to(*id),
             ClientEvent::MemberChanged(member) => self.members.put(MemberView::clone(member)),
             ClientEvent::MemberLeft { id, .. } => self.members.remove(*id),
             ClientEvent::PeerConnected { id } if self.is_plain => self.members.put(bare(*id)),
@@ -101,6 +101,13 @@ impl Room {
     fn change(&mut self, entry: &LobbyEntry) {
         if let Some(view) = &mut self.view {
             view.entry = entry.clone();
+        }
+    }
+
+    fn hand_to(&mut self, host: PeerId) {
+        self.host = host;
+        if let Some((view, member)) = self.view.as_mut().zip(self.members.get(host)) {
+            view.entry.host_name.clone_from(&member.name);
         }
     }
 
