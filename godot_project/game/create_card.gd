@@ -33,6 +33,7 @@ func options() -> Dictionary:
 		"max_players": int(_limit.value),
 		"mesh": _topology.selected == MESH,
 		"host_policy": POLICIES[_policy.selected],
+		"host_grace": Game.HOST_GRACE,
 		"password": _password.text,
 		"public": _public.button_pressed,
 	}

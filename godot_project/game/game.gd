@@ -14,6 +14,8 @@ signal left(reason: String)
 
 ## How long the host, or the next one, may take to answer, in seconds.
 const PATIENCE := 15.0
+## How long a lobby waits for the return of its host, if that is its policy, in seconds.
+const HOST_GRACE := 20.0
 ## Why a lobby may be over for us, while its players are still connected.
 const ENDINGS: Array[int] = [
 	SignalingClient.FAILURE_KICKED, SignalingClient.FAILURE_BANNED,
@@ -274,23 +276,21 @@ func _on_client_disconnected(code: int, reason: String) -> void:
 func _on_peer_disconnected(id: int) -> void:
 	if id != players.host:
 		return
-	if _can_get_another_host():
+	var policy: String = _client.get_lobby().get("host_policy", "close")
+	if policy == "close" or _client.get_state() != SignalingClient.STATE_JOINED:
+		leave.call_deferred("The host has left.")
+	elif policy == "wait":
+		narrator.warn("The host is gone. Waiting for its return…")
+		_await_host(HOST_GRACE)
+	else:
 		narrator.warn("The host is gone. Waiting for another…")
 		_await_host()
-	else:
-		leave.call_deferred("The host has left.")
 
 
-## Until we have an avatar.
-func _await_host() -> void:
+## Until we have an avatar. The server may take [param grace] to say who the host is.
+func _await_host(grace := 0.0) -> void:
 	_notice.show()
-	_patience.start(PATIENCE)
-
-
-## Whether the server is there to say who the next host is.
-func _can_get_another_host() -> bool:
-	return _client.get_state() == SignalingClient.STATE_JOINED \
-		and _client.get_lobby().get("host_policy", "close") != "close"
+	_patience.start(grace + PATIENCE)
 
 
 func _on_avatar_entered(avatar: Avatar) -> void:
@@ -307,8 +307,14 @@ func _on_avatar_entered(avatar: Avatar) -> void:
 func _on_avatar_exiting(avatar: Avatar) -> void:
 	_player_list.refresh.call_deferred()
 	if players.is_settled():
-		_met.erase(avatar.player)
-		chat.tell_news("%s has left" % avatar.player_name)
+		_tell_who_left.call_deferred(avatar.player, avatar.player_name)
+
+
+## When the connection to the host is lost all avatars go, ours too, but nobody has left.
+func _tell_who_left(id: int, called: String) -> void:
+	if players.find(players.me) != null:
+		_met.erase(id)
+		chat.tell_news("%s has left" % called)
 
 
 func _own_address() -> String:

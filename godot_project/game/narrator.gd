@@ -55,9 +55,10 @@ func name_of(id: int) -> String:
 	return "Peer %d" % id
 
 
-## A host that crashed is no member any more when the connection to it fails.
-func _knows(id: int) -> bool:
-	return client.get_members().any(func(member: Dictionary) -> bool: return member.id == id)
+## Whether a player is in the lobby. Who crashed is not any more, or its return is waited for.
+func _is_there(id: int) -> bool:
+	return client.get_members().any(func(member: Dictionary) -> bool:
+		return member.id == id and not member.unstable)
 
 
 func _on_state_changed(_old: int, new: int) -> void:
@@ -79,7 +80,7 @@ func _on_resume_failed(reason: String) -> void:
 func _on_failed(failure: int, message: String, details: Dictionary) -> void:
 	if failure == SignalingClient.FAILURE_ICE_FAILED:
 		var peer: int = details.peer
-		if not _knows(peer):
+		if not _is_there(peer):
 			return
 		message = "No connection to %s: %s." % [name_of(peer), details.reason]
 	complain(message)

@@ -75,6 +75,137 @@ func test_a_lobby_from_the_list_with_a_password() -> void:
 	host.leave()
 
 
+func test_an_invitation() -> void:
+	var url := _add_server()
+	var host := _add_game()
+	host.host(url, {"password": "sesame"})
+	await until(func() -> bool: return host.players.all().size() == 1, 5.0, "the host plays")
+	var guest := _add_game()
+	(guest.find_child("LobbyBrowser") as LobbyBrowser).watch(url, "Guest")
+	(host.find_child("Invite") as Button).button_pressed = true
+	var list := host.find_child("InviteCard").find_child("List")
+	var prompt: InvitePrompt = guest.get_node("InvitePrompt")
+	await until(func() -> bool: return list.get_child_count() == 1, 5.0, "the guest is seen")
+	for answer: String in ["Decline", "Join"]:
+		_invite_first(host)
+		await until(func() -> bool: return prompt.visible, 5.0, "invited")
+		(prompt.find_child(answer) as Button).pressed.emit()
+		if answer == "Decline":
+			var status: Label = list.get_child(0).find_child("Status")
+			await until(func() -> bool: return status.text == "would rather not", 5.0, "denied")
+	await _meet(host, guest)
+	check_equal(list.get_child_count(), 0, "who is there cannot be invited")
+	guest.leave()
+	host.leave()
+
+
+func test_an_invitation_that_is_taken_back() -> void:
+	var url := _add_server()
+	var host := _add_game()
+	host.host(url, {})
+	await until(func() -> bool: return host.players.all().size() == 1, 5.0, "the host plays")
+	var guest := _add_game()
+	(guest.find_child("LobbyBrowser") as LobbyBrowser).watch(url, "Guest")
+	(host.find_child("Invite") as Button).button_pressed = true
+	var list := host.find_child("InviteCard").find_child("List")
+	await until(func() -> bool: return list.get_child_count() == 1, 5.0, "the guest is seen")
+	var row: InviteRow = list.get_child(0)
+	var prompt: InvitePrompt = guest.get_node("InvitePrompt")
+	for is_asked: bool in [true, false]:
+		_invite_first(host)
+		await until(func() -> bool: return prompt.visible == is_asked and (row.invite != 0) == is_asked,
+			5.0, "asked" if is_asked else "asked no more")
+	host.leave()
+
+
+func test_a_colour_is_one_player_s() -> void:
+	var host := _add_game()
+	var guest := await _add_guest(host, true)
+	await _meet(host, guest)
+	var palettes: Array[Palette] = [host.find_child("Palette"), guest.find_child("Palette")]
+	for palette in palettes:
+		await until(func() -> bool: return palette.holder(0) == host.players.me, 5.0, "the first")
+		await until(func() -> bool: return palette.holder(1) == guest.players.me, 5.0, "the next")
+	check((palettes[1].get_child(0) as Swatch).disabled, "it is taken")
+	for palette in palettes:
+		(palette.get_child(5) as Swatch).pressed.emit()
+	for palette in palettes:
+		await until(func() -> bool: return palette.holder(5) != 0, 5.0, "somebody gets it")
+		await until(func() -> bool: return palette.holder(0) == 0 or palette.holder(1) == 0, 5.0,
+			"and gives up the other")
+	check_equal(palettes[0].holder(5), palettes[1].holder(5), "they agree who")
+	for game: Game in [host, guest]:
+		check_equal(game.players.find(palettes[0].holder(5)).color, Palette.COLORS[5], "painted")
+	guest.leave()
+	host.leave()
+
+
+func test_who_looks_elsewhere_is_away() -> void:
+	var host := _add_game()
+	var guest := await _add_guest(host, true)
+	await _meet(host, guest)
+	var row := (host.find_child("PlayerList") as PlayerList).row(guest.players.me)
+	var role: Label = row.find_child("Role")
+	for change: Array in [
+			[NOTIFICATION_APPLICATION_FOCUS_OUT, "away"], [NOTIFICATION_APPLICATION_FOCUS_IN, ""]]:
+		guest.propagate_notification(change[0])
+		await until(func() -> bool: return role.text == change[1], 5.0, "role: %s" % change[1])
+	guest.leave()
+	host.leave()
+
+
+func test_a_host_changes_and_closes_the_lobby() -> void:
+	var host := _add_game()
+	var guest := await _add_guest(host, true)
+	await _meet(host, guest)
+	(host.find_child("Settings") as Button).button_pressed = true
+	var settings: LobbySettings = host.find_child("LobbySettings")
+	(settings.find_child("Limit") as SpinBox).value = 3
+	(settings.find_child("Locked") as CheckBox).button_pressed = true
+	(settings.find_child("Password") as LineEdit).text_submitted.emit("sesame")
+	var client: SignalingClient = guest.get_node("SignalingClient")
+	await until(func() -> bool: return client.get_lobby().has_password, 5.0, "changed")
+	var lobby := client.get_lobby()
+	check_equal([lobby.max_players, lobby.locked, lobby.public], [3, true, false], "as it is set")
+	var about: Label = guest.find_child("LobbyCard").find_child("About")
+	check(about.text.ends_with("password · locked · not listed"), "it says so: " + about.text)
+	check((guest.find_child("Settings") as Button).disabled, "the guest may change nothing")
+	var left: Array[Game] = []
+	for game: Game in [host, guest]:
+		game.left.connect(func(_reason: String) -> void: left.append(game))
+	(settings.find_child("Close") as Button).pressed.emit()
+	await until(func() -> bool: return left.size() == 2, 5.0, "both are out")
+	check(not settings.is_visible_in_tree() and not settings.visible, "the card is closed")
+
+
+func test_quick_join() -> void:
+	var url := _add_server()
+	var host := _add_game()
+	var guest := _add_game()
+	host.entered.connect(func(_lobby: String) -> void: guest.quick_join(url, {}))
+	host.quick_join(url, {})
+	await _meet(host, guest)
+	guest.leave()
+	host.leave()
+
+
+func test_a_banned_player_may_not_return() -> void:
+	var url := _add_server()
+	var games := await _add_party(url, true)
+	var lobby: String = (games[0].get_node("SignalingClient") as SignalingClient).get_lobby().code
+	var reasons: Array[String] = []
+	games[2].left.connect(func(reason: String) -> void: reasons.append(reason))
+	_command(games[0], games[2].players.me, PlayerRow.Command.BAN)
+	for count: int in [1, 2]:
+		await until(func() -> bool: return reasons.size() == count, 5.0, "out")
+		check_equal(reasons.back(), "You are banned from this lobby.", "why")
+		games[2].join(url, lobby)
+	games[2].leave()
+	await _meet(games[0], games[1])
+	games[1].leave()
+	games[0].leave()
+
+
 func test_a_lobby_of_the_plain_protocol() -> void:
 	var url := _add_server()
 	var host := _add_game()
@@ -191,8 +322,10 @@ func _command(game: Game, id: int, command: PlayerRow.Command) -> void:
 	menu.get_popup().id_pressed.emit(command)
 
 
-func _press(game: Game, button: String) -> void:
-	(game.find_child(button) as BaseButton).pressed.emit()
+## Presses the button of the only player who can be invited.
+func _invite_first(game: Game) -> void:
+	var row := game.find_child("InviteCard").find_child("List").get_child(0)
+	(row.find_child("Invite") as Button).pressed.emit()
 
 
 ## Both see two avatars, see the guest's one move, and hear what the guest says.
