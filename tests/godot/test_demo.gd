@@ -246,6 +246,8 @@ func test_a_match_goes_on_without_its_host() -> void:
 		for game in games:
 			await until(func() -> bool: return _is_hosted_by(game, games[0], 2), 10.0, "another host")
 		check_equal(games[1].players.find(games[0].players.me).color, color, "looks as before")
+		var client: SignalingClient = games[1].get_node("SignalingClient")
+		check_equal(client.get_lobby().host_name, games[0].player_name, "whose lobby it is")
 		await _meet(games[0], games[1])
 		for game in games:
 			game.leave()
@@ -298,6 +300,8 @@ func _add_server() -> String:
 func _add_party(url: String, mesh: bool) -> Array[Game]:
 	var lobbies: Array[String] = []
 	var games: Array[Game] = [_add_game(), _add_game(), _add_game()]
+	for game in games:
+		(game.find_child("PlayerName") as LineEdit).text = "Player %d" % games.find(game)
 	games[0].entered.connect(lobbies.append)
 	games[0].host(url, {"mesh": mesh})
 	for guest: Game in games.slice(1):
