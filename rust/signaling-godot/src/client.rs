@@ -470,8 +470,10 @@ impl SignalingClient {
 
     /// Emitted when something failed that no [SignalingRequest] tells of: the lobby of [method
     /// start] was refused, the connection to the server has ended for good, a connection to another
-    /// player could not be made, or our stay in the lobby was ended against our will, before [signal
-    /// lobby_left] tells of it. `failure` is a `FAILURE_` constant, `message` a sentence
+    /// player could not be made, our stay in the lobby was ended against our will, before [signal
+    /// lobby_left] tells of it, or a server that was started anew refused what stood before: then
+    /// `details` has `request` ([String]), `"watch_lobbies"`, `"watch_statuses"` or
+    /// `"set_status"`, which is over. `failure` is a `FAILURE_` constant, `message` a sentence
     /// that a player can read, and `details` has more for the developer: always `hint` ([String]),
     /// what can be done about it, and `name` ([String]), the name of the failure.
     #[signal]

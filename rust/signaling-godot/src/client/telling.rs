@@ -362,6 +362,9 @@ fn tell(client: &mut Gd<SignalingClient>, epoch: u64, noted: &Noted, event: Clie
                 client.signals().disconnected().emit(i64::from(code), &reason);
             }
         }
+        ClientEvent::AskedAgain { request, result: Err(refusal @ Refusal::Refused { .. }) } => {
+            emit_failed(client, &Trouble::from(&refusal).with("request", &verb(&request)));
+        }
         // The others are told by what has become of the node.
         ClientEvent::Opened
         | ClientEvent::Welcomed { .. }
@@ -372,6 +375,15 @@ fn tell(client: &mut Gd<SignalingClient>, epoch: u64, noted: &Noted, event: Clie
         | ClientEvent::RoundTrips(_)
         | ClientEvent::Malformed { .. } => {}
     }
+}
+
+/// The method that asked for what a session asks again.
+fn verb(request: &Request) -> GString {
+    GString::from(match request {
+        Request::WatchStatus { .. } => "watch_statuses",
+        Request::SetStatus { .. } => "set_status",
+        _ => "watch_lobbies",
+    })
 }
 
 fn is_plain(client: &Gd<SignalingClient>) -> bool {

@@ -93,7 +93,8 @@ pub enum ClientEvent {
         result: Result<Answer, Refusal>,
     },
     /// What the game had asked for before was asked again by the session itself, because the
-    /// server began a new one: WATCH, WATCH_STATUS and SET_STATUS. Replaces what was known.
+    /// server began a new one: WATCH, WATCH_STATUS and SET_STATUS. Replaces what was known; what the
+    /// server refuses is over.
     AskedAgain {
         /// What.
         request: Box<Request>,

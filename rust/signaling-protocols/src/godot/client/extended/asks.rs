@@ -133,6 +133,16 @@ impl Standing {
         }
     }
 
+    /// Forgets what was refused when it was asked again.
+    pub(super) fn forget(&mut self, request: &Request) {
+        match request {
+            Request::Watch(_) => self.lobbies = None,
+            Request::SetStatus { namespace, .. } => drop(self.statuses.remove(namespace)),
+            Request::WatchStatus { namespace } => drop(self.watched.remove(namespace)),
+            _ => {}
+        }
+    }
+
     /// What to ask again.
     pub(super) fn requests(&self) -> Vec<Request> {
         let lobbies = self.lobbies.iter().cloned().map(Request::Watch);

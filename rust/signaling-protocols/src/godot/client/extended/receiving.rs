@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use signaling_core::{Frame, PeerId};
 
-use super::asks::{Asked, is_joining};
+use super::asks::{Asked, Asker, is_joining};
 use super::connecting::Retries;
 use super::links::Links;
 use super::{Extended, Lobby};
@@ -148,6 +148,9 @@ impl Extended {
         let Some(Asked { asker, request, .. }) = self.asks.take(number) else { return };
         if is_joining(&request) {
             self.fail_to_enter();
+        }
+        if asker == Asker::Session {
+            self.standing.forget(&request);
         }
         self.answer(asker, request, Err(refusal));
     }

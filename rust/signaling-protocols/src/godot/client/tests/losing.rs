@@ -1,6 +1,7 @@
 //! The extended protocol, when the connection is lost.
 
 use super::*;
+use crate::godot::extended::Filter;
 
 const LOST: ClientState = ClientState::WaitingForNetwork;
 
@@ -333,4 +334,24 @@ fn a_session_that_cannot_be_resumed_begins_anew() {
     assert!(frames(&client.open())[0].contains(r#"\"resume\":null"#));
     let told = events(client.told(&welcome(None)));
     assert!(told.contains(&ClientEvent::ResumeFailed { problem: Problem::Lost }));
+}
+
+#[test]
+fn what_is_refused_when_it_is_asked_again_is_told_and_over() {
+    let mut client = Client::talking();
+    let watch = Request::Watch(Filter::default());
+    client.ask(1, watch.clone());
+    client.told(&ServerEvent::Done { request: 1, result: Object::default() });
+    client.lose();
+    client.open();
+    client.told(&lost_welcome());
+    let (problem, message) = (Problem::RateLimited, Problem::RateLimited.sentence().into());
+    let details = Object::default();
+    let told = client.told(&ServerEvent::Refused { request: 2, problem, message, details });
+    let result = Err(Refusal::by_problem(problem));
+    assert_eq!(told, [event(ClientEvent::AskedAgain { request: Box::new(watch), result })]);
+
+    client.lose();
+    client.open();
+    assert_eq!(frames(&client.told(&lost_welcome())).len(), 0);
 }
