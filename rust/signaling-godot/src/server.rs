@@ -69,6 +69,15 @@ pub(crate) struct SignalingServer {
     #[init(val = 9080)]
     port: i64,
 
+    /// Whether all clients come through a reverse proxy that tells their addresses: by the last entry
+    /// of the header `X-Forwarded-For`, which it has to write itself, or of `Forwarded` where the
+    /// former is missing. If `false`, they all share the proxy's address, and with it bans and wrong
+    /// guesses. Without such a proxy anybody can pretend to be somebody else.
+    ///
+    /// Read when the server starts.
+    #[export]
+    trust_proxy: bool,
+
     /// How many clients may be connected at a time, in a lobby or not. One more is turned away with
     /// "Too many peers connected". Each costs a few kilobytes of memory.
     ///

@@ -20,9 +20,8 @@ use tokio_tungstenite::tungstenite::handshake::server::{
     Callback, ErrorResponse, Request, Response,
 };
 
-use crate::connection;
 use crate::hub::Hub;
-use crate::wire;
+use crate::{connection, forwarded, wire};
 
 /// A listening socket that anybody can close at any time.
 #[derive(Debug)]
@@ -109,13 +108,14 @@ impl<S: Server> Entrance<S> {
         let hub = Arc::clone(&self.hub);
         let mut stop = self.stop.clone();
         tokio::spawn(async move {
-            let target = tokio::select! {
+            let request = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => None,
-                target = shake_hands(&mut stream, hub.config.handshake_timeout) => target,
+                request = shake_hands(&mut stream, hub.config.handshake_timeout) => request,
             };
             drop(handshake);
-            if let Some(target) = target {
-                connection::run(hub, stream, &target, &written(from)).await;
+            if let Some(Asked { target, client }) = request {
+                let client = client.filter(|_| hub.config.trust_proxy).unwrap_or(from);
+                connection::run(hub, stream, &target, &written(client)).await;
             }
             drop(place);
         });
@@ -135,13 +135,22 @@ async fn acquire(places: &Arc<Semaphore>) -> OwnedSemaphorePermit {
     Arc::clone(places).acquire_owned().await.expect("nobody closes these semaphores")
 }
 
-/// The WebSocket handshake: returns path and query of the request, or `None` when it failed.
-async fn shake_hands(stream: &mut TcpStream, limit: Duration) -> Option<String> {
+/// What a request tells.
+#[derive(Debug, Default)]
+struct Asked {
+    /// Path and query.
+    target: String,
+    /// Whom it is from, if it is told so.
+    client: Option<SocketAddr>,
+}
+
+/// The WebSocket handshake: returns what was asked, or `None` when it failed.
+async fn shake_hands(stream: &mut TcpStream, limit: Duration) -> Option<Asked> {
     // Small messages must not wait for the acknowledgement of earlier ones.
     let _ = stream.set_nodelay(true);
     let handshake = async {
         match upgrade(stream).await {
-            Ok(target) => Some(target),
+            Ok(asked) => Some(asked),
             Err(error) => {
                 tracing::debug!(%error, "handshake failed");
                 refuse(stream, &error).await;
@@ -152,22 +161,23 @@ async fn shake_hands(stream: &mut TcpStream, limit: Duration) -> Option<String> 
     timeout(limit, handshake).await.ok().flatten()
 }
 
-async fn upgrade(stream: &mut TcpStream) -> Result<String, Error> {
-    let mut target = String::new();
+async fn upgrade(stream: &mut TcpStream) -> Result<Asked, Error> {
+    let mut asked = Asked::default();
     // The limits of the handshake's own buffers do not matter: nothing follows in this WebSocket.
     let config = wire::config(0, 0);
     // It holds no byte beyond the handshake: a client that sends more is refused.
-    accept_hdr_async_with_config(stream, TargetInto(&mut target), Some(config)).await?;
-    Ok(target)
+    accept_hdr_async_with_config(stream, NoteInto(&mut asked), Some(config)).await?;
+    Ok(asked)
 }
 
-/// Accepts any request and writes down its path and query.
-struct TargetInto<'a>(&'a mut String);
+/// Accepts any request and writes down what it tells.
+struct NoteInto<'a>(&'a mut Asked);
 
-impl Callback for TargetInto<'_> {
+impl Callback for NoteInto<'_> {
     fn on_request(self, request: &Request, response: Response) -> Result<Response, ErrorResponse> {
         let target = request.uri().path_and_query();
-        self.0.push_str(target.map_or("/", |target| target.as_str()));
+        self.0.target.push_str(target.map_or("/", |target| target.as_str()));
+        self.0.client = forwarded::client(request.headers());
         Ok(response)
     }
 }

@@ -18,6 +18,10 @@ pub struct ServerConfig {
     /// How long a connection that is being closed may take to read what still waits for it and to
     /// hang up. Default 2 s.
     pub close_timeout: Duration,
+    /// Whether all connections come through a proxy that tells whom they are from: by the last entry
+    /// of `X-Forwarded-For`, or without that header of `Forwarded` (RFC 7239). What is no IP address
+    /// there counts as the proxy's own. Default `false`: anybody can send such headers.
+    pub trust_proxy: bool,
     /// The largest inbound message and frame in bytes; a larger one closes its sender with 1009.
     /// Default 65 536. Each connection may hold one message of this size.
     pub max_message_bytes: usize,
@@ -43,6 +47,7 @@ impl Default for ServerConfig {
             ping_interval: Some(Duration::from_secs(10)),
             silence_limit: None,
             close_timeout: Duration::from_secs(2),
+            trust_proxy: false,
             max_message_bytes: 65_536,
             outbox_bytes: 1 << 20,
             max_connections: 16_384,

@@ -37,6 +37,7 @@ mod connection;
 mod dial;
 mod driver;
 mod events;
+mod forwarded;
 mod hub;
 mod listener;
 mod local;

@@ -54,6 +54,11 @@ pub(crate) struct Options {
     #[arg(long, env = "SIGNALING_PONG_TIMEOUT_MS", default_value_t = 0, value_name = "MS")]
     pong_timeout_ms: u32,
 
+    /// Take players' addresses from X-Forwarded-For, or Forwarded where that is missing: the last
+    /// entry, which the reverse proxy before this server must write itself
+    #[arg(long, env = "SIGNALING_TRUST_PROXY")]
+    trust_proxy: bool,
+
     /// The largest relayed message; what clients send may be one byte longer
     #[arg(
         long,
@@ -120,6 +125,7 @@ impl Options {
         ServerConfig {
             ping_interval: unless_zero(self.ping_interval_ms),
             silence_limit: unless_zero(self.pong_timeout_ms),
+            trust_proxy: self.trust_proxy,
             ..ServerConfig::fitting(self.max_peers, self.max_message_bytes)
         }
     }

@@ -36,6 +36,30 @@ async fn any_path_is_accepted_and_told_to_the_machine_with_the_address() {
 }
 
 #[tokio::test]
+async fn only_a_proxy_that_is_trusted_tells_whom_a_connection_is_from() {
+    let told = |header: &'static str| async move {
+        let config = ServerConfig { trust_proxy: true, ..ServerConfig::default() };
+        let servers = [serve_hall(), serve(Hall::new(), config)];
+        let mut told = Vec::new();
+        for server in &servers {
+            let mut stream = soon(TcpStream::connect(server.local_addr())).await.unwrap();
+            let request = format!(
+                "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+                 X-Forwarded-For: {header}\r\n\r\n"
+            );
+            soon(stream.write_all(request.as_bytes())).await.unwrap();
+            let own = stream.local_addr().unwrap().to_string();
+            let Notice::Entered { from, .. } = notices(server, 1).await.remove(0) else { panic!() };
+            told.push(if from == own { "its own".to_owned() } else { from });
+        }
+        told
+    };
+    assert_eq!(told("10.0.0.1, 192.0.2.7").await, ["its own", "192.0.2.7:0"]);
+    assert_eq!(told("nobody").await, ["its own", "its own"]);
+}
+
+#[tokio::test]
 async fn a_plain_http_request_is_told_to_upgrade() {
     let server = serve_hall();
     let answer = exchange(server.local_addr(), "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
