@@ -14,6 +14,8 @@ signal left(reason: String)
 
 ## How long the host, or the next one, may take to answer, in seconds.
 const PATIENCE := 15.0
+## How long the server may take to say why the host is gone, in seconds.
+const FAREWELL := 1.0
 ## How long a lobby waits for the return of its host, if that is its policy, in seconds.
 const HOST_GRACE := 20.0
 ## Why a lobby may be over for us, while its players are still connected.
@@ -27,6 +29,8 @@ var player_name: String:
 		return _menu.player_name()
 
 var _mesh := true
+## Why the game is over when nobody else has said it in time.
+var _verdict := ""
 ## The code of the lobby that we want to join, "" if we create one.
 var _code := ""
 ## Whether the lobbies of the server are to be shown between games.
@@ -66,7 +70,7 @@ func _ready() -> void:
 	_card.inviting_toggled.connect(_invite_card.open)
 	_card.settings_toggled.connect(_settings.open)
 	_palette.changed.connect(_player_list.refresh)
-	_patience.timeout.connect(leave.bind("The host does not answer."))
+	_patience.timeout.connect(func() -> void: leave(_verdict))
 	_world.child_entered_tree.connect(_on_avatar_entered)
 	_world.child_exiting_tree.connect(_on_avatar_exiting)
 	multiplayer.peer_disconnected.connect(_on_peer_disconnected)
@@ -277,20 +281,24 @@ func _on_peer_disconnected(id: int) -> void:
 	if id != players.host:
 		return
 	var policy: String = _client.get_lobby().get("host_policy", "close")
-	if policy == "close" or _client.get_state() != SignalingClient.STATE_JOINED:
+	if _client.get_state() != SignalingClient.STATE_JOINED:
 		leave.call_deferred("The host has left.")
+	elif policy == "close":
+		narrator.warn("The host is gone…")
+		_await_host(FAREWELL, "The host has left.")
 	elif policy == "wait":
 		narrator.warn("The host is gone. Waiting for its return…")
-		_await_host(HOST_GRACE)
+		_await_host(HOST_GRACE + PATIENCE)
 	else:
 		narrator.warn("The host is gone. Waiting for another…")
 		_await_host()
 
 
-## Until we have an avatar. The server may take [param grace] to say who the host is.
-func _await_host(grace := 0.0) -> void:
+## Until we have an avatar, or know why we get none.
+func _await_host(patience := PATIENCE, verdict := "The host does not answer.") -> void:
+	_verdict = verdict
 	_notice.show()
-	_patience.start(grace + PATIENCE)
+	_patience.start(patience)
 
 
 func _on_avatar_entered(avatar: Avatar) -> void:

@@ -170,11 +170,12 @@ func test_a_host_changes_and_closes_the_lobby() -> void:
 	var about: Label = guest.find_child("LobbyCard").find_child("About")
 	check(about.text.ends_with("password · locked · not listed"), "it says so: " + about.text)
 	check((guest.find_child("Settings") as Button).disabled, "the guest may change nothing")
-	var left: Array[Game] = []
+	var reasons: Array[String] = []
 	for game: Game in [host, guest]:
-		game.left.connect(func(_reason: String) -> void: left.append(game))
+		game.left.connect(reasons.append)
 	(settings.find_child("Close") as Button).pressed.emit()
-	await until(func() -> bool: return left.size() == 2, 5.0, "both are out")
+	await until(func() -> bool: return reasons.size() == 2, 5.0, "both are out")
+	check_equal(reasons[0], "The lobby was closed.", "why")
 	check(not settings.is_visible_in_tree() and not settings.visible, "the card is closed")
 
 
