@@ -7,16 +7,15 @@
 //! - `telling`: the node's turn, once a frame.
 //! - `room` with `members`, `watched`, `migration`: what is known of the lobby, of lists, and of a
 //!   change of hosts.
-//! - `mesh` and `links`: the connections to other players.
+//! - `post`: how members reach each other through the server while they connect.
 
 mod argument;
 mod asked;
 mod failure;
-mod links;
 mod members;
-mod mesh;
 mod migration;
 mod options;
+mod post;
 mod request;
 mod room;
 mod session;
@@ -40,11 +39,12 @@ use signaling_protocols::godot::{
 };
 
 use crate::frame::each_frame;
+use crate::peers::Mesh;
 use crate::server::SignalingServer;
 use asked::{Asked, Question};
 use failure::{Failure, Trouble};
-use mesh::Mesh;
 use migration::Migration;
+use post::LobbyPost;
 use request::{Misuse, SignalingRequest};
 use room::Room;
 use session::Session;
@@ -829,7 +829,8 @@ impl SignalingClient {
         let session = self.session.as_ref().filter(|_| self.assign_multiplayer_peer)?;
         let api = self.base().get_multiplayer()?;
         let configuration = self.configuration();
-        let mesh = Mesh::new(id, topology, self.generation, configuration, api, session.handle());
+        let post = LobbyPost { signaling: session.handle(), generation: self.generation };
+        let mesh = Mesh::new(post::role(id, topology), configuration, api, post);
         Some(Rc::new(mesh))
     }
 

@@ -4,7 +4,8 @@
 //!
 //! Reading order:
 //! - `server`: the node `SignalingServer`.
-//! - `client`: the node `SignalingClient`, and how it connects peers.
+//! - `client`: the node `SignalingClient`.
+//! - `peers`: the WebRTC connections to other players, and the multiplayer peer that they make.
 //! - `json`: what both tell of lobbies, and take.
 //! - `frame`: how both get their turn once a frame.
 //! - `webrtc`: the native WebRTC transport as engine classes.
@@ -25,6 +26,7 @@ mod client;
 mod entry;
 mod frame;
 mod json;
+mod peers;
 mod runtime;
 mod server;
 mod webrtc;

@@ -6,8 +6,8 @@ use signaling_protocols::godot::Refusal;
 use signaling_protocols::godot::extended::{Json, Object, Problem};
 
 use super::SignalingClient;
-use super::links::LinkEvent;
 use crate::json;
+use crate::peers::LinkEvent;
 
 macro_rules! failures {
     ($($variant:ident = $number:literal, $name:literal, $sentence:expr, $hint:literal;)*) => {

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 
 use signaling_core::PeerId;
 
-use super::links::LinkEvent;
-use super::mesh::Mesh;
 use super::room::Room;
+use crate::peers::{LinkEvent, Mesh};
 
 /// Lasts until the connections stand that have to be made anew, or have failed.
 #[derive(Debug)]

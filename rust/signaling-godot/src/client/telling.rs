@@ -11,12 +11,12 @@ use signaling_protocols::godot::extended::{Json, Problem, Request};
 use signaling_protocols::godot::{Answer, ClientEvent, Refusal, Topology};
 
 use super::failure::{Failure, Trouble};
-use super::links::LinkEvent;
-use super::mesh::Mesh;
 use super::migration::Migration;
+use super::post;
 use super::room::Room;
 use super::{SignalingClient, State};
 use crate::json;
+use crate::peers::{LinkEvent, Mesh};
 use crate::webrtc::is_ice_server;
 
 /// What is known only before an event is noted, or only while it is.
@@ -174,7 +174,7 @@ impl SignalingClient {
         }
         let mesh = this.bind().connections.clone();
         if let Some(mesh) = mesh {
-            mesh.handle(event);
+            post::deliver(&mesh, event);
         }
     }
 

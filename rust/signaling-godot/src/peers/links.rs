@@ -10,7 +10,6 @@ use godot::classes::web_rtc_peer_connection::ConnectionState;
 use godot::classes::{MultiplayerPeer, WebRtcMultiplayerPeer, WebRtcPeerConnection};
 use godot::prelude::*;
 use signaling_core::PeerId;
-use signaling_protocols::godot::extended::LinkState;
 
 use crate::webrtc::WebRtcNativePeerConnection;
 
@@ -34,7 +33,7 @@ pub(super) struct Links {
 
 /// What became of a connection.
 #[derive(Debug)]
-pub(super) enum LinkEvent {
+pub(crate) enum LinkEvent {
     /// It stands.
     Up(PeerId),
     Unstable(PeerId),
@@ -70,18 +69,6 @@ struct Link {
 struct Restarts {
     due: Instant,
     count: u32,
-}
-
-impl LinkEvent {
-    /// How a connection is from now on.
-    pub(super) fn state(&self) -> Option<(PeerId, LinkState)> {
-        match self {
-            Self::Up(id) | Self::Recovered(id) => Some((*id, LinkState::Up)),
-            Self::Unstable(id) | Self::Failed { id, .. } => Some((*id, LinkState::Down)),
-            Self::Closed(id) => Some((*id, LinkState::None)),
-            Self::ServerFailed { .. } | Self::Impossible { .. } => None,
-        }
-    }
 }
 
 impl Links {

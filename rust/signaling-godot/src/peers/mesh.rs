@@ -1,12 +1,12 @@
-//! Our WebRTC connections to the other members of a lobby.
+//! One multiplayer peer and its connections.
 //!
-//! The engine's classes do the work; this module decides who connects to whom, who offers, and
-//! when a candidate may be handed over. It borrows nothing of the node, because the engine emits
+//! The engine's classes do the work; this module decides when a candidate may be handed over, and
+//! when the other side can be told something. It borrows nothing of the node, because the engine emits
 //! signals from within many of these calls, and their handlers may do anything.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 
 use godot::classes::multiplayer_peer::ConnectionStatus;
 use godot::classes::{
@@ -16,10 +16,6 @@ use godot::classes::{
 use godot::global::Error;
 use godot::prelude::*;
 use signaling_core::PeerId;
-use signaling_net::ClientHandle;
-use signaling_protocols::godot::client::candidate_payload;
-use signaling_protocols::godot::extended::Problem;
-use signaling_protocols::godot::{ClientEvent, ClientRequest, GodotSession, RelayKind, Topology};
 
 use super::links::{LinkEvent, Links};
 
@@ -30,18 +26,55 @@ const MAX_PEERS: usize = 4096;
 /// set. Further candidates are dropped; a peer has few.
 const MAX_EARLY_CANDIDATES: usize = 64;
 
+/// What the multiplayer peer is among others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// One of many, each connected to each, with this id.
+    Mesh(PeerId),
+    /// Peer 1, to which all others are connected.
+    Server,
+    /// Connected to peer 1 alone, with this id.
+    Client(PeerId),
+}
+
+impl Role {
+    /// Whether we are to be connected to a peer with this id.
+    fn pairs_with(self, other: PeerId) -> bool {
+        match self {
+            Self::Mesh(me) => other != me,
+            Self::Server => other != PeerId::HOST,
+            Self::Client(_) => other == PeerId::HOST,
+        }
+    }
+}
+
+/// What peers tell each other through a server while they connect.
+#[derive(Debug)]
+pub(crate) enum Signal {
+    Offer(String),
+    Answer(String),
+    Candidate { mid: String, index: i32, sdp: String },
+}
+
+/// Carries signals to the other peers.
+pub(crate) trait Post {
+    /// False once there is no server any more that could pass something on.
+    fn is_open(&self) -> bool;
+
+    fn send(&self, to: PeerId, signal: Signal);
+
+    /// Hears of what becomes of a connection.
+    fn note(&self, _event: &LinkEvent) {}
+}
+
 /// One multiplayer peer and the connections that belong to it.
-pub(super) struct Mesh {
-    id: PeerId,
-    topology: Topology,
-    /// What the session knows our connections by.
-    generation: u64,
+pub(crate) struct Mesh {
+    role: Role,
     peer: Gd<WebRtcMultiplayerPeer>,
     api: Gd<MultiplayerApi>,
     configuration: VarDictionary,
-    /// Dropped by the node when the connection to the server ends.
-    signaling: Weak<ClientHandle<GodotSession>>,
-    /// Who is in the lobby with us, each with the candidates that came before its description;
+    post: Box<dyn Post>,
+    /// Who can be told something, each with the candidates that came before its description;
     /// `None` once that is set.
     members: RefCell<HashMap<PeerId, Option<Vec<Candidate>>>>,
     links: Links,
@@ -56,68 +89,70 @@ struct Candidate {
 }
 
 impl Mesh {
-    /// The multiplayer peer that a member with this id needs, without connections yet.
-    pub(super) fn new(
-        id: PeerId,
-        topology: Topology,
-        generation: u64,
+    /// A multiplayer peer without connections yet.
+    pub(crate) fn new(
+        role: Role,
         configuration: VarDictionary,
         api: Gd<MultiplayerApi>,
-        signaling: Weak<ClientHandle<GodotSession>>,
+        post: impl Post + 'static,
     ) -> Self {
         let mut peer = WebRtcMultiplayerPeer::new_gd();
-        let error = match topology {
-            Topology::Mesh => peer.create_mesh(number(id)),
-            Topology::ClientServer if id == PeerId::HOST => peer.create_server(),
-            Topology::ClientServer => peer.create_client(number(id)),
+        let error = match role {
+            Role::Mesh(id) => peer.create_mesh(number(id)),
+            Role::Server => peer.create_server(),
+            Role::Client(id) => peer.create_client(number(id)),
         };
         let links = Links::default();
         links.listen(&peer);
         Self {
-            id,
-            topology,
-            generation,
+            role,
             peer,
             api,
             configuration,
-            signaling,
+            post: Box::new(post),
             members: RefCell::default(),
             links,
             given_up: Cell::new(error != Error::OK),
         }
     }
 
-    pub(super) fn peer(&self) -> Gd<WebRtcMultiplayerPeer> {
+    /// Our own id.
+    pub(crate) fn id(&self) -> PeerId {
+        match self.role {
+            Role::Mesh(id) | Role::Client(id) => id,
+            Role::Server => PeerId::HOST,
+        }
+    }
+
+    pub(crate) fn peer(&self) -> Gd<WebRtcMultiplayerPeer> {
         self.peer.clone()
     }
 
     /// Makes it the multiplayer peer of its branch of the tree.
-    pub(super) fn assign(&self) {
+    pub(crate) fn assign(&self) {
         self.api.clone().set_multiplayer_peer(&self.peer);
     }
 
     /// What has become of the connections since the last frame. Looks for new paths where needed.
-    pub(super) fn turn(&self) -> Vec<LinkEvent> {
+    pub(crate) fn turn(&self) -> Vec<LinkEvent> {
         let events = self.links.turn(|id| self.peer.has_peer(number(id)));
         self.links.restart(|id| self.can_tell(id));
-        for (peer, state) in events.iter().filter_map(LinkEvent::state) {
-            self.request(ClientRequest::Link { generation: self.generation, peer, state });
-        }
+        events.iter().for_each(|event| self.post.note(event));
         events
     }
 
     /// Whether the connection to a peer stands, or none will ever be made.
-    pub(super) fn is_settled(&self, id: PeerId) -> bool {
+    pub(crate) fn is_settled(&self, id: PeerId) -> bool {
         self.given_up.get() || self.is_connected(id)
     }
 
     /// How the connection to a peer is doing; empty when there is none.
-    pub(super) fn statistics(&self, id: PeerId) -> VarDictionary {
+    pub(crate) fn statistics(&self, id: PeerId) -> VarDictionary {
         self.links.statistics(id)
     }
 
     /// Closes all connections and leaves the branch as if there had never been any.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         let mut api = self.api.clone();
         let ours = self.peer.clone().upcast::<MultiplayerPeer>();
         if api.get_multiplayer_peer() == Some(ours) {
@@ -127,50 +162,62 @@ impl Mesh {
         self.links.clear();
     }
 
-    /// What the server or another member told.
-    pub(super) fn handle(self: &Rc<Self>, event: &ClientEvent) {
-        match event {
-            ClientEvent::PeerConnected { id } => self.add(*id),
-            ClientEvent::PeerDisconnected { id } => self.remove(*id),
-            ClientEvent::MemberLeft { id, problem: Some(Problem::Kicked | Problem::Banned) } => {
-                self.expel(*id);
-            }
-            // Nobody can be told anything any more.
-            ClientEvent::LobbyLeft { .. } => self.members.borrow_mut().clear(),
-            ClientEvent::Offer { from, sdp } => self.describe(*from, "offer", sdp),
-            ClientEvent::Answer { from, sdp } => self.describe(*from, "answer", sdp),
-            ClientEvent::Candidate { from, mid, index, sdp } => {
-                let (mid, sdp) = (GString::from(mid), GString::from(sdp));
-                self.suggest(*from, Candidate { mid, index: *index, sdp });
-            }
-            _ => {}
-        }
-    }
-
-    fn add(self: &Rc<Self>, other: PeerId) {
+    /// Another peer is there: we connect to it, and `offers` tells which side begins.
+    pub(crate) fn add(self: &Rc<Self>, other: PeerId, offers: bool) {
         if self.given_up.get() || !self.can_add(other) {
             return;
         }
-        match self.connect(other) {
-            Ok(()) => {}
-            Err(problem) => {
-                self.given_up.set(true);
-                self.links.give_up(problem);
-                godot_error!("SignalingClient cannot connect to other peers: {problem}.");
+        if let Err(problem) = self.connect(other, offers) {
+            self.given_up.set(true);
+            self.links.give_up(problem);
+            godot_error!("Cannot connect to other peers: {problem}.");
+        }
+    }
+
+    /// A peer cannot be told anything any more. One that left before it described itself is let go
+    /// of. Any other is connected, or may be in a moment: it has only lost its signaling, and stays
+    /// until its connection ends.
+    pub(crate) fn remove(&self, other: PeerId) {
+        let early = self.members.borrow_mut().remove(&other);
+        if early.flatten().is_some() {
+            self.expel(other);
+        }
+    }
+
+    /// Lets go of a peer that may not be here any more.
+    pub(crate) fn expel(&self, other: PeerId) {
+        if self.peer.has_peer(number(other)) {
+            self.peer.clone().remove_peer(number(other));
+        }
+    }
+
+    /// Nobody can be told anything any more.
+    pub(crate) fn hang_up(&self) {
+        self.members.borrow_mut().clear();
+    }
+
+    /// Takes in what another peer told.
+    pub(crate) fn handle(&self, from: PeerId, signal: &Signal) {
+        match signal {
+            Signal::Offer(sdp) => self.describe(from, "offer", sdp),
+            Signal::Answer(sdp) => self.describe(from, "answer", sdp),
+            Signal::Candidate { mid, index, sdp } => {
+                let (mid, sdp) = (GString::from(mid), GString::from(sdp));
+                self.suggest(from, Candidate { mid, index: *index, sdp });
             }
         }
     }
 
     /// Whether the multiplayer peer would take this peer; it complains about every other.
     fn can_add(&self, other: PeerId) -> bool {
-        pairs(self.topology, self.id, other)
+        self.role.pairs_with(other)
             && !self.peer.has_peer(number(other))
             && self.members.borrow().len() < MAX_PEERS
             && !self.peer.is_refusing_new_connections()
             && self.peer.get_connection_status() != ConnectionStatus::DISCONNECTED
     }
 
-    fn connect(self: &Rc<Self>, other: PeerId) -> Result<(), &'static str> {
+    fn connect(self: &Rc<Self>, other: PeerId, offers: bool) -> Result<(), &'static str> {
         let mut connection = WebRtcPeerConnection::new_gd();
         if connection.get_class() == "WebRTCPeerConnectionExtension" {
             return Err("no WebRTC implementation is installed");
@@ -184,9 +231,8 @@ impl Mesh {
         if self.peer.clone().add_peer(&connection, number(other)) != Error::OK {
             return Err("the multiplayer peer refuses the connection");
         }
-        let is_offerer = other < self.id;
-        self.links.add(other, &connection, is_offerer);
-        if is_offerer {
+        self.links.add(other, &connection, offers);
+        if offers {
             connection.create_offer();
         }
         Ok(())
@@ -198,11 +244,13 @@ impl Mesh {
         let mesh = Rc::downgrade(self);
         connection.signals().session_description_created().builder().connect_self_gd(
             move |mut connection: Gd<WebRtcPeerConnection>, kind: GString, sdp: GString| {
-                let kind_sent = if kind == "offer" { RelayKind::Offer } else { RelayKind::Answer };
+                let text = sdp.to_string();
+                let signal =
+                    if kind == "offer" { Signal::Offer(text) } else { Signal::Answer(text) };
                 if connection.set_local_description(&kind, &sdp) == Error::OK
                     && let Some(mesh) = mesh.upgrade()
                 {
-                    mesh.send(other, kind_sent, sdp.to_string());
+                    mesh.send(other, signal);
                 }
             },
         );
@@ -215,8 +263,8 @@ impl Mesh {
                 // Once connected a candidate is of little use, and the server ends the connection
                 // of who writes to somebody that has just left.
                 if !mesh.is_connected(other) || mesh.links.is_unstable(other) {
-                    let payload = candidate_payload(&mid.to_string(), index, &sdp.to_string());
-                    mesh.send(other, RelayKind::Candidate, payload);
+                    let (mid, sdp) = (mid.to_string(), sdp.to_string());
+                    mesh.send(other, Signal::Candidate { mid, index, sdp });
                 }
             },
         );
@@ -224,37 +272,13 @@ impl Mesh {
 
     /// Whether the server passes on what we send to this peer.
     fn can_tell(&self, id: PeerId) -> bool {
-        self.members.borrow().contains_key(&id) && self.signaling.strong_count() > 0
+        self.post.is_open() && self.members.borrow().contains_key(&id)
     }
 
-    /// Sends to a member, and never to one that has left: the server closes whoever does.
-    fn send(&self, to: PeerId, kind: RelayKind, data: String) {
-        if !self.can_tell(to) {
-            return;
-        }
-        let generation = self.generation;
-        self.request(ClientRequest::Relay { generation, kind, to, data });
-    }
-
-    fn request(&self, request: ClientRequest) {
-        let Some(signaling) = self.signaling.upgrade() else { return };
-        // A queue this full belongs to a server that does not read; that connection ends anyway.
-        let _ = signaling.request(request);
-    }
-
-    /// Lets go of a peer that left before it described itself. Any other is connected, or may be
-    /// in a moment: it has only lost its signaling, and stays until its connection ends.
-    fn remove(&self, other: PeerId) {
-        let early = self.members.borrow_mut().remove(&other);
-        if early.flatten().is_some() && self.peer.has_peer(number(other)) {
-            self.peer.clone().remove_peer(number(other));
-        }
-    }
-
-    /// Lets go of a peer that may not be here any more.
-    fn expel(&self, other: PeerId) {
-        if self.peer.has_peer(number(other)) {
-            self.peer.clone().remove_peer(number(other));
+    /// Sends to a peer, and never to one that has left: some servers close whoever does.
+    fn send(&self, to: PeerId, signal: Signal) {
+        if self.can_tell(to) {
+            self.post.send(to, signal);
         }
     }
 
@@ -303,12 +327,6 @@ fn hand_over(connection: &mut Gd<WebRtcPeerConnection>, candidate: &Candidate) {
     connection.add_ice_candidate(&candidate.mid, candidate.index, &candidate.sdp);
 }
 
-/// Whether two members of a lobby connect to each other.
-fn pairs(topology: Topology, a: PeerId, b: PeerId) -> bool {
-    let host_among_them = a == PeerId::HOST || b == PeerId::HOST;
-    a != b && (topology == Topology::Mesh || host_among_them)
-}
-
 /// A peer id as the engine counts.
 fn number(id: PeerId) -> i32 {
     id.get().cast_signed()
@@ -321,16 +339,17 @@ mod tests {
     #[test]
     fn who_connects_to_whom() {
         let id = |number| PeerId::new(number).unwrap();
-        for (topology, a, b, expected) in [
-            (Topology::Mesh, 1, 2, true),
-            (Topology::Mesh, 2, 3, true),
-            (Topology::Mesh, 2, 2, false),
-            (Topology::ClientServer, 1, 2, true),
-            (Topology::ClientServer, 2, 1, true),
-            (Topology::ClientServer, 2, 3, false),
-            (Topology::ClientServer, 1, 1, false),
+        let me = id(2);
+        for (role, other, expected) in [
+            (Role::Mesh(me), 1, true),
+            (Role::Mesh(me), 3, true),
+            (Role::Mesh(me), 2, false),
+            (Role::Server, 2, true),
+            (Role::Server, 1, false),
+            (Role::Client(me), 1, true),
+            (Role::Client(me), 3, false),
         ] {
-            assert_eq!(pairs(topology, id(a), id(b)), expected, "{topology:?} {a} {b}");
+            assert_eq!(role.pairs_with(id(other)), expected, "{role:?} {other}");
         }
     }
 }
