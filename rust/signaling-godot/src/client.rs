@@ -757,7 +757,6 @@ impl SignalingClient {
             build: self.game_version.to_string(),
             name: self.player_name.to_string(),
             token: self.auth_token.to_string(),
-            auto_join: None,
         }
     }
 

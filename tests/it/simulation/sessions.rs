@@ -10,7 +10,7 @@ use signaling_protocols::godot::extended::{
     Filter, HostPolicy, Json, LinkState, LobbyChanges, LobbyOptions, Object, Problem, Request,
 };
 use signaling_protocols::godot::{
-    Answer, ClientEvent, ClientRequest, ClientState, Hooks, Join, LobbyInfo, Protocol, RelayKind,
+    Answer, ClientEvent, ClientRequest, ClientState, Hooks, LobbyInfo, Protocol, RelayKind,
     SessionOptions, Settings, Topology,
 };
 
@@ -224,12 +224,9 @@ fn what_is_sent_for_an_earlier_epoch_is_dropped() {
 fn a_plain_member_shares_a_lobby_with_the_others() {
     let mut world = World::new(8, Settings::default());
     let (host, code) = world.host(LobbyOptions::default());
-    let join = Some(Join { lobby: code, topology: Topology::Mesh });
-    let plain = world.join(SessionOptions {
-        protocol: Protocol::Plain,
-        auto_join: join,
-        ..SessionOptions::default()
-    });
+    let options = SessionOptions { protocol: Protocol::Plain, ..SessionOptions::default() };
+    let plain = world.join(options);
+    world.ask(plain, enter(&code));
     world.run(SECOND);
     let id = world.clients[plain].view.me().unwrap();
     assert!(world.take(host).contains(&ClientEvent::PeerConnected { id }));

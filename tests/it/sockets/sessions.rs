@@ -6,9 +6,9 @@ use futures_util::StreamExt;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use signaling_net::{ClientConfig, ClientHandle, Endpoint, Listener, ServerConfig, connect};
+use signaling_protocols::godot::extended::{LobbyOptions, Object, Request};
 use signaling_protocols::godot::{
-    ClientEvent, ClientRequest, ClientState, GodotServer, GodotSession, Join, SessionOptions,
-    Settings, Topology,
+    ClientEvent, ClientRequest, ClientState, GodotServer, GodotSession, SessionOptions, Settings,
 };
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
@@ -25,11 +25,16 @@ fn server() -> GodotServer {
 
 /// A client that creates a lobby as soon as it can.
 fn host(addr: SocketAddr) -> ClientHandle<GodotSession> {
-    let auto_join = Some(Join { lobby: String::new(), topology: Topology::Mesh });
-    let options = SessionOptions { auto_join, ..SessionOptions::default() };
-    let session = GodotSession::new(options, StdRng::seed_from_u64(2));
+    let session = GodotSession::new(SessionOptions::default(), StdRng::seed_from_u64(2));
     let endpoint = Endpoint::Url(format!("ws://{addr}"));
-    connect(&Handle::current(), endpoint, session, ClientConfig::default())
+    let client = connect(&Handle::current(), endpoint, session, ClientConfig::default());
+    create(&client);
+    client
+}
+
+fn create(client: &ClientHandle<GodotSession>) {
+    let request = Request::Create { options: LobbyOptions::default(), me: Object::default() };
+    client.request(ClientRequest::Ask { ticket: 1, request: Box::new(request) }).unwrap();
 }
 
 /// Waits for an event that fits; what came before it is forgotten.
@@ -85,8 +90,7 @@ async fn a_server_that_was_started_again_is_found() {
     let config = ServerConfig::default();
     let _second = signaling_net::serve(&Handle::current(), listener, server(), config).unwrap();
     hear(&client, |event| matches!(event, ClientEvent::ResumeFailed { .. })).await;
-    let again = Join { lobby: String::new(), topology: Topology::Mesh };
-    client.request(ClientRequest::Join(again)).unwrap();
+    create(&client);
     hear(&client, is_joined).await;
 }
 

@@ -369,7 +369,6 @@ fn tell(client: &mut Gd<SignalingClient>, epoch: u64, noted: &Noted, event: Clie
         ClientEvent::Opened
         | ClientEvent::Welcomed { .. }
         | ClientEvent::StateChanged { .. }
-        | ClientEvent::JoinRefused(_)
         | ClientEvent::AskedAgain { .. }
         | ClientEvent::EpochStarted { .. }
         | ClientEvent::RoundTrips(_)

@@ -27,7 +27,7 @@ mod tests;
 mod told;
 
 pub use event::{Answer, ClientEvent, Refusal};
-pub use request::{ClientRequest, Join, Protocol, SessionOptions};
+pub use request::{ClientRequest, Protocol, SessionOptions};
 pub use state::ClientState;
 
 use extended::Extended;
@@ -55,7 +55,7 @@ impl GodotSession {
     pub fn new(options: SessionOptions, rng: StdRng) -> Self {
         let tongue = match options.protocol {
             Protocol::Extended => Tongue::Extended(Box::new(Extended::new(options, rng))),
-            Protocol::Plain => Tongue::Plain(Plain::new(Outputs::default(), options.auto_join)),
+            Protocol::Plain => Tongue::Plain(Plain::new(Outputs::default())),
         };
         Self { tongue }
     }

@@ -17,7 +17,7 @@ pub mod server;
 pub mod wire;
 
 pub use client::{
-    Answer, ClientEvent, ClientRequest, ClientState, GodotSession, Join, Protocol, Refusal,
+    Answer, ClientEvent, ClientRequest, ClientState, GodotSession, Protocol, Refusal,
     SessionOptions,
 };
 pub use server::{

@@ -46,8 +46,6 @@ pub enum ClientEvent {
         /// What it is like, when the protocol is the extended one.
         view: Option<Box<LobbyView>>,
     },
-    /// A [`ClientRequest::Join`](super::ClientRequest::Join) was refused; the connection stays.
-    JoinRefused(Refusal),
     /// The lobby was sealed; the server will end it soon.
     Sealed,
     /// Another peer is in the lobby, to connect to. Whoever has the higher id makes the offer.

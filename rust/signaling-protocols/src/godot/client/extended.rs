@@ -25,10 +25,10 @@ use signaling_core::{Cause, Close, PeerId, SessionInput};
 use super::event::{Answer, ClientEvent, Refusal};
 use super::outputs::Outputs;
 use super::plain::Plain;
-use super::request::{ClientRequest, Join, SessionOptions};
+use super::request::{ClientRequest, SessionOptions};
 use super::state::ClientState;
 use super::told::Told;
-use crate::godot::extended::{HostPolicy, LinkState, LobbyOptions, Object, Problem, Request};
+use crate::godot::extended::{HostPolicy, LinkState, Problem, Request};
 use crate::godot::wire::{self, ClientMessage};
 use asks::{Asked, Asker, Asks, Standing};
 use connecting::Retries;
@@ -161,7 +161,7 @@ impl Extended {
             return None;
         }
         let out = std::mem::take(&mut self.out);
-        let mut plain = Plain::new(out, self.options.auto_join.take());
+        let mut plain = Plain::new(out);
         for asked in self.asks.take_all() {
             if let Asker::Ask(ticket) = asked.asker {
                 plain.ask(ticket, asked.request);
@@ -216,10 +216,6 @@ impl Extended {
             return;
         }
         match request {
-            ClientRequest::Join(join) if self.identity.is_none() => {
-                self.options.auto_join = Some(join);
-            }
-            ClientRequest::Join(join) => self.join(now, join),
             ClientRequest::Ask { ticket, request } => self.ask(now, Asker::Ask(ticket), request),
             ClientRequest::Seal if self.lobby.is_some() => self.say(now, &ClientMessage::Seal),
             ClientRequest::Relay { generation, kind, to, data } if self.is_current(generation) => {
@@ -244,16 +240,6 @@ impl Extended {
         self.links.as_ref().is_some_and(|links| links.generation() == generation)
     }
 
-    fn join(&mut self, now: Instant, Join { lobby, topology }: Join) {
-        let me = Object::default();
-        let request = if lobby.is_empty() {
-            Request::Create { options: LobbyOptions { topology, ..LobbyOptions::default() }, me }
-        } else {
-            Request::Enter { code: lobby, password: String::new(), invite: None, me }
-        };
-        self.ask(now, Asker::Join, Box::new(request));
-    }
-
     fn ask(&mut self, now: Instant, asker: Asker, request: Box<Request>) {
         let number = self.asks.next_number();
         let message = ClientMessage::Request { number, request: Ok(request.clone()) };
@@ -271,12 +257,9 @@ impl Extended {
 
     /// Tells who asked.
     fn answer(&mut self, asker: Asker, request: Box<Request>, result: Result<Answer, Refusal>) {
-        self.out.tell(match (asker, result) {
-            (Asker::Ask(ticket), result) => ClientEvent::Answered { ticket, result },
-            (Asker::Session, result) => ClientEvent::AskedAgain { request, result },
-            (Asker::Join, Err(refusal)) => ClientEvent::JoinRefused(refusal),
-            // Told as `LobbyJoined`.
-            (Asker::Join, Ok(_)) => return,
+        self.out.tell(match asker {
+            Asker::Ask(ticket) => ClientEvent::Answered { ticket, result },
+            Asker::Session => ClientEvent::AskedAgain { request, result },
         });
     }
 

@@ -4,7 +4,7 @@ use signaling_core::{Cause, Close, Frame, PeerId, SessionInput};
 
 use super::event::{Answer, ClientEvent, Refusal, of_message};
 use super::outputs::Outputs;
-use super::request::{ClientRequest, Join};
+use super::request::ClientRequest;
 use super::state::ClientState;
 use super::told::Told;
 use super::{MAX_UNANSWERED, length};
@@ -30,7 +30,6 @@ enum Line {
 pub(super) struct Plain {
     pub(super) out: Outputs,
     line: Line,
-    auto_join: Option<Join>,
     /// What was asked before the connection stood; at most [`MAX_UNANSWERED`].
     early: Vec<(u64, Box<Request>)>,
     /// The ticket that waits for the lobby.
@@ -44,10 +43,10 @@ pub(super) struct Plain {
 
 impl Plain {
     /// A session whose connection is being made.
-    pub(super) fn new(out: Outputs, auto_join: Option<Join>) -> Self {
+    pub(super) fn new(out: Outputs) -> Self {
         let (line, early) = (Line::Connecting, Vec::new());
         let (joining, me, told, has_joined) = (None, None, Told::default(), false);
-        Self { out, line, auto_join, early, joining, me, told, has_joined }
+        Self { out, line, early, joining, me, told, has_joined }
     }
 
     pub(super) fn handle_input(&mut self, input: SessionInput<'_, ClientRequest>) {
@@ -65,9 +64,6 @@ impl Plain {
     fn open(&mut self) {
         self.line = Line::Open;
         self.out.tell(ClientEvent::Opened);
-        if let Some(join) = self.auto_join.take() {
-            self.join(join);
-        }
         for (ticket, request) in std::mem::take(&mut self.early) {
             self.ask(ticket, request);
         }
@@ -77,7 +73,6 @@ impl Plain {
         match (self.line, request) {
             (_, ClientRequest::Ask { ticket, request }) => self.ask(ticket, request),
             (Line::Connecting | Line::Open, ClientRequest::Close) => self.out.close(),
-            (Line::Open, ClientRequest::Join(join)) => self.join(join),
             (Line::Open, ClientRequest::Seal) => self.send(&ClientMessage::Seal),
             (Line::Open, ClientRequest::Relay { kind, to, data, .. }) => {
                 let data = &wire::escape(&data);
@@ -101,13 +96,12 @@ impl Plain {
     fn ask_server(&mut self, ticket: u64, request: Request) {
         match request {
             Request::Create { options, .. } if is_plain(&options) => {
-                let topology = options.topology;
-                self.join_for(ticket, Join { lobby: String::new(), topology });
+                self.join(ticket, &ClientMessage::Create { topology: options.topology });
             }
             Request::Enter { code, password, invite: None, .. }
                 if password.is_empty() && !code.is_empty() =>
             {
-                self.join_for(ticket, Join { lobby: code, topology: Topology::Mesh });
+                self.join(ticket, &ClientMessage::Join { lobby: code.into() });
             }
             Request::Leave if self.out.state() == ClientState::Joined => {
                 self.answer(ticket, Ok(Answer::Object(Object::default())));
@@ -120,22 +114,13 @@ impl Plain {
 
     /// Joins if nobody has asked for that before: the server closes the connection of who asks
     /// twice.
-    fn join_for(&mut self, ticket: u64, join: Join) {
-        if self.has_joined {
+    fn join(&mut self, ticket: u64, message: &ClientMessage<'_>) {
+        if std::mem::replace(&mut self.has_joined, true) {
             return self.refuse(ticket, Problem::InLobby);
         }
         self.joining = Some(ticket);
-        self.join(join);
-    }
-
-    fn join(&mut self, Join { lobby, topology }: Join) {
-        self.has_joined = true;
         self.out.set_state(ClientState::Initializing);
-        if lobby.is_empty() {
-            self.send(&ClientMessage::Create { topology });
-        } else {
-            self.send(&ClientMessage::Join { lobby: lobby.into() });
-        }
+        self.send(message);
     }
 
     fn receive(&mut self, frame: Frame<'_>) {

@@ -2,7 +2,6 @@
 
 use signaling_core::PeerId;
 
-use crate::godot::Topology;
 use crate::godot::extended::{LinkState, Request};
 use crate::godot::wire::RelayKind;
 
@@ -19,8 +18,6 @@ pub struct SessionOptions {
     pub name: String,
     /// What the server checks, if it checks anything; at most 4096 bytes.
     pub token: String,
-    /// The lobby to join as soon as it is possible.
-    pub auto_join: Option<Join>,
 }
 
 /// What a session speaks.
@@ -33,21 +30,9 @@ pub enum Protocol {
     Plain,
 }
 
-/// Which lobby to join.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Join {
-    /// The name of the lobby; an empty one creates a lobby.
-    pub lobby: String,
-    /// The topology of a lobby that is created.
-    pub topology: Topology,
-}
-
 /// What the game may ask for. All but `Ask` and `Close` is ignored when it comes at a bad time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientRequest {
-    /// Create or join a lobby. Leads to [`LobbyJoined`](super::ClientEvent::LobbyJoined) or
-    /// [`JoinRefused`](super::ClientEvent::JoinRefused), or the connection ends.
-    Join(Join),
     /// Something of the extended protocol; of it the plain one knows Create and Enter without what
     /// it cannot express, and Leave, which ends the connection there. Can be asked at any time:
     /// what comes while there is no connection is sent with the next one.

@@ -10,8 +10,6 @@ use crate::godot::extended::{Filter, Json, Request};
 pub(super) enum Asker {
     /// The game, with its ticket.
     Ask(u64),
-    /// The game, which only wants to be in a lobby.
-    Join,
     /// The session, which asks again.
     Session,
 }

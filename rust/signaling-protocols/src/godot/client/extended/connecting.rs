@@ -115,20 +115,17 @@ impl Extended {
         self.recovering = None;
         self.out.tell(ClientEvent::Welcomed { user, ice_servers });
         match resumed.filter(|_| could_resume) {
-            _ if is_first => self.begin(now),
+            _ if is_first => self.begin(),
             Some(received) => self.go_on(received),
             None => self.begin_anew(now, problem.unwrap_or(Problem::Lost)),
         }
     }
 
     /// The first session.
-    fn begin(&mut self, now: Instant) {
+    fn begin(&mut self) {
         self.settle();
         self.out.tell(ClientEvent::Opened);
         self.send_unconfirmed();
-        if let Some(join) = self.options.auto_join.take() {
-            self.join(now, join);
-        }
     }
 
     /// The session goes on.

@@ -43,28 +43,6 @@ fn it_opens_with_hello() {
 }
 
 #[test]
-fn to_join_is_to_create_or_to_enter() {
-    for (lobby, expected) in [("", "Create"), ("K7RF2", "Enter")] {
-        let join = Join { lobby: lobby.into(), topology: Topology::ClientServer };
-        let options = SessionOptions { auto_join: Some(join), ..SessionOptions::default() };
-        let mut client = Client::new(options);
-        client.open();
-        let outputs = client.told(&welcome(None));
-        let [text] = &frames(&outputs)[..] else { panic!("{outputs:?}") };
-        let ClientMessage::Request { number: 1, request: Ok(request) } = message(text) else {
-            panic!("{text}")
-        };
-        match *request {
-            Request::Create { options, .. } if expected == "Create" => {
-                assert_eq!(options.topology, Topology::ClientServer);
-            }
-            Request::Enter { code, .. } if expected == "Enter" => assert_eq!(code, "K7RF2"),
-            other => panic!("{other:?}"),
-        }
-    }
-}
-
-#[test]
 fn a_lobby_is_joined_when_the_server_says_so() {
     let mut client = Client::talking();
     let initializing = changed(ClientState::Idle, ClientState::Initializing);
@@ -104,18 +82,6 @@ fn a_refused_try_leaves_the_connection_for_another() {
     );
     let again = changed(ClientState::Failed, ClientState::Initializing);
     assert_eq!(client.ask(6, enter("K7RF2")).last(), Some(&again));
-}
-
-#[test]
-fn a_refused_join_is_told_without_a_ticket() {
-    let mut client = Client::talking();
-    let join = Join { lobby: "K7RF2".into(), topology: Topology::Mesh };
-    client.request(ClientRequest::Join(join));
-    let (problem, message) = (Problem::Full, Problem::Full.sentence().into());
-    let details = Object::default();
-    let outputs = client.told(&ServerEvent::Refused { request: 1, problem, message, details });
-    let told = ClientEvent::JoinRefused(Refusal::by_problem(Problem::Full));
-    assert_eq!(outputs.last(), Some(&event(told)));
 }
 
 #[test]

@@ -81,8 +81,7 @@ impl Chaos {
         match self.rng.random_range(0..100) {
             0 => ClientRequest::Close,
             1 => ClientRequest::Seal,
-            2..5 => ClientRequest::Join(Join { lobby: "K".into(), topology: Topology::Mesh }),
-            5..10 => {
+            2..10 => {
                 let (kind, data) = (RelayKind::Offer, "v=0".into());
                 ClientRequest::Relay { generation, kind, to: peer, data }
             }

@@ -4,26 +4,27 @@ use super::*;
 use crate::godot::extended::{LobbyOptions, Object, Problem, Request};
 use crate::godot::{RelayKind, Topology};
 
-fn options(auto_join: Option<Join>) -> SessionOptions {
-    SessionOptions { protocol: Protocol::Plain, auto_join, ..SessionOptions::default() }
-}
-
-fn join(lobby: &str, topology: Topology) -> Join {
-    Join { lobby: lobby.into(), topology }
+fn options() -> SessionOptions {
+    SessionOptions { protocol: Protocol::Plain, ..SessionOptions::default() }
 }
 
 fn opened() -> Client {
-    let mut client = Client::new(options(None));
+    let mut client = Client::new(options());
     assert_eq!(client.open(), [event(ClientEvent::Opened)]);
     client
 }
 
 fn joined() -> Client {
-    let mut client = Client::new(options(Some(join("", Topology::Mesh))));
-    client.open();
+    let mut client = opened();
+    client.request(ask(create(Topology::Mesh)));
     client.frame(r#"{"type":1,"id":1,"data":"true"}"#);
     client.frame(r#"{"type":0,"id":0,"data":"Abc"}"#);
     client
+}
+
+fn create(topology: Topology) -> Request {
+    let options = LobbyOptions { topology, ..LobbyOptions::default() };
+    Request::Create { options, me: Object::default() }
 }
 
 fn ask(request: Request) -> ClientRequest {
@@ -40,16 +41,21 @@ fn disconnected(code: u16, reason: &str, problem: Option<Problem>) -> Output {
 }
 
 #[test]
-fn it_joins_by_itself_when_asked_to() {
-    for (join, text) in [
-        (join("", Topology::Mesh), r#"{"type":0,"id":0,"data":""}"#),
-        (join("", Topology::ClientServer), r#"{"type":0,"id":1,"data":""}"#),
-        (join("Abc", Topology::Mesh), r#"{"type":0,"id":0,"data":"Abc"}"#),
+fn to_create_and_to_enter_is_to_join() {
+    for (request, text) in [
+        (create(Topology::Mesh), r#"{"type":0,"id":0,"data":""}"#),
+        (create(Topology::ClientServer), r#"{"type":0,"id":1,"data":""}"#),
+        (enter("Abc"), r#"{"type":0,"id":0,"data":"Abc"}"#),
     ] {
-        let outputs = Client::new(options(Some(join))).open();
-        let initializing = changed(ClientState::Idle, ClientState::Initializing);
-        assert_eq!(outputs, [event(ClientEvent::Opened), initializing, sent(text)]);
+        let outputs = opened().request(ask(request));
+        assert_eq!(outputs, [changed(ClientState::Idle, ClientState::Initializing), sent(text)]);
     }
+}
+
+#[test]
+fn nobody_joins_twice() {
+    let refused = answered(Err(Refusal::by_problem(Problem::InLobby)));
+    assert_eq!(joined().request(ask(enter("Abc"))), [refused]);
 }
 
 #[test]
@@ -101,11 +107,11 @@ fn messages_become_events() {
 
 #[test]
 fn a_lobby_is_told_after_the_state() {
-    let mut client = Client::new(options(Some(join("Abc", Topology::Mesh))));
-    client.open();
+    let mut client = opened();
+    client.request(ask(enter("Abc")));
     client.frame(r#"{"type":1,"id":7,"data":"true"}"#);
     assert_eq!(
-        client.frame(r#"{"type":0,"id":0,"data":"Abc"}"#),
+        client.frame(r#"{"type":0,"id":0,"data":"Abc"}"#)[..2],
         [
             changed(ClientState::Initializing, ClientState::Joined),
             event(ClientEvent::LobbyJoined { lobby: "Abc".into(), view: None }),
@@ -141,17 +147,15 @@ fn the_end_of_the_connection_is_told_once() {
 
 #[test]
 fn it_can_be_closed_before_the_connection_stands() {
-    let mut client = Client::new(options(None));
+    let mut client = Client::new(options());
     let outputs = client.request(ClientRequest::Close);
     assert_eq!(outputs, [SessionOutput::Close(Close::new(1000, ""))]);
 }
 
 #[test]
 fn a_lobby_can_be_asked_for_before_the_connection_stands() {
-    let mut client = Client::new(options(None));
-    let options = LobbyOptions::default();
-    let create = ask(Request::Create { options, me: Object::default() });
-    assert_eq!(client.request(create), []);
+    let mut client = Client::new(options());
+    assert_eq!(client.request(ask(create(Topology::Mesh))), []);
     assert_eq!(client.open().last(), Some(&sent(r#"{"type":0,"id":0,"data":""}"#)));
     client.frame(r#"{"type":1,"id":1,"data":"true"}"#);
 
@@ -167,8 +171,7 @@ fn a_lobby_can_be_asked_for_before_the_connection_stands() {
 #[test]
 fn a_lobby_that_is_not_there_is_an_answer_too() {
     let mut client = opened();
-    let (code, password) = ("Abc".into(), String::new());
-    client.request(ask(Request::Enter { code, password, invite: None, me: Object::default() }));
+    client.request(ask(enter("Abc")));
     let outputs = client.close(4000, "Lobby does not exists");
     assert!(outputs.contains(&answered(Err(Refusal::by_problem(Problem::NotFound)))));
     let told = disconnected(4000, "Lobby does not exists", Some(Problem::NotFound));
