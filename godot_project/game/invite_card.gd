@@ -26,9 +26,13 @@ func _ready() -> void:
 func open(on: bool) -> void:
 	visible = on
 	_clear()
-	if not on:
+	if on:
+		_watch()
+	elif not client.get_lobby().is_empty():
 		client.unwatch_statuses(NAMESPACE)
-		return
+
+
+func _watch() -> void:
 	var request := client.watch_statuses(NAMESPACE)
 	if await request.completed:
 		var users: Array = request.value

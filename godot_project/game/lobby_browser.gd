@@ -61,6 +61,7 @@ func _watch() -> void:
 		var lobbies: Array = request.value
 		for lobby: Dictionary in lobbies:
 			_on_client_lobby_listed(lobby)
+		_empty.visible = _rows.is_empty()
 		_say("Live", Light.GOOD)
 	elif _watches and request.failure != SignalingClient.FAILURE_CANCELLED:
 		_say(request.message, Light.BAD)
@@ -70,7 +71,7 @@ func _clear() -> void:
 	for row: LobbyRow in _rows.values():
 		row.queue_free()
 	_rows.clear()
-	_empty.show()
+	_empty.hide()
 
 
 func _say(text: String, color: Color) -> void:

@@ -32,6 +32,8 @@ func _ready() -> void:
 	client.host_changed.connect(func(_id: int, _is_me: bool) -> void: _refresh())
 	client.member_joined.connect(func(_id: int) -> void: _refresh())
 	client.member_left.connect(func(_id: int) -> void: _refresh())
+	client.lobby_left.connect(func(_failure: int, _message: String) -> void: _refresh())
+	client.disconnected.connect(func(_code: int, _reason: String) -> void: _refresh())
 
 
 ## Shows where friends find the server, while there is no lobby yet.
@@ -60,7 +62,7 @@ func _refresh() -> void:
 	if _about.visible:
 		var title := PackedStringArray([LobbyRow.title_of(lobby)])
 		_about.text = " · ".join(title + LobbyRow.traits_of(lobby))
-	_invite.disabled = client.get_user().is_empty() or lobby.is_empty()
+	_invite.disabled = not _about.visible
 	_settings.disabled = _invite.disabled or lobby.get("host") != client.get_unique_id()
-	if _settings.disabled:
-		_settings.button_pressed = false
+	for button: Button in [_invite, _settings]:
+		button.button_pressed = button.button_pressed and not button.disabled

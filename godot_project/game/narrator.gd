@@ -14,7 +14,6 @@ func _ready() -> void:
 	client.state_changed.connect(_on_state_changed)
 	client.reconnecting.connect(_on_reconnecting)
 	client.resumed.connect(settle)
-	client.resume_failed.connect(_on_resume_failed)
 	client.failed.connect(_on_failed)
 	client.link_unstable.connect(_on_link_unstable)
 	client.link_recovered.connect(func(_id: int) -> void: settle())
@@ -73,16 +72,14 @@ func _on_reconnecting(attempt: int, delay: float) -> void:
 	warn("The server is lost, the game goes on. Try %d in %.1f s…" % [attempt, delay])
 
 
-func _on_resume_failed(reason: String) -> void:
-	complain("%s The game goes on." % reason)
-
-
 func _on_failed(failure: int, message: String, details: Dictionary) -> void:
 	if failure == SignalingClient.FAILURE_ICE_FAILED:
 		var peer: int = details.peer
 		if not _is_there(peer):
 			return
 		message = "No connection to %s: %s." % [name_of(peer), details.reason]
+	elif failure == SignalingClient.FAILURE_LOST:
+		message += " The game goes on."
 	complain(message)
 
 

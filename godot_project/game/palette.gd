@@ -24,6 +24,7 @@ func _ready() -> void:
 	client.lobby_value_changed.connect(
 		func(_key: String, _value: Variant, _by: int) -> void: refresh())
 	client.member_left.connect(func(_id: int) -> void: refresh())
+	client.lobby_left.connect(func(_failure: int, _message: String) -> void: refresh())
 
 
 ## Takes a colour, and gives up the one before. Returns false if another player was faster.
@@ -72,9 +73,9 @@ func _take_any() -> void:
 			return
 
 
-## Not on a server of the plain protocol.
+## Not in a lobby of the plain protocol, nor after the lobby is lost.
 func _has_values() -> bool:
-	return not client.get_user().is_empty()
+	return client.get_lobby().has("metadata")
 
 
 func _add_swatch(number: int) -> void:

@@ -78,7 +78,7 @@ func _command(command: PlayerRow.Command, id: int) -> void:
 
 func _role(id: int) -> String:
 	var roles := PackedStringArray()
-	if id == client.get_unique_id():
+	if id == players.me:
 		roles.append("you")
 	if id == _host():
 		roles.append("host")
