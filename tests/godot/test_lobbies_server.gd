@@ -2,6 +2,18 @@ extends "res://tests/signaling_case.gd"
 ## What [SignalingServer] decides: who comes in, how long is waited, what clients are told to use.
 
 
+func test_nobody_waits_for_who_does_not_decide_any_more() -> void:
+	var server := add_server({"decision_timeout": 60.0})
+	var asked: Array[SignalingAdmission] = []
+	var note := func(request: SignalingAdmission) -> void: asked.append(request)
+	server.hello_requested.connect(note)
+	await frames(2)
+	var listed := add_client(server).list_lobbies()
+	await until(func() -> bool: return not asked.is_empty(), 10.0, "asked")
+	server.hello_requested.disconnect(note)
+	check_equal(await listed.completed, true, "accepted")
+
+
 func test_the_game_decides_who_comes_in() -> void:
 	var server := add_server()
 	var asked: Array[Array] = []
@@ -12,7 +24,8 @@ func test_the_game_decides_who_comes_in() -> void:
 		else:
 			request.reject("Log in again."))
 	server.create_requested.connect(func(request: SignalingAdmission) -> void:
-		asked.append(["create", request.user != "", request.lobby_metadata])
+		asked.append(["create", request.user != "", request.lobby_metadata,
+			request.lobby_max_players, request.lobby_public, request.lobby_mesh])
 		request.accept()
 		request.reject("too late"))
 	server.join_requested.connect(func(request: SignalingAdmission) -> void:
@@ -22,7 +35,7 @@ func test_the_game_decides_who_comes_in() -> void:
 	await frames(2)
 	var client := add_client(server,
 		{"player_name": "Fox", "auth_token": "good", "game_version": "1.2"})
-	var created := client.create_lobby({metadata = {mode = "ctf"}})
+	var created := client.create_lobby({metadata = {mode = "ctf"}, max_players = 3})
 	check_equal(await created.completed, true, "accepted")
 	var other := add_client(server, {"auth_token": "good", "game_version": "1.2"})
 	var joined := other.join_lobby(created.value, {me = {colour = "red"}})
@@ -33,7 +46,7 @@ func test_the_game_decides_who_comes_in() -> void:
 	check_equal(await refused.completed, false, "rejected")
 	check_equal([refused.failure, refused.message],
 		[SignalingClient.FAILURE_UNAUTHORIZED, "Log in again."], "in the game's words")
-	check_equal(asked, [["hello", "Fox", "good", "1.2"], ["create", true, {mode = "ctf"}],
+	check_equal(asked, [["hello", "Fox", "good", "1.2"], ["create", true, {mode = "ctf"}, 3, false, true],
 		["hello", "", "good", "1.2"], ["join", "127.0.0.1", created.value, {colour = "red"}],
 		["hello", "", "", ""]] as Array[Array], "what was asked")
 
