@@ -105,14 +105,37 @@ func test_other_games_and_versions_are_turned_away() -> void:
 
 
 func test_clients_are_told_of_ice_servers() -> void:
-	var server := add_server({"ice_servers": [{"urls": ["turn:127.0.0.1:9?transport=tcp"],
-		"username": "me", "credential": "secret"}] as Array[Dictionary]})
+	# Nobody listens there.
+	var server := add_server({"ice_servers": [_turn_server(9)] as Array[Dictionary]})
 	var failed: Array[int] = []
 	var player := await _add_players(server, failed)
-	# Nobody listens there.
 	await until(func() -> bool: return not failed.is_empty(), 10.0, "it was tried")
 	check_equal(failed[0], SignalingClient.FAILURE_TURN_UNREACHABLE, "what is told")
 	await until(func() -> bool: return player.others().size() == 1, 20.0, "not needed here")
+
+
+func test_ice_servers_from_everywhere_are_used() -> void:
+	# Nobody listens there.
+	var told := _turn_server(9)
+	var own := _turn_server(7)
+	var configured := _turn_server(11)
+	var server := add_server({"ice_servers": [told] as Array[Dictionary]})
+	var configuration: Dictionary[String, Array] = {"iceServers": [configured]}
+	var properties := {"ice_servers": [own] as Array[Dictionary],
+		"rtc_configuration": configuration}
+	var player := await _add_players(server, [], properties)
+	var urls: Array[String] = []
+	player.client.ice_server_failed.connect(
+		func(url: String, _code: int, _reason: String) -> void: urls.append(url))
+	for used: Dictionary in [configured, own, told]:
+		await until(func() -> bool: return used.urls[0] in urls, 10.0, "%s is tried" % used.urls)
+	check_equal(player.client.ice_servers, [own] as Array[Dictionary], "the property is as it was")
+	check_equal(player.client.rtc_configuration, configuration, "as is the other")
+
+
+func _turn_server(port: int) -> Dictionary[String, Variant]:
+	return {"urls": ["turn:127.0.0.1:%d?transport=tcp" % port],
+		"username": "me", "credential": "secret"}
 
 
 func test_an_ice_server_that_makes_no_sense_is_not_in_the_way() -> void:
@@ -127,11 +150,13 @@ func test_an_ice_server_that_makes_no_sense_is_not_in_the_way() -> void:
 
 
 ## Two players that connect to each other, of whom the first is returned.
-func _add_players(server: SignalingServer, failed: Array[int]) -> Node:
+func _add_players(
+		server: SignalingServer, failed: Array[int], properties: Dictionary = {}) -> Node:
 	var players: Array[Node] = []
 	for index in 2:
 		var player: Node = preload("res://tests/fixtures/player.gd").new()
 		player.client.url = url_of(server)
+		_set_all(player.client, properties)
 		add_child(player, true)
 		players.append(player)
 		player.client.failed.connect(

@@ -97,6 +97,17 @@ func test_misuse_is_an_error_at_once() -> void:
 		client.create_lobby(), SignalingClient.FAILURE_SERVER_UNREACHABLE, "nobody there")
 
 
+func test_dictionaries_with_types_are_dictionaries() -> void:
+	var server := add_server()
+	var client := add_client(server)
+	var metadata: Dictionary[String, int] = {"level": 3}
+	var options: Dictionary[String, Dictionary] = {"metadata": metadata, "me": metadata}
+	await _create(client, options)
+	check_equal(client.get_lobby().metadata, {"level": 3.0}, "of the lobby")
+	check_equal(client.get_members()[0].metadata, {"level": 3.0}, "of a member")
+	check_equal(await client.update_me(metadata).completed, true, "as an argument")
+
+
 func test_a_request_is_completed_when_its_client_stops() -> void:
 	var server := add_server()
 	for ending: Callable in [

@@ -39,8 +39,10 @@ use signaling_protocols::godot::{
 };
 
 use crate::frame::each_frame;
+use crate::json;
 use crate::peers::Mesh;
 use crate::server::SignalingServer;
+use argument::Keys;
 use asked::{Asked, Question};
 use failure::{Failure, Trouble};
 use migration::Migration;
@@ -231,7 +233,8 @@ pub(crate) struct SignalingClient {
     ///
     /// Read when a lobby is joined.
     #[export]
-    rtc_configuration: VarDictionary,
+    #[init(val = Keys::none())]
+    rtc_configuration: Keys,
 
     /// The code that the signaling connection was closed with, as told by [signal disconnected]; 0
     /// before.
@@ -835,7 +838,7 @@ impl SignalingClient {
 
     /// What each connection to another player is made with.
     fn configuration(&self) -> VarDictionary {
-        let mut configuration = self.rtc_configuration.duplicate_shallow();
+        let mut configuration = json::untyped(self.rtc_configuration.dictionary());
         let given = configuration.get("iceServers").unwrap_or_default();
         let mut ice_servers = match given.try_to::<AnyArray>() {
             Ok(servers) => servers.iter_shared().collect(),
@@ -843,7 +846,8 @@ impl SignalingClient {
             // Complained about where the connection is made.
             Err(_) => return configuration,
         };
-        ice_servers.extend(self.ice_servers.iter_shared().map(|server| server.to_variant()));
+        // Each may have types of its own.
+        ice_servers.extend(AnyArray::iter_shared(&self.ice_servers));
         ice_servers.extend_array(&self.told_ice_servers);
         configuration.set("iceServers", &ice_servers);
         configuration

@@ -20,7 +20,7 @@ pub(crate) fn from_optional(value: &Variant) -> Option<Option<Json>> {
     Some(Some(json).filter(|json| !json.is_null()))
 }
 
-pub(crate) fn object_from_dictionary(dictionary: &VarDictionary) -> Option<Object> {
+pub(crate) fn object_from_dictionary(dictionary: &AnyDictionary) -> Option<Object> {
     Object::parse(&stringify(&dictionary.to_variant()))
 }
 
@@ -35,6 +35,11 @@ pub(crate) fn optional_to_variant(json: Option<&Json>) -> Variant {
 
 pub(crate) fn object_to_dictionary(object: &Object) -> VarDictionary {
     EngineJson::parse_string(&object.to_string()).try_to().unwrap_or_default()
+}
+
+/// A copy without the types that a dictionary of GDScript may have for its keys and values.
+pub(crate) fn untyped(dictionary: &AnyDictionary) -> VarDictionary {
+    dictionary.iter_shared().collect()
 }
 
 fn stringify(value: &Variant) -> String {

@@ -6,11 +6,14 @@ use godot::meta::conv::ByValue;
 use godot::meta::error::ConvertError;
 use godot::meta::shape::GodotShape;
 use godot::prelude::*;
+use godot::register::property::{Export, SimpleVar};
 
-/// A dictionary; empty where it is left out.
+use crate::json;
+
+/// A dictionary, with or without types for its keys and values; empty where it is left out.
 #[derive(Debug, Clone, GodotConvert)]
 #[godot(transparent)]
-pub(super) struct Keys(VarDictionary);
+pub(crate) struct Keys(AnyDictionary);
 
 /// Anything; `null` where it is left out.
 #[derive(Debug, Clone)]
@@ -18,13 +21,17 @@ pub(super) struct Anything(Variant);
 
 impl Keys {
     pub(super) fn none() -> Self {
-        Self(VarDictionary::new())
+        Self(VarDictionary::new().upcast_any_dictionary())
     }
 
-    pub(super) fn dictionary(&self) -> &VarDictionary {
+    pub(super) fn dictionary(&self) -> &AnyDictionary {
         &self.0
     }
 }
+
+impl SimpleVar for Keys {}
+
+impl Export for Keys {}
 
 impl Anything {
     pub(super) fn nothing() -> Self {
@@ -62,7 +69,8 @@ impl FromGodot for Anything {
 // nothing here hands out more than a view of it.
 unsafe impl GodotImmutable for Keys {
     fn into_runtime_immutable(self) -> Self {
-        Self(self.0.into_read_only())
+        let read_only = json::untyped(&self.0).into_read_only();
+        Self(read_only.upcast_any_dictionary())
     }
 }
 

@@ -37,8 +37,8 @@ pub(super) struct Entrance {
 }
 
 impl Options {
-    pub(super) fn new(what: &'static str, dictionary: &VarDictionary) -> Self {
-        Self { what, left: dictionary.duplicate_shallow() }
+    pub(super) fn new(what: &'static str, dictionary: &AnyDictionary) -> Self {
+        Self { what, left: json::untyped(dictionary) }
     }
 
     /// Takes what a lobby shall be like.
@@ -143,7 +143,7 @@ impl Options {
     }
 
     fn object(&mut self, key: &str) -> Result<Option<Object>, Misuse> {
-        let dictionary = self.take(key, "a dictionary", Variant::try_to::<VarDictionary>)?;
+        let dictionary = self.take(key, "a dictionary", Variant::try_to::<AnyDictionary>)?;
         dictionary.map(|dictionary| object(key, &dictionary)).transpose()
     }
 
@@ -166,7 +166,7 @@ pub(super) fn topology(mesh: bool) -> Topology {
 }
 
 /// A dictionary that goes to others as JSON.
-pub(super) fn object(key: &str, dictionary: &VarDictionary) -> Result<Object, Misuse> {
+pub(super) fn object(key: &str, dictionary: &AnyDictionary) -> Result<Object, Misuse> {
     let no_json = || Misuse::invalid(format!("`{key}` must be JSON, without INF, at most 16 deep"));
     json::object_from_dictionary(dictionary).ok_or_else(no_json)
 }

@@ -34,7 +34,7 @@ impl SignalingClient {
     #[func]
     fn create_lobby(
         &mut self,
-        #[opt(default = &Keys::none())] options: Keys,
+        #[opt(default = Keys::none())] options: Keys,
     ) -> Gd<SignalingRequest> {
         let request = self.create_request(options.dictionary());
         self.ask_anywhere(request)
@@ -52,7 +52,7 @@ impl SignalingClient {
     fn join_lobby(
         &mut self,
         code: GString,
-        #[opt(default = &Keys::none())] options: Keys,
+        #[opt(default = Keys::none())] options: Keys,
     ) -> Gd<SignalingRequest> {
         let request = self.join_request(&code, options.dictionary());
         self.ask_anywhere(request)
@@ -67,8 +67,8 @@ impl SignalingClient {
     #[func]
     fn quick_join(
         &mut self,
-        #[opt(default = &Keys::none())] filter: Keys,
-        #[opt(default = &Keys::none())] options: Keys,
+        #[opt(default = Keys::none())] filter: Keys,
+        #[opt(default = Keys::none())] options: Keys,
     ) -> Gd<SignalingRequest> {
         let request = self.quick_join_request(filter.dictionary(), options.dictionary());
         self.ask_anywhere(request)
@@ -92,7 +92,7 @@ impl SignalingClient {
     #[func]
     fn list_lobbies(
         &mut self,
-        #[opt(default = &Keys::none())] filter: Keys,
+        #[opt(default = Keys::none())] filter: Keys,
     ) -> Gd<SignalingRequest> {
         let mut options = Options::new("keys of a filter", filter.dictionary());
         let query = options.query();
@@ -108,7 +108,7 @@ impl SignalingClient {
     #[func]
     fn watch_lobbies(
         &mut self,
-        #[opt(default = &Keys::none())] filter: Keys,
+        #[opt(default = Keys::none())] filter: Keys,
     ) -> Gd<SignalingRequest> {
         let mut options = Options::new("keys of a filter", filter.dictionary());
         let condition = options.condition();
@@ -171,7 +171,7 @@ impl SignalingClient {
     /// now. What is missing stays; metadata is replaced as a whole. [signal lobby_changed] is
     /// emitted for everybody.
     #[func]
-    fn update_lobby(&mut self, changes: VarDictionary) -> Gd<SignalingRequest> {
+    fn update_lobby(&mut self, changes: AnyDictionary) -> Gd<SignalingRequest> {
         let mut options = Options::new("changes of a lobby", &changes);
         let changes = options.changes();
         self.ask_in_lobby(changes.and_then(|changes| {
@@ -183,7 +183,7 @@ impl SignalingClient {
     /// Changes what the other members see of us, such as a colour or whether we are ready, as a
     /// whole; at most 1 KiB as JSON. [signal member_changed] is emitted for everybody.
     #[func]
-    fn update_me(&mut self, metadata: VarDictionary) -> Gd<SignalingRequest> {
+    fn update_me(&mut self, metadata: AnyDictionary) -> Gd<SignalingRequest> {
         let metadata = object("metadata", &metadata);
         self.ask_in_lobby(metadata.map(|metadata| Request::UpdateMember { metadata }))
     }
@@ -275,7 +275,7 @@ impl SignalingClient {
     fn accept_invite(
         &mut self,
         id: i64,
-        #[opt(default = &Keys::none())] options: Keys,
+        #[opt(default = Keys::none())] options: Keys,
     ) -> Gd<SignalingRequest> {
         let request = || {
             let mut options = Options::new("options of an invitation", options.dictionary());
@@ -345,17 +345,17 @@ impl SignalingClient {
         if !lobby.is_empty() {
             return self.join_request(lobby, &options);
         }
-        self.create_request(&vdict! { "mesh" => mesh })
+        self.create_request(&vdict! { "mesh" => mesh }.upcast_any_dictionary())
     }
 
-    fn create_request(&self, options: &VarDictionary) -> Result<Request, Misuse> {
+    fn create_request(&self, options: &AnyDictionary) -> Result<Request, Misuse> {
         let mut reader = Options::new("options of a lobby", options);
         let (me, options) = (reader.me()?, reader.lobby(self.lobby_defaults(&self.password))?);
         reader.end()?;
         Ok(Request::Create { options, me })
     }
 
-    fn join_request(&self, code: &GString, options: &VarDictionary) -> Result<Request, Misuse> {
+    fn join_request(&self, code: &GString, options: &AnyDictionary) -> Result<Request, Misuse> {
         if code.is_empty() {
             return Err(Misuse::invalid("A code is needed to join a lobby."));
         }
@@ -367,14 +367,14 @@ impl SignalingClient {
 
     fn quick_join_request(
         &self,
-        filter: &VarDictionary,
-        options: &VarDictionary,
+        filter: &AnyDictionary,
+        options: &AnyDictionary,
     ) -> Result<Request, Misuse> {
         let mut conditions = Options::new("keys of a filter", filter);
         let filter = conditions.condition()?;
         conditions.end()?;
         let mut public = vdict! { "public" => true };
-        public.extend_dictionary(options, true);
+        public.extend_dictionary(&json::untyped(options), true);
         let mut reader = Options::new("options of a lobby", &public);
         let (me, options) = (reader.me()?, reader.lobby(self.lobby_defaults(&GString::new()))?);
         reader.end()?;

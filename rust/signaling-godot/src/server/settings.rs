@@ -50,7 +50,8 @@ impl SignalingServer {
     /// The servers that clients are told of; `None` when they would not be understood.
     fn told_ice_servers(&self) -> Option<Json> {
         let servers = self.ice_servers.to_variant();
-        let are_understood = self.ice_servers.iter_shared().all(|s| is_ice_server(&s.to_variant()));
+        // Each may have types of its own.
+        let are_understood = AnyArray::iter_shared(&self.ice_servers).all(|s| is_ice_server(&s));
         let turn_bytes: usize = self.turn_urls.as_slice().iter().map(|url| url.len() + 4).sum();
         let json = json::from_variant(&servers).filter(|_| are_understood)?;
         let fits = json.to_string().len() + turn_bytes + TURN_CREDENTIAL_BYTES <= ICE_SERVERS_BYTES;
