@@ -97,6 +97,26 @@ func test_misuse_is_an_error_at_once() -> void:
 		client.create_lobby(), SignalingClient.FAILURE_SERVER_UNREACHABLE, "nobody there")
 
 
+func test_what_json_cannot_say_is_refused() -> void:
+	var server := add_server()
+	var client := add_client(server)
+	await _create(client, {metadata = {mode = "ctf"}})
+	var endless: Array = []
+	endless.append(endless)
+	for value: Variant in [NAN, INF, -INF, [1, [NAN]], {level = {x = INF}},
+			PackedFloat32Array([0.5, NAN]), PackedFloat64Array([INF]), endless]:
+		for request: SignalingRequest in [
+				client.update_lobby({metadata = {value = value}}), client.update_me({value = value}),
+				client.set_lobby_value("a", value, null), client.set_lobby_value("a", null, value),
+				client.send_lobby_message(value), client.set_status(value),
+				client.list_lobbies({where = {level = value}})]:
+			check_equal(request.error, ERR_INVALID_PARAMETER, "refused: %s" % request.message)
+			check("INF" in request.message, "why")
+	endless.clear()
+	check_equal(await client.set_lobby_value("a", 1.5e300, null).completed, true, "a large number")
+	check_equal(client.get_lobby().metadata, {mode = "ctf"}, "nothing was changed")
+
+
 func test_dictionaries_with_types_are_dictionaries() -> void:
 	var server := add_server()
 	var client := add_client(server)

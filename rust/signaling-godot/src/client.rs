@@ -96,8 +96,8 @@ use watched::Watched;
 ///
 /// Metadata, messages, values and statuses go as JSON, by [method JSON.stringify] and back by
 /// [method JSON.parse_string]: whole numbers come back as [float], and what JSON does not know, such
-/// as [Vector2], as text. [constant @GDScript.NAN] becomes `null`. What has [constant
-/// @GDScript.INF] in it, or is nested more than 16 deep, is refused.
+/// as [Vector2], as text. What has [constant @GDScript.NAN] or [constant @GDScript.INF] in it, or is
+/// nested more than 16 deep, is refused.
 ///
 /// A game that hosts the lobbies itself uses [method connect_to_server] to join one of them.
 ///

@@ -9,9 +9,12 @@ use signaling_protocols::godot::extended::{
     HostPolicy, Json, LobbyEntry, LobbyView, MemberView, Object,
 };
 
+/// As deep as JSON that games keep may be nested.
+const MAX_NESTING: usize = 16;
+
 /// The value as JSON; `None` when it is nested too deep, or has a number that JSON does not know.
 pub(crate) fn from_variant(value: &Variant) -> Option<Json> {
-    Json::parse(&stringify(value))
+    can_be_json(value, MAX_NESTING).then(|| Json::parse(&stringify(value)))?
 }
 
 /// The same, where `null` means that there is nothing.
@@ -21,7 +24,8 @@ pub(crate) fn from_optional(value: &Variant) -> Option<Option<Json>> {
 }
 
 pub(crate) fn object_from_dictionary(dictionary: &AnyDictionary) -> Option<Object> {
-    Object::parse(&stringify(&dictionary.to_variant()))
+    let value = dictionary.to_variant();
+    can_be_json(&value, MAX_NESTING).then(|| Object::parse(&stringify(&value)))?
 }
 
 pub(crate) fn to_variant(json: &Json) -> Variant {
@@ -40,6 +44,25 @@ pub(crate) fn object_to_dictionary(object: &Object) -> VarDictionary {
 /// A copy without the types that a dictionary of GDScript may have for its keys and values.
 pub(crate) fn untyped(dictionary: &AnyDictionary) -> VarDictionary {
     dictionary.iter_shared().collect()
+}
+
+/// The engine would make `null` of NaN, and complain of what has itself in it.
+fn can_be_json(value: &Variant, levels: usize) -> bool {
+    let can_be = |inner: Variant| levels > 0 && can_be_json(&inner, levels - 1);
+    match value.get_type() {
+        VariantType::FLOAT => value.to::<f64>().is_finite(),
+        VariantType::ARRAY => value.to::<AnyArray>().iter_shared().all(can_be),
+        VariantType::DICTIONARY => {
+            value.to::<AnyDictionary>().values_array().iter_shared().all(can_be)
+        }
+        VariantType::PACKED_FLOAT32_ARRAY => {
+            value.to::<PackedFloat32Array>().as_slice().iter().all(|number| number.is_finite())
+        }
+        VariantType::PACKED_FLOAT64_ARRAY => {
+            value.to::<PackedFloat64Array>().as_slice().iter().all(|number| number.is_finite())
+        }
+        _ => true,
+    }
 }
 
 fn stringify(value: &Variant) -> String {

@@ -167,7 +167,8 @@ pub(super) fn topology(mesh: bool) -> Topology {
 
 /// A dictionary that goes to others as JSON.
 pub(super) fn object(key: &str, dictionary: &AnyDictionary) -> Result<Object, Misuse> {
-    let no_json = || Misuse::invalid(format!("`{key}` must be JSON, without INF, at most 16 deep"));
+    let no_json =
+        || Misuse::invalid(format!("`{key}` must be JSON, without NAN and INF, at most 16 deep"));
     json::object_from_dictionary(dictionary).ok_or_else(no_json)
 }
 

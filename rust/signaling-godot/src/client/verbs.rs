@@ -428,5 +428,5 @@ impl SignalingClient {
 }
 
 fn no_json() -> Misuse {
-    Misuse::invalid("It must be JSON, without INF, that is nested at most 16 deep.")
+    Misuse::invalid("It must be JSON, without NAN and INF, that is nested at most 16 deep.")
 }
