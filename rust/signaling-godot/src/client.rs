@@ -409,7 +409,8 @@ impl SignalingClient {
     /// Emitted when a client-server lobby has another host, before all connections to others are
     /// made anew: the multiplayer peer is still the old one, and [method get_unique_id] tells our
     /// new id, 1 for the new host. [signal host_changed] and [signal migration_finished] follow.
-    /// `multiplayer.peer_disconnected` is not emitted for those whom the old one knew.
+    /// `multiplayer.peer_disconnected` is not emitted for those whom the old one knew. It may be
+    /// disconnected already, because the old host is gone: then `multiplayer.get_unique_id()` fails.
     ///
     /// Not emitted in a mesh, where all connections stay.
     #[signal]

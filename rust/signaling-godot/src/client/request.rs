@@ -75,7 +75,7 @@ pub(super) struct Misuse {
 #[godot_api]
 impl SignalingRequest {
     /// Emitted once, when it is known what came of the request, and never before the method that
-    /// made it has returned: `ok` tells whether it succeeded.
+    /// made it has returned: `ok` tells whether it succeeded. Not emitted when the game quits before.
     #[signal]
     fn completed(ok: bool);
 
