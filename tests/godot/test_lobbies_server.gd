@@ -75,6 +75,21 @@ func test_whoever_listens_later_is_asked_from_then_on() -> void:
 	check_equal([asked.size(), asked[0].plain], [1, true], "also of clients of the plain protocol")
 
 
+func test_a_parent_that_listens_when_it_is_ready_decides_from_the_first_client_on() -> void:
+	var server := SignalingServer.new()
+	server.autostart = true
+	server.bind_address = "127.0.0.1"
+	server.port = 0
+	var asked: Array[SignalingRequest] = []
+	server.started.connect(func(port: int) -> void:
+		var client := add_client(server, {"url": "ws://127.0.0.1:%d" % port})
+		asked.append(client.create_lobby()))
+	add_child(Doorkeeper.new(server))
+	await until(func() -> bool: return not asked.is_empty(), 5.0, "started by itself")
+	check_equal(await asked[0].completed, false, "asked about")
+	check_equal(asked[0].message, "Closed.", "in the words of the parent")
+
+
 func test_who_asked_before_a_new_start_is_not_asked_about() -> void:
 	var server := add_server()
 	var asked: Array[SignalingAdmission] = []
@@ -133,6 +148,26 @@ func test_ice_servers_from_everywhere_are_used() -> void:
 	check_equal(player.client.rtc_configuration, configuration, "as is the other")
 
 
+func test_where_no_connection_to_players_can_be_made() -> void:
+	var server := add_server()
+	# Each is complained about, once for each of the two players.
+	Engine.print_error_messages = false
+	for configuration: Dictionary in [{"iceServers": "stun:127.0.0.1:9"}, {"iceServers": [7]}]:
+		await _check_no_webrtc(server, {"rtc_configuration": configuration})
+	Engine.print_error_messages = true
+
+
+func _check_no_webrtc(server: SignalingServer, properties: Dictionary) -> void:
+	var failed: Array[int] = []
+	var player := await _add_players(server, failed, properties)
+	await until(func() -> bool: return failed.size() == 2, 5.0, "told to both")
+	check_equal(failed, [SignalingClient.FAILURE_NO_WEBRTC, SignalingClient.FAILURE_NO_WEBRTC]
+		as Array[int], "and once")
+	check_equal(player.client.get_state(), SignalingClient.STATE_JOINED, "the lobby is as it was")
+	check_equal(await player.client.close_lobby().completed, true, "and can be left")
+	await until(func() -> bool: return server.get_lobbies().is_empty(), 5.0, "no lobby")
+
+
 func _turn_server(port: int) -> Dictionary[String, Variant]:
 	return {"urls": ["turn:127.0.0.1:%d?transport=tcp" % port],
 		"username": "me", "credential": "secret"}
@@ -181,3 +216,19 @@ func test_settings_that_make_no_sense() -> void:
 			server.set(property, wrong[property])
 		add_child(server)
 		check_equal(server.listen(), ERR_INVALID_PARAMETER, str(wrong))
+
+
+## Turns everybody away.
+class Doorkeeper:
+	extends Node
+	var _server: SignalingServer
+
+
+	func _init(server: SignalingServer) -> void:
+		_server = server
+		add_child(server)
+
+
+	func _ready() -> void:
+		_server.hello_requested.connect(
+			func(request: SignalingAdmission) -> void: request.reject("Closed."))
