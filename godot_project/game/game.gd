@@ -280,6 +280,9 @@ func _on_client_disconnected(code: int, reason: String) -> void:
 func _on_peer_disconnected(id: int) -> void:
 	if id != players.host:
 		return
+	if not _mesh:
+		# Without its server the multiplayer peer is of no use, and nobody has authority.
+		players.pause()
 	var policy: String = _client.get_lobby().get("host_policy", "close")
 	if _client.get_state() != SignalingClient.STATE_JOINED:
 		leave.call_deferred("The host has left.")
