@@ -30,6 +30,18 @@ func test_creating_a_lobby() -> void:
 	check(multiplayer.multiplayer_peer is OfflineMultiplayerPeer, "nothing was assigned")
 
 
+func test_states_and_failures_are_enums_of_the_class() -> void:
+	var names := ClassDB.class_get_enum_list("SignalingClient", true)
+	names.sort()
+	check_equal(names, PackedStringArray(["Failure", "State"]), "enums")
+	for constant in ClassDB.class_get_integer_constant_list("SignalingClient", true):
+		var its_enum := ClassDB.class_get_integer_constant_enum("SignalingClient", constant, true)
+		check_equal(constant.get_slice("_", 0).capitalize(), String(its_enum), constant)
+	var state: SignalingClient.State = add_client(add_server()).get_state()
+	check_equal(state, SignalingClient.State.STATE_IDLE, "a state")
+	check_equal(SignalingClient.Failure.FAILURE_FULL, 6, "numbers never change")
+
+
 func test_joining_a_lobby_by_its_code() -> void:
 	var server := add_server()
 	var host := add_client(server)

@@ -3,6 +3,7 @@
 //! Reading order:
 //! - `verbs`: what a game may ask for, with `argument` and `options` for what goes with it.
 //! - `request`: what each verb returns, and `failure`: why it failed.
+//! - `state`: how far the client has come.
 //! - `session`: the main thread's end of a session, and `asked`: what waits for its answers.
 //! - `telling`: the node's turn, once a frame.
 //! - `room` with `members`, `watched`, `migration`: what is known of the lobby, of lists, and of a
@@ -19,6 +20,7 @@ mod post;
 mod request;
 mod room;
 mod session;
+mod state;
 mod telling;
 mod verbs;
 mod watched;
@@ -34,10 +36,9 @@ use signaling_core::PeerId;
 use signaling_net::Endpoint;
 use signaling_protocols::godot::client::candidate_payload;
 use signaling_protocols::godot::extended::Request;
-use signaling_protocols::godot::{
-    ClientRequest, ClientState, Protocol, RelayKind, SessionOptions, Topology,
-};
+use signaling_protocols::godot::{ClientRequest, Protocol, RelayKind, SessionOptions, Topology};
 
+use crate::class_enum;
 use crate::frame::each_frame;
 use crate::json;
 use crate::peers::Mesh;
@@ -50,6 +51,7 @@ use post::LobbyPost;
 use request::{Misuse, SignalingRequest};
 use room::Room;
 use session::Session;
+use state::State;
 use watched::Watched;
 
 /// Joins a lobby on a signaling server and connects to the other players there by WebRTC.
@@ -257,8 +259,10 @@ pub(crate) struct SignalingClient {
     #[var(get = get_multiplayer_peer, no_set)]
     rtc_mp: PhantomVar<Option<Gd<WebRtcMultiplayerPeer>>>,
 
+    #[init(val = State::Idle)]
     state: State,
     /// What [signal state_changed] has told last.
+    #[init(val = State::Idle)]
     told_state: State,
     id: Option<PeerId>,
     /// What the session knows our connections to others by.
@@ -281,67 +285,14 @@ pub(crate) struct SignalingClient {
     base: Base<Node>,
 }
 
-/// ```text
-///   idle ─ connect, or a way into a lobby ─► initializing ─ lobby ─► joined ─ left it ─► left
-///    ▲                                          └─ refused, or the connection ended ─► failed
-///    └─ stop from anywhere
-/// ```
-///
-/// What lies between joined and left is told by the session, whose states these are; see
-/// [`ClientState`]. While connecting for the first time, it is idle and we are initializing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum State {
-    #[default]
-    Idle,
-    Initializing,
-    Joined,
-    Left,
-    Failed,
-    Reinitializing,
-    WaitingForNetwork,
-}
-
-impl From<ClientState> for State {
-    fn from(state: ClientState) -> Self {
-        match state {
-            ClientState::Idle => Self::Idle,
-            ClientState::Initializing => Self::Initializing,
-            ClientState::Joined => Self::Joined,
-            ClientState::Reinitializing => Self::Reinitializing,
-            ClientState::WaitingForNetwork => Self::WaitingForNetwork,
-            ClientState::Left => Self::Left,
-            ClientState::Failed => Self::Failed,
-        }
-    }
+/// Makes the enums of the classes here known to the engine.
+pub(crate) fn register_enums() {
+    class_enum::register::<State>();
+    class_enum::register::<Failure>();
 }
 
 #[godot_api]
 impl SignalingClient {
-    /// [method get_state]: not connected, and not trying to.
-    #[constant]
-    const STATE_IDLE: i64 = State::Idle as i64;
-    /// [method get_state]: connecting to the server, or connected and not in a lobby yet.
-    #[constant]
-    const STATE_INITIALIZING: i64 = State::Initializing as i64;
-    /// [method get_state]: in a lobby.
-    #[constant]
-    const STATE_JOINED: i64 = State::Joined as i64;
-    /// [method get_state]: out of the lobby, as it was wanted or because it ended. There may be
-    /// another.
-    #[constant]
-    const STATE_LEFT: i64 = State::Left as i64;
-    /// [method get_state]: the lobby was not reached, or our place in it is lost. While the
-    /// connection stands it can be tried again.
-    #[constant]
-    const STATE_FAILED: i64 = State::Failed as i64;
-    /// [method get_state]: connected to the server again, which is asked to let us go on where the
-    /// last connection ended.
-    #[constant]
-    const STATE_REINITIALIZING: i64 = State::Reinitializing as i64;
-    /// [method get_state]: the connection to the server is lost, and will be made again.
-    #[constant]
-    const STATE_WAITING_FOR_NETWORK: i64 = State::WaitingForNetwork as i64;
-
     /// Emitted when the server has told our id, before every [signal peer_connected]. The host has
     /// the id 1. `use_mesh` tells the kind of the lobby, see [member mesh]. The multiplayer peer
     /// exists by now.
@@ -359,7 +310,7 @@ impl SignalingClient {
     /// Connected players stay connected, unless we called [method leave_lobby], or were kicked or
     /// banned: then the multiplayer peer is gone, as after [method stop].
     #[signal]
-    fn lobby_left(failure: i64, message: GString);
+    fn lobby_left(failure: Failure, message: GString);
 
     /// Emitted when the host has changed the lobby, with what [method get_lobby] returns.
     #[signal]
@@ -450,10 +401,9 @@ impl SignalingClient {
     #[signal]
     fn invite_cancelled(invite: i64);
 
-    /// Emitted when [method get_state] has changed, before the signal of what has changed it. Both
-    /// are `STATE_` constants.
+    /// Emitted when [method get_state] has changed, before the signal of what has changed it.
     #[signal]
-    fn state_changed(old: i64, new: i64);
+    fn state_changed(old: State, new: State);
 
     /// Emitted when the connection to the server is lost and another try to make it begins in
     /// `delay` seconds. `attempt` counts from 1. The lobby keeps our place for a while (30 seconds
@@ -477,11 +427,11 @@ impl SignalingClient {
     /// player could not be made, our stay in the lobby was ended against our will, before [signal
     /// lobby_left] tells of it, or a server that was started anew refused what stood before: then
     /// `details` has `request` ([String]), `"watch_lobbies"`, `"watch_statuses"` or
-    /// `"set_status"`, which is over. `failure` is a `FAILURE_` constant, `message` a sentence
-    /// that a player can read, and `details` has more for the developer: always `hint` ([String]),
-    /// what can be done about it, and `name` ([String]), the name of the failure.
+    /// `"set_status"`, which is over. `message` is a sentence that a player can read, and `details`
+    /// has more for the developer: always `hint` ([String]), what can be done about it, and `name`
+    /// ([String]), the name of the failure.
     #[signal]
-    fn failed(failure: i64, message: GString, details: VarDictionary);
+    fn failed(failure: Failure, message: GString, details: VarDictionary);
 
     /// Emitted when the host has sealed the lobby: nobody can join it any more, and the server ends
     /// it after a while (10 seconds unless it is set differently). Then [signal lobby_left] follows
@@ -687,10 +637,10 @@ impl SignalingClient {
         self.lobby.clone()
     }
 
-    /// Returns how far the client has come: one of the `STATE_` constants.
+    /// Returns how far the client has come.
     #[func]
-    fn get_state(&self) -> i64 {
-        self.state as i64
+    fn get_state(&self) -> State {
+        self.state
     }
 
     /// Returns the multiplayer peer that connects us to the others, or `null` when there is none:

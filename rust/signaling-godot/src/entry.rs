@@ -3,7 +3,7 @@
 
 use godot::prelude::*;
 
-use crate::{runtime, webrtc};
+use crate::{client, runtime, webrtc};
 
 struct SignalingExtension;
 
@@ -13,8 +13,10 @@ struct SignalingExtension;
 #[gdextension]
 unsafe impl ExtensionLibrary for SignalingExtension {
     fn on_stage_init(stage: InitStage) {
-        if stage == InitStage::MainLoop {
-            webrtc::install_default_extension();
+        match stage {
+            InitStage::Scene => client::register_enums(),
+            InitStage::MainLoop => webrtc::install_default_extension(),
+            _ => {}
         }
     }
 

@@ -7,6 +7,7 @@
 //! - `client`: the node `SignalingClient`.
 //! - `peers`: the WebRTC connections to other players, and the multiplayer peer that they make.
 //! - `json`: what both tell of lobbies, and take.
+//! - `class_enum`: how enums become enums of a class.
 //! - `frame`: how both get their turn once a frame.
 //! - `webrtc`: the native WebRTC transport as engine classes.
 //! - `runtime`: the one network thread behind both.
@@ -22,6 +23,7 @@
     reason = "the engine hands the arguments of registered methods over by value"
 )]
 
+mod class_enum;
 mod client;
 mod entry;
 mod frame;

@@ -6,24 +6,31 @@ use signaling_protocols::godot::Refusal;
 use signaling_protocols::godot::extended::{Json, Object, Problem};
 
 use super::SignalingClient;
+use crate::class_enum::class_enum;
 use crate::json;
 use crate::peers::LinkEvent;
 
 macro_rules! failures {
-    ($($variant:ident = $number:literal, $name:literal, $sentence:expr, $hint:literal;)*) => {
-        /// Why something failed. The numbers never change: they are the `FAILURE_` constants.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(super) enum Failure {
-            $($variant = $number,)*
+    ($(
+        $(#[doc = $help:literal])*
+        $variant:ident = $number:literal as $constant:ident,
+        $sentence:expr, $hint:literal;
+    )*) => {
+        class_enum! {
+            /// Why something failed. The numbers never change.
+            pub(super) enum SignalingClient.Failure {
+                $($(#[doc = $help])* $variant = $number as $constant,)*
+            }
         }
 
         impl Failure {
             #[cfg(test)]
             const ALL: &[Self] = &[$(Self::$variant),*];
 
-            /// Its name, as in the constant.
-            fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
+            /// The name of its constant, without what all begin with.
+            fn name(self) -> String {
+                let constant = match self { $(Self::$variant => stringify!($constant),)* };
+                constant.trim_start_matches("FAILURE_").to_ascii_lowercase()
             }
 
             /// A sentence that a player can read.
@@ -40,76 +47,123 @@ macro_rules! failures {
 }
 
 failures! {
-    None = 0, "none", "", "";
-    ServerUnreachable = 1, "server_unreachable", "The server cannot be reached.",
+    /// Nothing failed.
+    None = 0 as FAILURE_NONE, "", "";
+    /// No signaling server answers at [member url].
+    ServerUnreachable = 1 as FAILURE_SERVER_UNREACHABLE, "The server cannot be reached.",
         "Nobody answers at `url` as a signaling server does: look at the address, at whether the \
          server runs, and at the firewalls between.";
-    TlsFailed = 2, "tls_failed", "No secure connection to the server could be made.",
+    /// No secure connection to the server could be made.
+    TlsFailed = 2 as FAILURE_TLS_FAILED, "No secure connection to the server could be made.",
         "The server's certificate is not valid for the name in `url`, has expired, or is signed by \
          nobody whom this machine trusts.";
-    RefusedOrigin = 3, "refused_origin", "The server turned you away.",
+    /// The server does not let this origin in.
+    RefusedOrigin = 3 as FAILURE_REFUSED_ORIGIN, "The server turned you away.",
         "The server, or a proxy before it, answered 403: it does not let this origin in.";
-    WrongVersion = 4, "wrong_version", Problem::WrongVersion.sentence(),
+    /// The server or the lobby wants another [member game_id] or [member game_version].
+    WrongVersion = 4 as FAILURE_WRONG_VERSION, Problem::WrongVersion.sentence(),
         "`game_id` and `game_version` have to be those that the server, or the lobby, asks for.";
-    NotFound = 5, "not_found", Problem::NotFound.sentence(),
+    /// There is no such lobby.
+    NotFound = 5 as FAILURE_NOT_FOUND, Problem::NotFound.sentence(),
         "The code is mistyped, or the lobby has ended. Lobbies of another `game_id` are out of reach.";
-    Full = 6, "full", Problem::Full.sentence(), "The lobby has `max_players` members.";
-    Locked = 7, "locked", Problem::Locked.sentence(),
+    /// The lobby has as many members as it takes.
+    Full = 6 as FAILURE_FULL, Problem::Full.sentence(),
+        "The lobby has `max_players` members.";
+    /// The host has locked the lobby.
+    Locked = 7 as FAILURE_LOCKED, Problem::Locked.sentence(),
         "The host has set `locked` with update_lobby().";
-    Sealed = 8, "sealed", Problem::Sealed.sentence(), "The host has called seal_lobby().";
-    Password = 9, "password", Problem::WrongPassword.sentence(),
+    /// The host has sealed the lobby.
+    Sealed = 8 as FAILURE_SEALED, Problem::Sealed.sentence(),
+        "The host has called seal_lobby().";
+    /// The password is missing or wrong.
+    Password = 9 as FAILURE_PASSWORD, Problem::WrongPassword.sentence(),
         "Ask the player and try again with the option `password`; a wrong one costs a few seconds \
          when it is repeated.";
-    Banned = 10, "banned", Problem::Banned.sentence(), "The host has called ban().";
-    Kicked = 11, "kicked", Problem::Kicked.sentence(), "The host has called kick().";
-    HostLeft = 12, "host_left", Problem::HostLeft.sentence(),
+    /// The host has banned this player from the lobby.
+    Banned = 10 as FAILURE_BANNED, Problem::Banned.sentence(),
+        "The host has called ban().";
+    /// The host has removed this player from the lobby.
+    Kicked = 11 as FAILURE_KICKED, Problem::Kicked.sentence(),
+        "The host has called kick().";
+    /// The host has left, and the lobby ended with it.
+    HostLeft = 12 as FAILURE_HOST_LEFT, Problem::HostLeft.sentence(),
         "With the host policy \"migrate\" somebody else becomes the host instead.";
-    RateLimited = 13, "rate_limited", Problem::RateLimited.sentence(),
+    /// Too many tries within a short time.
+    RateLimited = 13 as FAILURE_RATE_LIMITED, Problem::RateLimited.sentence(),
         "Ask less often; docs/protocol.md has the limits.";
-    Unauthorized = 14, "unauthorized", Problem::Unauthorised.sentence(),
+    /// The server does not know [member auth_token].
+    Unauthorized = 14 as FAILURE_UNAUTHORIZED, Problem::Unauthorised.sentence(),
         "The server does not know `auth_token`.";
-    IceFailed = 15, "ice_failed", "The connection to another player failed.",
+    /// A connection to another player could not be made, or broke. The details have
+    /// [code]peer[/code] ([int]), [code]reason[/code] ([String]), and the kinds of candidates that
+    /// were seen, [code]local_candidates[/code] and [code]remote_candidates[/code]
+    /// ([PackedStringArray] of "host", "srflx", "prflx" and "relay").
+    IceFailed = 15 as FAILURE_ICE_FAILED, "The connection to another player failed.",
         "Look at the kinds of candidates: without \"srflx\" no STUN server answered, and two \
          players behind strict routers need a TURN server, whose candidates are \"relay\".";
-    TurnUnreachable = 16, "turn_unreachable", "A relay server cannot be used.",
+    /// A TURN server is of no use; see [signal ice_server_failed]. The details have
+    /// [code]url[/code], [code]code[/code] and [code]reason[/code].
+    TurnUnreachable = 16 as FAILURE_TURN_UNREACHABLE, "A relay server cannot be used.",
         "The TURN server does not answer or refuses the credentials: see `code` and `reason`.";
-    NoWebrtc = 17, "no_webrtc", "This game cannot connect to other players here.",
+    /// No connection to other players can be made here at all. The details have
+    /// [code]reason[/code].
+    NoWebrtc = 17 as FAILURE_NO_WEBRTC, "This game cannot connect to other players here.",
         "There is no WebRTC for this platform, or it does not understand `ice_servers` or \
          `rtc_configuration`: see `reason`.";
-    Invalid = 18, "invalid", Problem::Invalid.sentence(),
+    /// The request makes no sense to the server, or a method was misused.
+    Invalid = 18 as FAILURE_INVALID, Problem::Invalid.sentence(),
         "The request is not what the server, or this class, understands: see the message.";
-    Rejected = 19, "rejected", Problem::Rejected.sentence(),
+    /// Whoever decides on the server said no.
+    Rejected = 19 as FAILURE_REJECTED, Problem::Rejected.sentence(),
         "Whoever decides on the server said no.";
-    ServerFull = 20, "server_full", Problem::ServerFull.sentence(),
+    /// The server has reached a limit of its own.
+    ServerFull = 20 as FAILURE_SERVER_FULL, Problem::ServerFull.sentence(),
         "The server has as many clients, lobbies or invitations as it takes.";
-    Closed = 21, "closed", Problem::Closed.sentence(),
+    /// The lobby was closed by its host or by the server.
+    Closed = 21 as FAILURE_CLOSED, Problem::Closed.sentence(),
         "The host has called close_lobby(), or the server has closed the lobby.";
-    Lost = 22, "lost", Problem::Lost.sentence(),
+    /// The connection was lost for longer than the server waits.
+    Lost = 22 as FAILURE_LOST, Problem::Lost.sentence(),
         "The server's `resume_timeout` is over, or it was started anew: join again.";
-    NotInLobby = 23, "not_in_lobby", Problem::NotInLobby.sentence(),
+    /// The request needs a lobby.
+    NotInLobby = 23 as FAILURE_NOT_IN_LOBBY, Problem::NotInLobby.sentence(),
         "Wait for `lobby_joined`.";
-    InLobby = 24, "in_lobby", Problem::InLobby.sentence(), "Call leave_lobby() first.";
-    NotHost = 25, "not_host", Problem::NotHost.sentence(),
+    /// The request can only be made outside of a lobby.
+    InLobby = 24 as FAILURE_IN_LOBBY, Problem::InLobby.sentence(),
+        "Call leave_lobby() first.";
+    /// Only the host may do that.
+    NotHost = 25 as FAILURE_NOT_HOST, Problem::NotHost.sentence(),
         "Look at `host` in get_members() before.";
-    NoSuchMember = 26, "no_such_member", Problem::NoSuchMember.sentence(),
+    /// There is no such member in the lobby.
+    NoSuchMember = 26 as FAILURE_NO_SUCH_MEMBER, Problem::NoSuchMember.sentence(),
         "The member may have left in the meantime.";
-    NoSuchUser = 27, "no_such_user", Problem::NoSuchUser.sentence(),
+    /// There is no such user.
+    NoSuchUser = 27 as FAILURE_NO_SUCH_USER, Problem::NoSuchUser.sentence(),
         "The user has gone, or connected anew and has another id now.";
-    NoSuchInvite = 28, "no_such_invite", Problem::NoSuchInvite.sentence(),
+    /// There is no such invitation, or it is over.
+    NoSuchInvite = 28 as FAILURE_NO_SUCH_INVITE, Problem::NoSuchInvite.sentence(),
         "It was taken back, answered, or its lobby is gone.";
-    Conflict = 29, "conflict", Problem::Conflict.sentence(),
+    /// The value of the lobby is not the one that was expected.
+    Conflict = 29 as FAILURE_CONFLICT, Problem::Conflict.sentence(),
         "`value` of the request is what the value is now.";
-    NotConnected = 30, "not_connected", "You are not connected.",
+    /// The connection to the server has ended.
+    NotConnected = 30 as FAILURE_NOT_CONNECTED, "You are not connected.",
         "The connection has ended; the next request makes a new one.";
-    NeedsExtended = 31, "needs_extended", "This server cannot do that.",
+    /// The server speaks the plain protocol alone, or [member extended] is off.
+    NeedsExtended = 31 as FAILURE_NEEDS_EXTENDED, "This server cannot do that.",
         "The server speaks the plain protocol alone, or `extended` is off.";
-    ConnectionLost = 32, "connection_lost", "The connection to the server was lost.",
+    /// The connection to the server broke off; what was asked for may have been done or not.
+    ConnectionLost = 32 as FAILURE_CONNECTION_LOST, "The connection to the server was lost.",
         "It may have been done or not: look before asking again.";
-    Overloaded = 33, "overloaded", "Too much is going on, please wait a moment.",
+    /// Too many requests wait already.
+    Overloaded = 33 as FAILURE_OVERLOADED, "Too much is going on, please wait a moment.",
         "256 requests or 256 KiB wait already: ask less, or wait for answers.";
-    ServerClosed = 34, "server_closed", "The server has closed the connection.",
+    /// The server has closed the connection. The details have [code]code[/code] and
+    /// [code]reason[/code].
+    ServerClosed = 34 as FAILURE_SERVER_CLOSED, "The server has closed the connection.",
         "See `code` and `reason`: 1001 means that it was shut down.";
-    Cancelled = 35, "cancelled", "It was cancelled.",
+    /// [method stop] or a new connection came before the answer.
+    Cancelled = 35 as FAILURE_CANCELLED, "It was cancelled.",
         "stop(), or a new connection, came before the answer.";
 }
 
@@ -123,7 +177,7 @@ pub(super) struct Trouble {
 
 impl Trouble {
     pub(super) fn new(failure: Failure) -> Self {
-        let details = vdict! { "name" => failure.name(), "hint" => failure.hint() };
+        let details = vdict! { "name" => &*failure.name(), "hint" => failure.hint() };
         Self { failure, message: failure.sentence().to_owned(), details }
     }
 
@@ -270,121 +324,6 @@ pub(super) fn conflicting(refusal: &Refusal) -> Option<Json> {
         Refusal::Refused { problem: Problem::Conflict, details, .. } => details.get("value"),
         _ => None,
     }
-}
-
-#[godot_api(secondary)]
-impl SignalingClient {
-    /// Nothing failed.
-    #[constant]
-    const FAILURE_NONE: i64 = Failure::None as i64;
-    /// No signaling server answers at [member url].
-    #[constant]
-    const FAILURE_SERVER_UNREACHABLE: i64 = Failure::ServerUnreachable as i64;
-    /// No secure connection to the server could be made.
-    #[constant]
-    const FAILURE_TLS_FAILED: i64 = Failure::TlsFailed as i64;
-    /// The server does not let this origin in.
-    #[constant]
-    const FAILURE_REFUSED_ORIGIN: i64 = Failure::RefusedOrigin as i64;
-    /// The server or the lobby wants another [member game_id] or [member game_version].
-    #[constant]
-    const FAILURE_WRONG_VERSION: i64 = Failure::WrongVersion as i64;
-    /// There is no such lobby.
-    #[constant]
-    const FAILURE_NOT_FOUND: i64 = Failure::NotFound as i64;
-    /// The lobby has as many members as it takes.
-    #[constant]
-    const FAILURE_FULL: i64 = Failure::Full as i64;
-    /// The host has locked the lobby.
-    #[constant]
-    const FAILURE_LOCKED: i64 = Failure::Locked as i64;
-    /// The host has sealed the lobby.
-    #[constant]
-    const FAILURE_SEALED: i64 = Failure::Sealed as i64;
-    /// The password is missing or wrong.
-    #[constant]
-    const FAILURE_PASSWORD: i64 = Failure::Password as i64;
-    /// The host has banned this player from the lobby.
-    #[constant]
-    const FAILURE_BANNED: i64 = Failure::Banned as i64;
-    /// The host has removed this player from the lobby.
-    #[constant]
-    const FAILURE_KICKED: i64 = Failure::Kicked as i64;
-    /// The host has left, and the lobby ended with it.
-    #[constant]
-    const FAILURE_HOST_LEFT: i64 = Failure::HostLeft as i64;
-    /// Too many tries within a short time.
-    #[constant]
-    const FAILURE_RATE_LIMITED: i64 = Failure::RateLimited as i64;
-    /// The server does not know [member auth_token].
-    #[constant]
-    const FAILURE_UNAUTHORIZED: i64 = Failure::Unauthorized as i64;
-    /// A connection to another player could not be made, or broke. The details have `peer` ([int]),
-    /// `reason` ([String]), and the kinds of candidates that were seen, `local_candidates` and
-    /// `remote_candidates` ([PackedStringArray] of "host", "srflx", "prflx" and "relay").
-    #[constant]
-    const FAILURE_ICE_FAILED: i64 = Failure::IceFailed as i64;
-    /// A TURN server is of no use; see [signal ice_server_failed]. The details have `url`, `code`
-    /// and `reason`.
-    #[constant]
-    const FAILURE_TURN_UNREACHABLE: i64 = Failure::TurnUnreachable as i64;
-    /// No connection to other players can be made here at all. The details have `reason`.
-    #[constant]
-    const FAILURE_NO_WEBRTC: i64 = Failure::NoWebrtc as i64;
-    /// The request makes no sense to the server, or a method was misused.
-    #[constant]
-    const FAILURE_INVALID: i64 = Failure::Invalid as i64;
-    /// Whoever decides on the server said no.
-    #[constant]
-    const FAILURE_REJECTED: i64 = Failure::Rejected as i64;
-    /// The server has reached a limit of its own.
-    #[constant]
-    const FAILURE_SERVER_FULL: i64 = Failure::ServerFull as i64;
-    /// The lobby was closed by its host or by the server.
-    #[constant]
-    const FAILURE_CLOSED: i64 = Failure::Closed as i64;
-    /// The connection was lost for longer than the server waits.
-    #[constant]
-    const FAILURE_LOST: i64 = Failure::Lost as i64;
-    /// The request needs a lobby.
-    #[constant]
-    const FAILURE_NOT_IN_LOBBY: i64 = Failure::NotInLobby as i64;
-    /// The request can only be made outside of a lobby.
-    #[constant]
-    const FAILURE_IN_LOBBY: i64 = Failure::InLobby as i64;
-    /// Only the host may do that.
-    #[constant]
-    const FAILURE_NOT_HOST: i64 = Failure::NotHost as i64;
-    /// There is no such member in the lobby.
-    #[constant]
-    const FAILURE_NO_SUCH_MEMBER: i64 = Failure::NoSuchMember as i64;
-    /// There is no such user.
-    #[constant]
-    const FAILURE_NO_SUCH_USER: i64 = Failure::NoSuchUser as i64;
-    /// There is no such invitation, or it is over.
-    #[constant]
-    const FAILURE_NO_SUCH_INVITE: i64 = Failure::NoSuchInvite as i64;
-    /// The value of the lobby is not the one that was expected.
-    #[constant]
-    const FAILURE_CONFLICT: i64 = Failure::Conflict as i64;
-    /// The connection to the server has ended.
-    #[constant]
-    const FAILURE_NOT_CONNECTED: i64 = Failure::NotConnected as i64;
-    /// The server speaks the plain protocol alone, or [member extended] is off.
-    #[constant]
-    const FAILURE_NEEDS_EXTENDED: i64 = Failure::NeedsExtended as i64;
-    /// The connection to the server broke off; what was asked for may have been done or not.
-    #[constant]
-    const FAILURE_CONNECTION_LOST: i64 = Failure::ConnectionLost as i64;
-    /// Too many requests wait already.
-    #[constant]
-    const FAILURE_OVERLOADED: i64 = Failure::Overloaded as i64;
-    /// The server has closed the connection. The details have `code` and `reason`.
-    #[constant]
-    const FAILURE_SERVER_CLOSED: i64 = Failure::ServerClosed as i64;
-    /// [method stop] or a new connection came before the answer.
-    #[constant]
-    const FAILURE_CANCELLED: i64 = Failure::Cancelled as i64;
 }
 
 #[cfg(test)]

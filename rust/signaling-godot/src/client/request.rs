@@ -34,10 +34,10 @@ pub(crate) struct SignalingRequest {
     #[var(no_set)]
     error: Error,
 
-    /// Why it failed: one of the `FAILURE_` constants of [SignalingClient];
-    /// [constant SignalingClient.FAILURE_NONE] before it is completed and if it succeeded.
+    /// Why it failed; [constant SignalingClient.FAILURE_NONE] before it is completed and if it
+    /// succeeded.
     #[var(no_set)]
-    failure: i64,
+    failure: Failure,
 
     /// Why it failed, in a sentence that a player can read. Empty before it is completed and if it
     /// succeeded.
@@ -91,7 +91,7 @@ impl SignalingRequest {
     pub(super) fn begin() -> Gd<Self> {
         Gd::from_init_fn(|base| Self {
             error: Error::OK,
-            failure: Failure::None as i64,
+            failure: Failure::None,
             message: GString::new(),
             value: Variant::nil(),
             details: VarDictionary::new(),
@@ -134,7 +134,7 @@ impl SignalingRequest {
         self.is_completed = true;
         (self.value, self.details) = (outcome.value, outcome.details);
         let Some(trouble) = outcome.trouble else { return true };
-        self.failure = trouble.failure() as i64;
+        self.failure = trouble.failure();
         self.message = trouble.message();
         self.details = trouble.details();
         false

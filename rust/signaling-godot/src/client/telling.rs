@@ -98,7 +98,7 @@ impl SignalingClient {
             (std::mem::replace(&mut node.told_state, new), new)
         };
         if old != new {
-            this.signals().state_changed().emit(old as i64, new as i64);
+            this.signals().state_changed().emit(old, new);
         }
     }
 
@@ -260,7 +260,7 @@ fn has_mesh(client: &Gd<SignalingClient>, mesh: &Rc<Mesh>) -> bool {
 }
 
 fn emit_failed(client: &Gd<SignalingClient>, trouble: &Trouble) {
-    let (failure, message) = (trouble.failure() as i64, trouble.message());
+    let (failure, message) = (trouble.failure(), trouble.message());
     client.signals().failed().emit(failure, &message, &trouble.details());
 }
 
@@ -405,7 +405,7 @@ fn tell_left(client: &Gd<SignalingClient>, epoch: u64, noted: &Noted, trouble: O
         emit_failed(client, &trouble);
     }
     if is_current(client, epoch) {
-        client.signals().lobby_left().emit(failure as i64, &message);
+        client.signals().lobby_left().emit(failure, &message);
     }
 }
 
@@ -421,7 +421,7 @@ fn tell_end(
         let why = trouble.or(sealed.as_ref());
         let failure = why.map_or(Failure::None, Trouble::failure);
         let message = why.map(Trouble::message).unwrap_or_default();
-        client.signals().lobby_left().emit(failure as i64, &message);
+        client.signals().lobby_left().emit(failure, &message);
     }
     if let Some(trouble) = trouble.filter(|_| is_current(client, epoch)) {
         SignalingClient::fail(client, trouble);
