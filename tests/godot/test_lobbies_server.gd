@@ -2,6 +2,9 @@ extends "res://tests/signaling_case.gd"
 ## What [SignalingServer] decides: who comes in, how long is waited, what clients are told to use.
 
 
+const Proxy := preload("res://tests/fixtures/proxy.gd")
+
+
 func test_nobody_waits_for_who_does_not_decide_any_more() -> void:
 	var server := add_server({"decision_timeout": 60.0})
 	var asked: Array[SignalingAdmission] = []
@@ -174,11 +177,15 @@ func _turn_server(port: int) -> Dictionary[String, Variant]:
 
 
 func test_an_ice_server_that_makes_no_sense_is_not_in_the_way() -> void:
-	var server := add_server({"turn_urls": ["nonsense"], "turn_secret": "north"})
+	var server := add_server({"turn_urls": ["turn:127.0.0.1:9"], "turn_secret": "north"})
+	var proxy := Proxy.new()
+	add_child(proxy)
+	proxy.lead_to(server.get_local_port())
+	proxy.replaced = {"turn:127.0.0.1:9": "turn://127.0.0.1"}
 	var failed: Array[int] = []
 	# It is warned of.
 	Engine.print_error_messages = false
-	var player := await _add_players(server, failed)
+	var player := await _add_players(server, failed, {"url": proxy.url()})
 	await until(func() -> bool: return player.others().size() == 1, 20.0, "connected")
 	Engine.print_error_messages = true
 	check_equal(failed, [] as Array[int], "nothing failed")
@@ -205,9 +212,13 @@ func _add_players(
 
 
 func test_settings_that_make_no_sense() -> void:
+	# Some are complained about.
+	Engine.print_error_messages = false
 	for wrong: Dictionary in [{client_ping_interval = 0.0}, {max_metadata_bytes = 20000},
 			{decision_timeout = 0.0}, {resume_timeout = -1.0},
-			{turn_urls = ["turn:x"], turn_lifetime = 0.0},
+			{turn_urls = ["turn:x"], turn_secret = "north", turn_lifetime = 0.0},
+			{turn_urls = ["turn:x"]}, {turn_urls = ["turn://x"], turn_secret = "north"},
+			{turn_urls = ["stun:x"], turn_secret = "north"},
 			{ice_servers = [{urls = ["turn:x"]}] as Array[Dictionary]},
 			{ice_servers = [{urls = ["stun:x"], more = "x".repeat(16400)}] as Array[Dictionary]}]:
 		var server := SignalingServer.new()
@@ -216,6 +227,7 @@ func test_settings_that_make_no_sense() -> void:
 			server.set(property, wrong[property])
 		add_child(server)
 		check_equal(server.listen(), ERR_INVALID_PARAMETER, str(wrong))
+	Engine.print_error_messages = true
 
 
 ## Turns everybody away.

@@ -305,8 +305,9 @@ impl SignalingServer {
     /// Returns [constant OK] (then [signal started] follows in the next frame), [constant
     /// ERR_ALREADY_IN_USE] if this server listens already or if another program listens on that
     /// port, [constant ERR_INVALID_PARAMETER] if the address is not an IP address of this machine
-    /// or a property is out of its range, [constant ERR_UNAUTHORIZED] if the system does not allow
-    /// it (ports below 1024, usually), or [constant ERR_CANT_CREATE].
+    /// or a property is out of its range or, as an error tells, makes no sense, [constant
+    /// ERR_UNAUTHORIZED] if the system does not allow it (ports below 1024, usually), or [constant
+    /// ERR_CANT_CREATE].
     #[func]
     fn listen(
         &mut self,

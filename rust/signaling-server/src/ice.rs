@@ -8,19 +8,20 @@ use clap::Args;
 use serde_json::json;
 use signaling_protocols::godot::TurnSecret;
 use signaling_protocols::godot::extended::Json;
+use ureq::http::uri::Authority;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "STUN and TURN servers that players are told of")]
 pub(crate) struct IceOptions {
     /// A STUN server, for example stun:stun.example.com; may be given several times
     #[arg(long = "ice-server", env = "SIGNALING_ICE_SERVERS", value_name = "URL")]
-    #[arg(value_delimiter = ',', value_parser = |url: &str| with_scheme(url, ["stun:", "stuns:"]))]
+    #[arg(value_delimiter = ',', value_parser = stun_url)]
     stun: Vec<String>,
 
     /// A TURN server that shares a secret with us, for example turn:turn.example.com?transport=udp;
     /// may be given several times
     #[arg(long = "turn-url", env = "SIGNALING_TURN_URLS", value_name = "URL")]
-    #[arg(value_delimiter = ',', value_parser = |url: &str| with_scheme(url, ["turn:", "turns:"]))]
+    #[arg(value_delimiter = ',', value_parser = turn_url)]
     #[arg(requires = "key")]
     turn: Vec<String>,
 
@@ -65,10 +66,61 @@ impl IceOptions {
     }
 }
 
-fn with_scheme(url: &str, schemes: [&str; 2]) -> Result<String, String> {
-    if schemes.iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme)) {
-        Ok(url.to_owned())
-    } else {
-        Err(format!("a URL that begins with {} or {} is needed", schemes[0], schemes[1]))
+/// Takes the URLs of STUN servers (RFC 7064).
+fn stun_url(url: &str) -> Result<String, String> {
+    let rest = after_scheme(url, ["stun:", "stuns:"])?;
+    check_authority(rest)?;
+    Ok(url.to_owned())
+}
+
+/// Takes the URLs of TURN servers (RFC 7065).
+fn turn_url(url: &str) -> Result<String, String> {
+    let rest = after_scheme(url, ["turn:", "turns:"])?;
+    let (authority, transport) = rest.split_once('?').unwrap_or((rest, "transport=tcp"));
+    if transport != "transport=tcp" && (transport != "transport=udp" || url.starts_with("turns:")) {
+        return Err("only ?transport=tcp can follow, and without TLS ?transport=udp".to_owned());
+    }
+    check_authority(authority)?;
+    Ok(url.to_owned())
+}
+
+fn after_scheme<'a>(url: &'a str, schemes: [&str; 2]) -> Result<&'a str, String> {
+    let rest = schemes.iter().find_map(|scheme| url.strip_prefix(scheme));
+    rest.ok_or_else(|| format!("a URL that begins with {} or {} is needed", schemes[0], schemes[1]))
+}
+
+/// Whether this is a host, with a port or without, and nothing else.
+fn check_authority(text: &str) -> Result<(), String> {
+    let parsed: Authority = text.parse().map_err(|error| format!("{error}"))?;
+    let port = parsed.port().map_or(String::new(), |port| format!(":{port}"));
+    let is_all = !parsed.host().is_empty() && text == format!("{}{port}", parsed.host());
+    is_all.then_some(()).ok_or_else(|| "a host, or a host and a port, is needed".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_that_clients_understand() {
+        for url in ["stun:stun.example.com", "stun:[2001:db8::1]:3479", "stuns:192.0.2.1:5349"] {
+            assert_eq!(stun_url(url).as_deref(), Ok(url));
+        }
+        for url in ["turn:turn.example.com:80?transport=udp", "turns:[2001:db8::1]?transport=tcp"] {
+            assert_eq!(turn_url(url).as_deref(), Ok(url));
+        }
+    }
+
+    #[test]
+    fn urls_that_no_client_understands() {
+        for rest in ["", "//example.com", "exa mple.com", "me@example.com", "example.com:65536"] {
+            assert!(stun_url(&format!("stun:{rest}")).is_err(), "{rest}");
+            assert!(turn_url(&format!("turn:{rest}")).is_err(), "{rest}");
+        }
+        assert!(stun_url("turn:example.com").is_err());
+        assert!(stun_url("stun:example.com?transport=udp").is_err());
+        assert!(turn_url("example.com").is_err());
+        assert!(turn_url("turn:example.com?transport=sctp").is_err());
+        assert!(turn_url("turns:example.com?transport=udp").is_err());
     }
 }

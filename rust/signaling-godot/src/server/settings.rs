@@ -11,7 +11,7 @@ use signaling_protocols::godot::server::TurnSecret;
 
 use super::SignalingServer;
 use crate::json;
-use crate::webrtc::is_ice_server;
+use crate::webrtc::{is_ice_server, is_turn_url};
 
 /// The most that clients read, as JSON.
 const ICE_SERVERS_BYTES: usize = 16_384;
@@ -47,15 +47,20 @@ impl SignalingServer {
         Some((settings, config))
     }
 
-    /// The servers that clients are told of; `None` when they would not be understood.
+    /// The servers that clients are told of; `None`, and an error tells why, when they would not be
+    /// understood.
     fn told_ice_servers(&self) -> Option<Json> {
-        let servers = self.ice_servers.to_variant();
         // Each may have types of its own.
-        let are_understood = AnyArray::iter_shared(&self.ice_servers).all(|s| is_ice_server(&s));
+        let mut servers = AnyArray::iter_shared(&self.ice_servers);
+        if let Some(index) = servers.position(|server| !is_ice_server(&server)) {
+            return refused(&format!("`ice_servers[{index}]` is not understood"));
+        }
         let turn_bytes: usize = self.turn_urls.as_slice().iter().map(|url| url.len() + 4).sum();
-        let json = json::from_variant(&servers).filter(|_| are_understood)?;
-        let fits = json.to_string().len() + turn_bytes + TURN_CREDENTIAL_BYTES <= ICE_SERVERS_BYTES;
-        fits.then_some(json)
+        let fits = |json: &Json| {
+            json.to_string().len() + turn_bytes + TURN_CREDENTIAL_BYTES <= ICE_SERVERS_BYTES
+        };
+        let json = json::from_variant(&self.ice_servers.to_variant()).filter(fits);
+        json.or_else(|| refused("`ice_servers` and `turn_urls` are too much for a client"))
     }
 
     /// TURN servers that share a secret with us, if there are any.
@@ -63,12 +68,26 @@ impl SignalingServer {
         if self.turn_urls.is_empty() {
             return Some(None);
         }
-        let urls = self.turn_urls.as_slice().iter().map(GString::to_string).collect();
+        let urls: Vec<_> = self.turn_urls.as_slice().iter().map(GString::to_string).collect();
+        if let Some(wrong) = urls.iter().find(|url| !is_turn_url(url)) {
+            return refused(&format!(
+                "`turn_urls` has \"{wrong}\", which is not a TURN server's URL"
+            ));
+        }
+        if self.turn_secret.is_empty() {
+            return refused("`turn_urls` need a `turn_secret`");
+        }
         let lifetime = seconds(self.turn_lifetime)??;
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let clock = (Instant::now(), since_1970);
         Some(Some(TurnSecret::new(urls, self.turn_secret.to_string(), lifetime, clock)))
     }
+}
+
+/// Says why a property is of no use.
+fn refused<T>(why: &str) -> Option<T> {
+    godot_error!("SignalingServer cannot listen: {why}.");
+    None
 }
 
 /// A property that counts something; `None` unless it is at least 1.

@@ -40,6 +40,11 @@ pub(crate) fn is_ice_server(entry: &Variant) -> bool {
     ice_servers_of(entry).is_ok()
 }
 
+/// Whether this is the URL of a TURN server.
+pub(crate) fn is_turn_url(url: &str) -> bool {
+    IceServer::parse(url).is_ok_and(|server| server.lacks_credentials())
+}
+
 /// The servers that one entry of `iceServers` names.
 fn ice_servers_of(entry: &Variant) -> Result<Vec<IceServer>, Malformed> {
     let server: AnyDictionary = read(entry)?;
