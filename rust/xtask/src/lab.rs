@@ -1,6 +1,7 @@
 //! Lets two peers meet in networks that no test on loopback has: lossy ones, behind routers that
 //! translate addresses, with nothing but a relay between them. Linux only, as root.
 
+mod games;
 mod network;
 mod turn;
 
@@ -16,6 +17,7 @@ use crate::run::{self, Running};
 use crate::tally::Tally;
 use crate::tools;
 use crate::workspace::Workspace;
+use games::Games;
 use network::Network;
 use turn::TurnServer;
 
@@ -139,18 +141,33 @@ pub(crate) fn all(workspace: &Workspace, filter: &str) -> Result<Tally> {
         println!("SKIPPED: the lab, because {obstacle:#}");
         return Ok(Tally::default());
     }
-    let lab = Lab { peer: build(workspace)?, folder: workspace.fresh_folder("lab")? };
+    build(workspace)?;
+    let programs = workspace.target.join("debug");
+    let folder = workspace.fresh_folder("lab")?;
+    let lab = Lab { peer: programs.join("examples/lab"), folder };
     let mut tally = Tally::default();
     for case in CASES.iter().filter(|case| case.name.contains(filter)) {
-        let started = Instant::now();
-        let outcome = lab.play(case).map(|()| Tally::PASS);
-        if outcome.is_ok() {
-            println!("ok: {} in {:.1?}", case.name, started.elapsed());
+        tally += timed(case.name, || lab.play(case));
+    }
+    let of_games: Vec<_> = games::CASES.iter().filter(|case| case.name.contains(filter)).collect();
+    if !of_games.is_empty() {
+        let games = Games::prepare(workspace, programs.join("signaling-server"))?;
+        for case in of_games {
+            let play = || games.play(case, &homes("masquerade")?, &lab.folder);
+            tally += timed(case.name, play);
         }
-        tally += Tally::of(case.name, outcome);
     }
     ensure!(tally != Tally::default(), "no case of the lab has \"{filter}\" in its name");
     Ok(tally)
+}
+
+fn timed(name: &str, play: impl FnOnce() -> Result<()>) -> Tally {
+    let started = Instant::now();
+    let outcome = play().map(|()| Tally::PASS);
+    if outcome.is_ok() {
+        println!("ok: {name} in {:.1?}", started.elapsed());
+    }
+    Tally::of(name, outcome)
 }
 
 fn prepare() -> Result<()> {
@@ -160,12 +177,13 @@ fn prepare() -> Result<()> {
     network::remove_leftovers()
 }
 
-/// Builds the program that is one peer.
-fn build(workspace: &Workspace) -> Result<PathBuf> {
+/// Builds the program that is one peer, and the signaling server.
+fn build(workspace: &Workspace) -> Result<()> {
     // With another choice of packages their features differ, and nearly everything is built anew.
-    let command = workspace.cargo(["build", "--workspace", "--exclude=interop", "--example=lab"]);
+    let mut command = workspace.cargo(["build", "--workspace", "--exclude=interop"]);
+    command.args(["--example=lab", "--bin=signaling-server"]);
     run::run("cargo build", command, BUILD_LIMIT, Echo::Live)?;
-    Ok(workspace.target.join("debug/examples/lab"))
+    Ok(())
 }
 
 struct Lab {
@@ -178,7 +196,7 @@ impl Lab {
     fn play(&self, case: &Case) -> Result<()> {
         let network = (case.network)()?;
         let _server = match case.arguments.contains(&"--server") {
-            true => Some(TurnServer::start(&network, &self.folder)?),
+            true => Some(TurnServer::start(&network, &self.folder, &turn::ONE_USER)?),
             false => None,
         };
         remove(&self.folder.join(MEETING))?;

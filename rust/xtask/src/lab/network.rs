@@ -94,6 +94,14 @@ impl Network {
         command
     }
 
+    /// This command in a namespace.
+    pub(crate) fn inside(&self, space: &str, command: &Command) -> Command {
+        let mut inside = self.command(space, Path::new(command.get_program()));
+        inside.args(command.get_args());
+        inside.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        inside
+    }
+
     fn run(&self, space: &str, words: &[&str], input: &str) -> Result<()> {
         let mut command = self.command(space, Path::new(words[0]));
         command.args(&words[1..]);

@@ -14,6 +14,15 @@ use crate::run::{self, Running};
 /// Where it is, in the namespace `net`.
 pub(super) const ADDRESS: &str = "198.51.100.1";
 
+/// Has it know one user.
+pub(super) const ONE_USER: [&str; 2] = ["--lt-cred-mech", "--user=player:secret"];
+
+/// What it shares with whoever gives passwords out.
+pub(super) const SECRET: &str = "north";
+
+/// Has it know whoever was given a password by that secret.
+pub(super) const SHARED_SECRET: [&str; 2] = ["--use-auth-secret", "--static-auth-secret=north"];
+
 /// What vouches for it, in its folder.
 pub(super) const CERTIFICATE: &str = "turn.crt";
 
@@ -23,22 +32,21 @@ const START_LIMIT: Duration = Duration::from_secs(10);
 /// Between two looks whether it has started.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// coturn, with one user. Dropping it ends it.
+/// coturn. Dropping it ends it.
 pub(super) struct TurnServer {
     _running: Running,
 }
 
 impl TurnServer {
-    /// Starts it, and returns when it listens. It writes into `folder`.
-    pub(super) fn start(network: &Network, folder: &Path) -> Result<Self> {
+    /// Starts it, and returns when it listens. It writes into `folder`, and `users` tells it whom it
+    /// knows.
+    pub(super) fn start(network: &Network, folder: &Path, users: &[&str]) -> Result<Self> {
         make_certificate(folder)?;
         let mut command = network.command("net", Path::new("turnserver"));
         command.current_dir(folder).args([
             "-n",
             "--no-cli",
             "--no-dtls",
-            "--lt-cred-mech",
-            "--user=player:secret",
             "--realm=lab",
             "--cert",
             CERTIFICATE,
@@ -48,6 +56,7 @@ impl TurnServer {
             "--userdb=turn.db",
             "--relay-threads=1",
         ]);
+        command.args(users);
         command.args([format!("--listening-ip={ADDRESS}"), format!("--relay-ip={ADDRESS}")]);
         let running = Running::start("turnserver", command, LIMIT, Echo::OnFailure)?;
         let deadline = Instant::now() + START_LIMIT;
