@@ -30,8 +30,13 @@ impl Bucket {
 
     /// Takes a token; false when there is none, which costs nothing.
     pub fn take(&mut self, now: Instant, rate: &Rate) -> bool {
+        self.take_many(1, now, rate)
+    }
+
+    /// Takes so many tokens at once; false when there are fewer, which costs nothing.
+    pub fn take_many(&mut self, count: u32, now: Instant, rate: &Rate) -> bool {
         let empty = rate.interval.saturating_mul(rate.burst);
-        let full_at = self.full_at.max(now).checked_add(rate.interval);
+        let full_at = self.full_at.max(now).checked_add(rate.interval.saturating_mul(count));
         let Some(full_at) = full_at.filter(|full_at| *full_at - now <= empty) else { return false };
         self.full_at = full_at;
         true
@@ -106,6 +111,19 @@ mod tests {
             let now = start + SECOND.mul_f64(seconds);
             assert_eq!(drain(|| bucket.take(now, &RATE)), allowed, "after {seconds} s");
         }
+    }
+
+    #[test]
+    fn many_tokens_are_taken_together_or_not_at_all() {
+        let start = Instant::now();
+        let mut bucket = Bucket::new(start);
+        for (seconds, count, is_taken) in
+            [(0, 4, false), (0, 2, true), (0, 2, false), (0, 1, true), (1, 2, false), (2, 2, true)]
+        {
+            let now = start + SECOND * seconds;
+            assert_eq!(bucket.take_many(count, now, &RATE), is_taken, "{count} after {seconds} s");
+        }
+        assert!(!bucket.take_many(u32::MAX, start, &RATE));
     }
 
     #[test]

@@ -59,7 +59,7 @@ use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use signaling_core::password::Passwords;
-use signaling_core::rate::{Buckets, Rate};
+use signaling_core::rate::{Bucket, Buckets, Rate};
 use signaling_core::timers::Timers;
 use signaling_core::{Close, ConnId, Frame, Input, Output, PeerId, Server};
 
@@ -110,6 +110,8 @@ struct Conn {
     place: Place,
     /// Without the port; empty through memory.
     address: String,
+    /// What a plain member has relayed.
+    relays: Bucket,
 }
 
 /// Where a connection stands.
@@ -263,7 +265,7 @@ impl GodotServer {
             return self.close(conn, Refusal::TooManyPeers.into());
         }
         let address = from.rsplit_once(':').map_or(from, |(address, _port)| address).to_owned();
-        self.conns.insert(conn, Conn { place: Place::Fresh, address });
+        self.conns.insert(conn, Conn { place: Place::Fresh, address, relays: Bucket::new(now) });
         self.timers.set(Timer::Join(conn), now + self.settings.join_timeout);
     }
 

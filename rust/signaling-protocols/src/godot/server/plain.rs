@@ -9,6 +9,7 @@ use signaling_core::{ConnId, PeerId};
 
 use super::lobby::{Guest, Lobby, Member};
 use super::notice::ServerNotice;
+use super::session::{RELAYS, Session};
 use super::{GodotServer, Timer};
 use crate::godot::Topology;
 use crate::godot::extended::Problem;
@@ -61,7 +62,9 @@ impl GodotServer {
                 Err(Refusal::AlreadyInLobby)
             }
             ClientMessage::Seal => self.seal(now, lobby, peer),
-            ClientMessage::Relay { kind, to, data } => self.relay(lobby, peer, *kind, *to, data),
+            ClientMessage::Relay { kind, to, data } => {
+                self.relay(now, lobby, peer, *kind, *to, data)
+            }
             _ => Err(Refusal::InvalidCommand),
         }
     }
@@ -149,9 +152,11 @@ impl GodotServer {
         Ok(())
     }
 
-    /// Passes something on, for members of either protocol.
+    /// Passes something on, for members of either protocol. What is too much, for the server or
+    /// for the addressee, is dropped.
     pub(super) fn relay(
         &mut self,
+        now: Instant,
         lobby: &str,
         from: PeerId,
         kind: RelayKind,
@@ -159,16 +164,35 @@ impl GodotServer {
         data: &str,
     ) -> Result<(), Refusal> {
         let lobby = self.lobbies.get(lobby);
-        let member = lobby.zip(to).and_then(|(lobby, to)| lobby.roster.get(&to));
-        let guest: Guest = member.map(|member| member.guest).ok_or(Refusal::InvalidDestination)?;
+        let guest = |peer| lobby?.roster.get(&peer).map(|member| member.guest);
+        let sender = guest(from).ok_or(Refusal::NotInLobby)?;
+        let guest = to.and_then(guest).ok_or(Refusal::InvalidDestination)?;
         let text = wire::relay(kind, from, data);
         if text.len() > self.settings.max_message_bytes {
             return Err(Refusal::MessageTooLarge);
         }
-        if self.has_room(guest) {
+        if self.may_relay(now, sender, text.len()) && self.keeps_up(guest) {
             self.send_text(guest, text);
         }
         Ok(())
+    }
+
+    /// Whether somebody may have so many bytes more relayed now; they count.
+    fn may_relay(&mut self, now: Instant, guest: Guest, bytes: usize) -> bool {
+        let bucket = match guest {
+            Guest::Plain(conn) => self.conns.get_mut(&conn).map(|conn| &mut conn.relays),
+            Guest::Session(id) => self.sessions.get_mut(id).map(|session| &mut session.relays),
+        };
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        bucket.is_some_and(|bucket| bucket.take_many(bytes, now, &RELAYS))
+    }
+
+    /// Whether there is room for what another member sends: nobody loses its place by it.
+    fn keeps_up(&self, guest: Guest) -> bool {
+        match guest {
+            Guest::Plain(_) => true,
+            Guest::Session(id) => self.sessions.get(id).is_some_and(Session::keeps_up),
+        }
     }
 
     fn draw_name(&mut self) -> Arc<str> {

@@ -8,7 +8,6 @@ use signaling_core::PeerId;
 
 use super::GodotServer;
 use super::entering::{Entry, Way};
-use super::lobby::Guest;
 use super::session::{REQUESTS, SessionId};
 use crate::godot::extended::{Invalid, Json, Object, Problem, Request, ServerEvent};
 use crate::godot::refusal::Refusal;
@@ -49,7 +48,7 @@ impl GodotServer {
         self.heard_lately(now, id);
         match message {
             ClientMessage::Request { number, request } => self.request(now, id, number, request),
-            ClientMessage::Relay { kind, to, data } => self.relay_of(id, kind, to, data),
+            ClientMessage::Relay { kind, to, data } => self.relay_of(now, id, (kind, to), data),
             ClientMessage::Seal => self.seal_of(now, id),
             ClientMessage::Link { peer: Some(peer), state } => self.report(id, peer, state),
             ClientMessage::Link { peer: None, .. } => {}
@@ -143,13 +142,19 @@ impl GodotServer {
     }
 
     /// Relays between members of one epoch. An addressee that has just left is no error.
-    fn relay_of(&mut self, id: SessionId, kind: RelayKind, to: Option<PeerId>, data: &str) {
+    fn relay_of(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        (kind, to): (RelayKind, Option<PeerId>),
+        data: &str,
+    ) {
         let Ok((name, me)) = self.inside(id) else { return };
         let Some(lobby) = self.lobbies.get(&name) else { return };
         if !lobby.is_current(me) {
             return;
         }
-        if let Err(Refusal::MessageTooLarge) = self.relay(&name, me, kind, to, data) {
+        if let Err(Refusal::MessageTooLarge) = self.relay(now, &name, me, kind, to, data) {
             self.conclude(id, 0, Err(Refused::invalid(Refusal::MessageTooLarge.to_string())));
         }
     }
@@ -165,12 +170,6 @@ impl GodotServer {
         if let Err(problem) = sealed {
             self.conclude(id, 0, Err(problem.into()));
         }
-    }
-
-    /// Whether there is room for what another member sends: nobody loses its place by it.
-    pub(super) fn has_room(&self, guest: Guest) -> bool {
-        let Guest::Session(id) = guest else { return true };
-        self.sessions.get(id).is_some_and(|to| to.conn.is_some() || to.keeps_up())
     }
 
     /// A member knows of an epoch.

@@ -40,12 +40,16 @@ pub(super) struct Session {
     pub(super) rtt: Option<u32>,
     pub(super) requests: Bucket,
     pub(super) messages: Bucket,
+    pub(super) relays: Bucket,
 }
 
 /// How much a client may ask for.
 pub(super) const REQUESTS: Rate = Rate { interval: Duration::from_millis(50), burst: 40 };
 /// How many messages it may send to its lobby, statuses and invitations to others.
 pub(super) const MESSAGES: Rate = Rate { interval: Duration::from_millis(200), burst: 10 };
+/// How many bytes one member may have relayed: 512 KiB at once and 128 KiB a second, which is
+/// enough to connect to all members of a lobby.
+pub(super) const RELAYS: Rate = Rate { interval: Duration::from_nanos(7629), burst: 512 << 10 };
 
 /// What may wait for the return of a client, in bytes.
 const MAX_REPLAY: usize = 256 << 10;
@@ -89,6 +93,7 @@ impl Sessions {
             rtt: None,
             requests: Bucket::new(now),
             messages: Bucket::new(now),
+            relays: Bucket::new(now),
         };
         self.by_token.insert(session.token.clone(), id);
         self.by_user.insert(session.user.clone(), id);
@@ -164,9 +169,9 @@ impl Session {
         self.conn.is_some() && self.keeps_up()
     }
 
-    /// Whether half of what may wait for it is free. The other half is kept for what nobody can do
-    /// without: who comes and goes.
+    /// Whether half of what may wait for it is free, and nothing is lost. The other half is kept
+    /// for what nobody can do without: who goes, and who is the host.
     pub(super) fn keeps_up(&self) -> bool {
-        self.replay.bytes() <= MAX_REPLAY / 2
+        self.replay.is_resumable() && self.replay.bytes() <= MAX_REPLAY / 2
     }
 }

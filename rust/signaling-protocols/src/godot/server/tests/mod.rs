@@ -5,6 +5,7 @@ mod listing;
 mod managing;
 mod presence;
 mod random;
+mod relays;
 mod sessions;
 
 use std::collections::HashMap;
