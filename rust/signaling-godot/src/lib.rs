@@ -7,6 +7,7 @@
 //! - `client`: the node `SignalingClient`.
 //! - `peers`: the WebRTC connections to other players, and the multiplayer peer that they make.
 //! - `json`: what both tell of lobbies, and take.
+//! - `loose`: how the values of dictionaries are read.
 //! - `class_enum`: how enums become enums of a class.
 //! - `frame`: how both get their turn once a frame.
 //! - `webrtc`: the native WebRTC transport as engine classes.
@@ -28,6 +29,7 @@ mod client;
 mod entry;
 mod frame;
 mod json;
+mod loose;
 mod peers;
 mod runtime;
 mod server;

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use godot::global::Error;
-use godot::meta::error::ConvertError;
 use godot::prelude::*;
 use signaling_core::PeerId;
 use signaling_protocols::godot::Topology;
@@ -14,7 +13,7 @@ use signaling_protocols::godot::extended::{
 
 use super::failure::Failure;
 use super::request::Misuse;
-use crate::json;
+use crate::{json, loose};
 
 /// A dictionary whose keys are read one by one.
 pub(super) struct Options {
@@ -119,23 +118,23 @@ impl Options {
     }
 
     fn flag(&mut self, key: &str) -> Result<Option<bool>, Misuse> {
-        self.take(key, "true or false", Variant::try_to)
+        self.take(key, "true or false")
     }
 
     fn text(&mut self, key: &str) -> Result<Option<String>, Misuse> {
-        let text = self.take(key, "text", Variant::try_to::<GString>)?;
+        let text = self.take::<GString>(key, "text")?;
         Ok(text.map(|text| text.to_string()))
     }
 
     /// How much there may be is checked with the whole request.
     fn count(&mut self, key: &str) -> Result<Option<usize>, Misuse> {
-        let number = self.take(key, "a whole number", Variant::try_to::<i64>)?;
+        let number = self.take::<i64>(key, "a whole number")?;
         let count = number.map(usize::try_from).transpose();
         count.map_err(|_| Misuse::invalid(format!("`{key}` must not be negative")))
     }
 
     fn seconds(&mut self, key: &str) -> Result<Option<Duration>, Misuse> {
-        let seconds = self.take(key, "seconds", Variant::try_to::<f64>)?;
+        let seconds = self.take::<f64>(key, "seconds")?;
         match seconds.filter(|seconds| !(0.0..=limits::GRACE).contains(seconds)) {
             None => Ok(seconds.map(Duration::from_secs_f64)),
             Some(_) => Err(Misuse::invalid(format!("`{key}` must be from 0 to {}", limits::GRACE))),
@@ -143,18 +142,14 @@ impl Options {
     }
 
     fn object(&mut self, key: &str) -> Result<Option<Object>, Misuse> {
-        let dictionary = self.take(key, "a dictionary", Variant::try_to::<AnyDictionary>)?;
+        let dictionary = self.take::<AnyDictionary>(key, "a dictionary")?;
         dictionary.map(|dictionary| object(key, &dictionary)).transpose()
     }
 
-    fn take<T>(
-        &mut self,
-        key: &str,
-        kind: &str,
-        convert: fn(&Variant) -> Result<T, ConvertError>,
-    ) -> Result<Option<T>, Misuse> {
+    fn take<T: FromGodot>(&mut self, key: &str, kind: &str) -> Result<Option<T>, Misuse> {
         let Some(value) = self.left.remove(key) else { return Ok(None) };
-        convert(&value).map(Some).map_err(|_| Misuse::invalid(format!("`{key}` must be {kind}")))
+        let value = loose::read(&value).map(Some);
+        value.map_err(|_| Misuse::invalid(format!("`{key}` must be {kind}")))
     }
 }
 

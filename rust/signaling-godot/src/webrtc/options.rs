@@ -10,6 +10,8 @@ use signaling_webrtc::{
     ChannelInit, IcePolicy, IceServer, PeerConfig, PeerOptions, Ports, Reliability, SocketOptions,
 };
 
+use crate::loose;
+
 /// What is shorter would take every second lost packet for an interruption.
 const LEAST_TIMEOUT: Duration = Duration::from_millis(200);
 
@@ -151,7 +153,9 @@ fn timeouts(config: &AnyDictionary) -> Result<(Duration, Duration), Malformed> {
 fn texts(options: &AnyDictionary, key: &str) -> Result<Option<Vec<String>>, Malformed> {
     let Some(texts) = optional::<Variant>(options, key)? else { return Ok(None) };
     let texts = match texts.get_type() {
-        VariantType::STRING => vec![read::<GString>(&texts)?.to_string()],
+        VariantType::STRING | VariantType::STRING_NAME => {
+            vec![read::<GString>(&texts)?.to_string()]
+        }
         VariantType::PACKED_STRING_ARRAY => {
             let texts: PackedStringArray = read(&texts)?;
             texts.as_slice().iter().map(GString::to_string).collect()
@@ -217,5 +221,5 @@ fn optional<T: FromGodot>(options: &AnyDictionary, key: &str) -> Result<Option<T
 }
 
 fn read<T: FromGodot>(value: &Variant) -> Result<T, Malformed> {
-    value.try_to().map_err(|_| Malformed)
+    loose::read(value).map_err(|_| Malformed)
 }
