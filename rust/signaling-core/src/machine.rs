@@ -204,6 +204,8 @@ pub enum Cause {
     },
     /// The two could not agree on TLS, or the server did not prove who it is.
     Tls,
+    /// The server was in this very program and has stopped: it never comes back.
+    Stopped,
 }
 
 /// What a [`Session`] wants done.

@@ -48,9 +48,8 @@ pub(crate) async fn dial(target: Arc<Target>) -> Result<ClientWire, Unmade> {
 }
 
 async fn dial_local(server: &LocalServer, config: &ClientConfig) -> Result<ClientWire, Unmade> {
-    let gone =
-        || Unmade { close: Close::abnormal("The server is gone"), cause: Cause::Unreachable };
-    let stream = server.open().ok_or_else(gone)?;
+    let stopped = || Unmade { close: Close::shutting_down(), cause: Cause::Stopped };
+    let stream = server.open().ok_or_else(stopped)?;
     let limits = wire::config(config.max_message_bytes, config.outbox_bytes);
     Ok(Wire::from_raw(Box::new(stream) as _, Role::Client, limits).await)
 }

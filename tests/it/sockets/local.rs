@@ -50,6 +50,6 @@ async fn a_local_client_is_closed_at_shutdown_and_none_is_let_in_afterwards() {
     let closed = Event::Closed(Close::shutting_down());
     assert_eq!(events(&local, 2).await, [Event::Opened, closed]);
     soon(server.closed()).await;
-    let gone = Event::Failed(Cause::Unreachable, Close::abnormal("The server is gone"));
+    let gone = Event::Failed(Cause::Stopped, Close::shutting_down());
     assert_eq!(events(&join(&server), 1).await, [gone]);
 }

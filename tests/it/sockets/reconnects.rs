@@ -147,7 +147,7 @@ async fn a_local_client_comes_back_while_the_server_runs() {
     assert_eq!(events(&client, 2).await, [expelled, Event::Opened]);
 
     server.shutdown();
-    let gone = Event::Failed(Cause::Unreachable, Close::abnormal("The server is gone"));
+    let gone = Event::Failed(Cause::Stopped, Close::shutting_down());
     assert_eq!(events(&client, 2).await[..2], [Event::Closed(Close::shutting_down()), gone]);
 }
 

@@ -90,7 +90,9 @@ failures! {
         "With the host policy \"migrate\" somebody else becomes the host instead.";
     /// Too many tries within a short time.
     RateLimited = 13 as FAILURE_RATE_LIMITED, Problem::RateLimited.sentence(),
-        "Ask less often; docs/protocol.md has the limits.";
+        "Ask less often: a client may ask for 40 things at once and for 20 more a second, send 10 \
+         messages, statuses and invitations at once and 5 more a second, and try 10 passwords or \
+         codes at once and one more every 5 seconds. It may wait for one lobby at a time.";
     /// The server does not know [member auth_token].
     Unauthorized = 14 as FAILURE_UNAUTHORIZED, Problem::Unauthorised.sentence(),
         "The server does not know `auth_token`.";
@@ -130,7 +132,8 @@ failures! {
         "Wait for `lobby_joined`.";
     /// The request can only be made outside of a lobby.
     InLobby = 24 as FAILURE_IN_LOBBY, Problem::InLobby.sentence(),
-        "Call leave_lobby() first.";
+        "Call leave_lobby() first. With `autojoin`, which is true unless you set it, connecting has \
+         joined or created a lobby already.";
     /// Only the host may do that.
     NotHost = 25 as FAILURE_NOT_HOST, Problem::NotHost.sentence(),
         "Look at `host` in get_members() before.";
@@ -191,7 +194,7 @@ impl Trouble {
         let failure = match (problem, cause) {
             (Some(problem), _) => problem.into(),
             (None, Cause::Closed) if code == 1000 => return None,
-            (None, Cause::Closed) => Failure::ServerClosed,
+            (None, Cause::Closed | Cause::Stopped) => Failure::ServerClosed,
             (None, Cause::Lost) => Failure::ConnectionLost,
             (None, Cause::Refused { status: 403 }) => Failure::RefusedOrigin,
             (None, Cause::Refused { .. } | Cause::Unreachable) => Failure::ServerUnreachable,
@@ -200,6 +203,7 @@ impl Trouble {
         // What the game on the server says to whom it turns away is for the player.
         let words = match problem {
             Some(Problem::Unauthorised | Problem::Rejected) => reason,
+            Some(Problem::Invalid) => &by_property(reason),
             _ => "",
         };
         Some(
@@ -218,13 +222,15 @@ impl Trouble {
     /// Why a connection to another player is of no use.
     pub(super) fn of_link(event: &LinkEvent) -> Option<Self> {
         match event {
-            LinkEvent::Failed { id, reason, local_candidates, remote_candidates } => Some(
-                Self::new(Failure::IceFailed)
-                    .with("peer", &json::id(*id))
-                    .with("reason", &GString::from(reason))
-                    .with("local_candidates", local_candidates)
-                    .with("remote_candidates", remote_candidates),
-            ),
+            LinkEvent::Failed { id, reason, local_candidates, remote_candidates, has_stood } => {
+                Some(
+                    Self::of_broken_link(*has_stood)
+                        .with("peer", &json::id(*id))
+                        .with("reason", &GString::from(reason))
+                        .with("local_candidates", local_candidates)
+                        .with("remote_candidates", remote_candidates),
+                )
+            }
             LinkEvent::ServerFailed { url, code, reason } if is_turn(url) => Some(
                 Self::new(Failure::TurnUnreachable)
                     .with("url", url)
@@ -236,6 +242,11 @@ impl Trouble {
             }
             _ => None,
         }
+    }
+
+    fn of_broken_link(has_stood: bool) -> Self {
+        let trouble = Self::new(Failure::IceFailed);
+        if has_stood { trouble.with("hint", &GString::from(BROKEN_LINK)) } else { trouble }
     }
 
     /// The same in other words, if there are any.
@@ -314,6 +325,20 @@ impl From<Problem> for Failure {
     }
 }
 
+const BROKEN_LINK: &str = "The connection stood, and then nothing was heard for too long: the other \
+    game has crashed, or either side has lost its network and found no other path.";
+
+/// What HELLO is refused for, in terms of the properties that it was made of.
+fn by_property(reason: &str) -> String {
+    let names = [
+        ("`game`", "`game_id`"),
+        ("`build`", "`game_version`"),
+        ("`token`", "`auth_token`"),
+        ("`name`", "`player_name`"),
+    ];
+    names.iter().fold(reason.to_owned(), |reason, (field, name)| reason.replace(field, name))
+}
+
 fn is_turn(url: &GString) -> bool {
     url.to_lower().begins_with("turn")
 }
@@ -329,6 +354,12 @@ pub(super) fn conflicting(refusal: &Refusal) -> Option<Json> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_with_hello_is_told_by_the_names_of_properties() {
+        let reason = "`build` must be text of at most 64 bytes";
+        assert_eq!(by_property(reason), "`game_version` must be text of at most 64 bytes");
+    }
 
     #[test]
     fn each_failure_has_a_number_and_words_of_its_own() {

@@ -43,6 +43,8 @@ pub(crate) enum LinkEvent {
         reason: String,
         local_candidates: PackedStringArray,
         remote_candidates: PackedStringArray,
+        /// Whether it stood before.
+        has_stood: bool,
     },
     /// Either side has closed it.
     Closed(PeerId),
@@ -61,6 +63,7 @@ struct Link {
     connection: Gd<WebRtcPeerConnection>,
     /// Whether the first offer was ours.
     is_offerer: bool,
+    has_stood: bool,
     restarts: Option<Restarts>,
 }
 
@@ -103,7 +106,8 @@ impl Links {
                 news.borrow_mut().push(LinkEvent::ServerFailed { url, code, reason });
             });
         }
-        let link = Link { connection: connection.clone(), is_offerer, restarts: None };
+        let connection = connection.clone();
+        let link = Link { connection, is_offerer, has_stood: false, restarts: None };
         self.links.borrow_mut().insert(id, link);
     }
 
@@ -146,10 +150,17 @@ impl Links {
     }
 
     fn note(&self, event: &LinkEvent) {
-        let (LinkEvent::Unstable(id) | LinkEvent::Recovered(id)) = event else { return };
-        if let Some(link) = self.links.borrow_mut().get_mut(id) {
-            let is_unstable = matches!(event, LinkEvent::Unstable(_));
-            link.restarts = is_unstable.then(|| Restarts::begin(Instant::now(), link.is_offerer));
+        let (LinkEvent::Up(id) | LinkEvent::Unstable(id) | LinkEvent::Recovered(id)) = event else {
+            return;
+        };
+        let mut links = self.links.borrow_mut();
+        let Some(link) = links.get_mut(id) else { return };
+        match event {
+            LinkEvent::Up(_) => link.has_stood = true,
+            LinkEvent::Unstable(_) => {
+                link.restarts = Some(Restarts::begin(Instant::now(), link.is_offerer));
+            }
+            _ => link.restarts = None,
         }
     }
 
@@ -187,6 +198,7 @@ impl Link {
             reason: if told.is_empty() { "the connection was lost".to_owned() } else { told },
             local_candidates: kinds(&statistics, "local_candidates"),
             remote_candidates: kinds(&statistics, "remote_candidates"),
+            has_stood: self.has_stood,
         }
     }
 }

@@ -199,7 +199,7 @@ impl Extended {
             _ if self.is_closing || self.turned_away.is_some() => self.end(&close, cause),
             Line::Greeting if !self.is_understood && cause == Cause::Closed => self.speak_plainly(),
             Line::Talking if is_for_good(&close, cause) => self.end(&close, cause),
-            _ if is_first => self.end(&close, cause),
+            _ if is_first || cause == Cause::Stopped => self.end(&close, cause),
             _ => self.lose(now, close, cause, ClientState::WaitingForNetwork),
         }
     }

@@ -153,6 +153,15 @@ fn tries_are_delayed_more_and_more_until_nobody_waits() {
 }
 
 #[test]
+fn a_server_that_has_stopped_in_this_very_program_is_not_waited_for() {
+    let mut client = Client::joined();
+    client.close(1001, "Server shutting down");
+    let told = events(client.closed(Close::shutting_down(), Cause::Stopped));
+    let cause = Cause::Stopped;
+    assert!(matches!(told.last(), Some(ClientEvent::Disconnected { cause: c, .. }) if *c == cause));
+}
+
+#[test]
 fn a_host_that_is_waited_for_tries_as_long_as_that() {
     let host_policy = HostPolicy::Wait { grace: 100 * SECOND, then_migrate: true };
     let mut client = Client::hosting(LobbyOptions { host_policy, ..LobbyOptions::default() });
