@@ -20,7 +20,7 @@ func show_lobby(lobby: Dictionary) -> void:
 	var about := PackedStringArray([lobby.code, "mesh" if lobby.mesh else "client-server"])
 	_about.text = " · ".join(about + traits_of(lobby))
 	_players.text = "%d of %d" % [lobby.players, lobby.max_players]
-	_join.disabled = lobby.locked or lobby.players >= lobby.max_players
+	_join.disabled = lobby.locked or lobby.sealed or lobby.players >= lobby.max_players
 
 
 ## What to call a lobby.
@@ -36,6 +36,8 @@ static func traits_of(lobby: Dictionary) -> PackedStringArray:
 		traits.append("password")
 	if lobby.locked:
 		traits.append("locked")
+	if lobby.sealed:
+		traits.append("sealed")
 	if not lobby.public:
 		traits.append("not listed")
 	return traits

@@ -78,6 +78,7 @@ pub(crate) fn entry(entry: &LobbyEntry) -> VarDictionary {
         "max_players" => count(entry.max_players),
         "public" => entry.is_public,
         "locked" => entry.is_locked,
+        "sealed" => entry.is_sealed,
         "has_password" => entry.has_password,
         "host_name" => &*entry.host_name,
         "metadata" => &object_to_dictionary(&entry.metadata),

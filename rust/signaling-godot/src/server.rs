@@ -173,7 +173,8 @@ pub(crate) struct SignalingServer {
     #[init(val = 2048)]
     max_metadata_bytes: i64,
 
-    /// How long a decision on a [SignalingAdmission] may take, in seconds.
+    /// How long a decision on a [SignalingAdmission] may take, in seconds. When it is not made in
+    /// time, a warning says so once.
     #[export(range = (0.1, 60.0, 0.1, or_greater, suffix = "s"))]
     #[init(val = 5.0)]
     decision_timeout: f64,
@@ -213,6 +214,8 @@ pub(crate) struct SignalingServer {
     #[init(val = 86_400.0)]
     turn_lifetime: f64,
 
+    /// Whether it was said that nobody decides.
+    has_warned: bool,
     /// Whether [member autostart] is still to be seen to.
     starts_by_itself: bool,
     running: Option<ServerHandle<GodotServer>>,
@@ -320,9 +323,13 @@ impl SignalingServer {
         }
     }
 
-    /// Stops the server: the port is free when this returns. Every client is disconnected with
-    /// 1001; [signal peer_left], [signal lobby_closed] and at last [signal stopped] follow in the
-    /// next frame. Does nothing when the server does not run.
+    /// Stops the server: the port is free when this returns. Every connection is closed with 1001;
+    /// [signal peer_left], [signal lobby_closed] and at last [signal stopped] follow in the next
+    /// frame. Does nothing when the server does not run.
+    ///
+    /// Clients of the plain protocol, and those in this very game, are disconnected by it. Others of
+    /// the extended one, such as [SignalingClient], try to reconnect for as long as their place was
+    /// kept, see [member resume_timeout], 10 seconds at least.
     #[func]
     fn stop(&mut self) {
         let Some(running) = self.running.take() else { return };
@@ -525,6 +532,17 @@ impl SignalingServer {
         }
     }
 
+    /// Says once that the game has left somebody waiting, which is mostly a mistake.
+    fn warn_undecided(&mut self) {
+        if !std::mem::replace(&mut self.has_warned, true) {
+            godot_warn!(
+                "SignalingServer: a request was neither accepted nor rejected within \
+                 `decision_timeout`, by whoever is connected to `hello_requested`, \
+                 `create_requested` or `join_requested`."
+            );
+        }
+    }
+
     /// What somebody listens to is decided on; `None` when the time for it makes no sense.
     fn wanted_hooks(&self) -> Option<Hooks> {
         let is_heard = |signal: &str| self.base().has_connections(signal);
@@ -602,6 +620,7 @@ fn tell(server: &Gd<SignalingServer>, told: Told) {
             signals.peer_left().emit(&text(&lobby), i64::from(peer.get()));
         }
         Told::Notice(ServerNotice::Asked(asked)) => ask(server, &asked),
+        Told::Notice(ServerNotice::Undecided { .. }) => server.clone().bind_mut().warn_undecided(),
     }
 }
 

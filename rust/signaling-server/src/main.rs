@@ -128,6 +128,7 @@ fn log_notice(notice: &ServerNotice) {
         ServerNotice::PeerLeft { lobby, peer } => tracing::debug!(%lobby, %peer, "peer left"),
         ServerNotice::LobbySealed { lobby } => tracing::debug!(%lobby, "lobby sealed"),
         ServerNotice::LobbyClosed { lobby } => tracing::debug!(%lobby, "lobby closed"),
+        ServerNotice::Undecided { .. } => tracing::debug!("not decided on in time"),
         ServerNotice::Asked(asked) => tracing::debug!(address = asked.address, "asked to decide"),
     }
 }

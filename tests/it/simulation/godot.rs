@@ -227,7 +227,7 @@ impl World {
                 assert_eq!(self.told.insert(info.name.clone(), *info), None, "a name is used once");
             }
             ServerNotice::LobbyChanged { info } => panic!("nobody can change {info:?}"),
-            ServerNotice::Asked(asked) => panic!("nobody decides on {asked:?}"),
+            ServerNotice::Asked(_) | ServerNotice::Undecided { .. } => panic!("nobody decides"),
             ServerNotice::PeerJoined { lobby, peer } => self.listed(&lobby).members.push(peer),
             ServerNotice::PeerLeft { lobby, peer } => {
                 let members = &mut self.listed(&lobby).members;

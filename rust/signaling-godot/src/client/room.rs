@@ -75,6 +75,9 @@ impl Room {
                 self.see(view);
             }
             ClientEvent::LobbyChanged(entry) => self.change(entry),
+            ClientEvent::Sealed => {
+                self.view.iter_mut().for_each(|view| view.entry.is_sealed = true)
+            }
             ClientEvent::HostChanged { id, .. } => self.hand_to(*id),
             ClientEvent::MemberChanged(member) => self.members.put(MemberView::clone(member)),
             ClientEvent::MemberLeft { id, .. } => self.members.remove(*id),

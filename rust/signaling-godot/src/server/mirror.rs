@@ -39,7 +39,7 @@ impl Mirror {
             ServerNotice::LobbyClosed { lobby } => {
                 self.lobbies.remove(lobby);
             }
-            ServerNotice::Asked(_) => {}
+            ServerNotice::Asked(_) | ServerNotice::Undecided { .. } => {}
         }
     }
 

@@ -198,6 +198,7 @@ fn view(code: String, me: PeerId, topology: Topology, players: usize) -> LobbyVi
         max_players: limits::PLAYERS as usize,
         is_public: false,
         is_locked: false,
+        is_sealed: false,
         has_password: false,
         host_name: String::new(),
         metadata: Object::default(),

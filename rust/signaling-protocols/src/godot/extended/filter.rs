@@ -84,6 +84,15 @@ impl Filter {
         Value::Object(map)
     }
 
+    /// The metadata with what it lacks to have the values that are wanted.
+    pub fn complete(&self, metadata: Object) -> Object {
+        let Value::Object(mut map) = metadata.into_value() else { return Object::default() };
+        for Condition { key, value, .. } in self.0.iter().filter(|one| one.test == Test::Equal) {
+            map.entry(key.clone()).or_insert_with(|| value.value().clone());
+        }
+        map.into()
+    }
+
     /// Whether a lobby with this metadata is meant. A key that is missing fits no test but `!=`.
     pub fn fits(&self, metadata: &Object) -> bool {
         self.0.iter().all(|condition| condition.fits(metadata.map().get(&condition.key)))
@@ -159,7 +168,7 @@ impl Query {
         Ok(Self {
             filter: Filter::read(fields)?,
             is_open: fields.flag("open")?.unwrap_or_default(),
-            sort: fields.text("sort", limits::KEY)?.unwrap_or_default(),
+            sort: sort_key(fields)?,
             offset: fields.count("offset")?.unwrap_or_default() as usize,
             limit: fields.whole("limit", 1..=limits::PAGE)?.unwrap_or(DEFAULT_LIMIT) as usize,
         })
@@ -177,7 +186,8 @@ impl Query {
 
     /// Whether a lobby is meant.
     pub fn fits(&self, lobby: &LobbyEntry) -> bool {
-        let is_free = !lobby.is_locked && !lobby.has_password && lobby.players < lobby.max_players;
+        let is_shut = lobby.is_locked || lobby.is_sealed || lobby.has_password;
+        let is_free = !is_shut && lobby.players < lobby.max_players;
         (!self.is_open || is_free) && self.filter.fits(&lobby.metadata)
     }
 
@@ -197,6 +207,18 @@ impl Query {
             key => lobby.metadata.map().get(key).cloned(),
         };
         lobbies.sort_by_cached_key(|lobby| SortKey { value: value(lobby), is_descending });
+    }
+}
+
+/// What begins with `@` is no key of the metadata.
+fn sort_key(fields: &mut Fields) -> Result<String, Invalid> {
+    let sort = fields.text("sort", limits::KEY)?.unwrap_or_default();
+    match sort.strip_prefix('-').unwrap_or(&sort) {
+        "@players" | "@code" => Ok(sort),
+        key if key.starts_with('@') => {
+            Err(Invalid::new(format!("`sort` knows `@players` and `@code`, not `{key}`")))
+        }
+        _ => Ok(sort),
     }
 }
 
@@ -290,6 +312,7 @@ mod tests {
             max_players: 4,
             is_public: true,
             is_locked: false,
+            is_sealed: false,
             has_password: false,
             host_name: String::new(),
             metadata: object(metadata),
@@ -319,11 +342,35 @@ mod tests {
     }
 
     #[test]
+    fn an_unknown_order_is_refused() {
+        let read = |sort: &str| {
+            let fields = json!({"sort": sort});
+            Query::read(&mut Fields::of(fields).unwrap()).map(|query| query.sort)
+        };
+        for sort in ["", "level", "-level", "@players", "-@code"] {
+            assert_eq!(read(sort).as_deref(), Ok(sort));
+        }
+        for sort in ["@newest", "-@age", "@"] {
+            assert!(read(sort).is_err(), "{sort}");
+        }
+    }
+
+    #[test]
+    fn what_a_filter_wants_to_be_equal_can_be_made_so() {
+        let filter = object(r#"{"mode":"duel","level":{"==":3,"<":9},"map":"x","rank":{">":1}}"#);
+        let filter = Filter::from_object(&filter).unwrap();
+        let complete = filter.complete(object(r#"{"map":"y","rank":2}"#));
+        let expected = object(r#"{"mode":"duel","level":3,"map":"y","rank":2}"#);
+        assert_eq!(complete, expected);
+    }
+
+    #[test]
     fn an_open_lobby_can_be_joined_at_once() {
         let query = Query { is_open: true, ..Query::default() };
         let open = lobby("A", "{}");
         assert!(query.fits(&open));
         assert!(!query.fits(&LobbyEntry { is_locked: true, ..open.clone() }));
+        assert!(!query.fits(&LobbyEntry { is_sealed: true, ..open.clone() }));
         assert!(!query.fits(&LobbyEntry { has_password: true, ..open.clone() }));
         assert!(!query.fits(&LobbyEntry { players: 4, ..open }));
     }

@@ -40,6 +40,7 @@ impl LobbyOptions {
             max_players: self.max_players,
             is_public: self.is_public,
             is_locked: false,
+            is_sealed: false,
             has_password: !self.password.is_empty(),
             host_name,
             metadata: self.metadata.clone(),
@@ -94,6 +95,8 @@ pub struct LobbyEntry {
     pub is_public: bool,
     /// Whether nobody can join for now.
     pub is_locked: bool,
+    /// Whether it was sealed: nobody can join any more.
+    pub is_sealed: bool,
     /// Whether a password is needed.
     pub has_password: bool,
     /// The host's name.
@@ -261,6 +264,7 @@ impl LobbyEntry {
             max_players: fields.count("max_players").required("max_players")? as usize,
             is_public: fields.flag("public").required("public")?,
             is_locked: fields.flag("locked").required("locked")?,
+            is_sealed: fields.flag("sealed")?.unwrap_or_default(),
             has_password: fields.flag("has_password").required("has_password")?,
             host_name: fields.text("host_name", limits::NAME)?.unwrap_or_default(),
             metadata: fields.object("metadata", limits::LOBBY_METADATA)?.unwrap_or_default(),
@@ -275,6 +279,7 @@ impl LobbyEntry {
             "max_players": self.max_players,
             "public": self.is_public,
             "locked": self.is_locked,
+            "sealed": self.is_sealed,
             "has_password": self.has_password,
             "host_name": self.host_name,
             "metadata": self.metadata.map(),

@@ -257,6 +257,7 @@ impl GodotServer {
 
     /// Nobody has decided in time.
     pub(super) fn go_undecided(&mut self, now: Instant, ticket: u64) {
+        self.notify(ServerNotice::Undecided { ticket });
         let is_accepted = self.settings.hooks.accepts_undecided;
         self.decide(now, ticket, if is_accepted { Ok(()) } else { Err(String::new()) });
     }

@@ -54,8 +54,11 @@ impl GodotServer {
     ) -> Outcome {
         let name = self.hosted(id)?;
         let lobby = self.lobbies.get_mut(&name).ok_or(Problem::NotHost)?;
+        if peer == lobby.host() {
+            return Err(Refused::invalid("You cannot remove yourself, but leave the lobby."));
+        }
         let guest = lobby.roster.get(&peer).map(|member| member.guest);
-        let guest = guest.filter(|_| peer != *lobby.roster.host()).ok_or(Problem::NoSuchMember)?;
+        let guest = guest.ok_or(Problem::NoSuchMember)?;
         let problem = if is_ban { Problem::Banned } else { Problem::Kicked };
         if is_ban && let Some(identity) = self.identity(guest) {
             self.lobbies.entry(name.clone()).and_modify(|lobby| lobby.ban(identity));

@@ -80,6 +80,11 @@ pub enum ServerNotice {
     },
     /// Somebody waits for a [`ServerCommand::Decide`].
     Asked(Box<Asked>),
+    /// Nobody has decided in time.
+    Undecided {
+        /// [`Asked::ticket`].
+        ticket: u64,
+    },
 }
 
 impl ServerNotice {
@@ -94,7 +99,7 @@ impl ServerNotice {
     /// The lobby that is not what it was.
     pub(super) fn changed_lobby(&self) -> Option<&Arc<str>> {
         match self {
-            Self::Asked(_) => None,
+            Self::Asked(_) | Self::Undecided { .. } => None,
             Self::LobbyCreated { info } | Self::LobbyChanged { info } => Some(&info.name),
             Self::PeerJoined { lobby, .. }
             | Self::PeerLeft { lobby, .. }

@@ -98,7 +98,9 @@ impl GodotServer {
             Request::Enter { code, password, invite: None, me } => {
                 self.enter(now, (id, number), &code, &password, me)
             }
-            Request::QuickJoin { filter, options, me } => {
+            Request::QuickJoin { filter, mut options, me } => {
+                // The next who looks for the same shall find it.
+                options.metadata = filter.complete(options.metadata);
                 let otherwise = self.draft(options)?;
                 self.quick_join(now, (id, number), filter, otherwise, me)
             }

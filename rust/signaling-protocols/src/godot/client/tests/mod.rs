@@ -140,6 +140,7 @@ fn entry() -> LobbyEntry {
         max_players: 8,
         is_public: true,
         is_locked: false,
+        is_sealed: false,
         has_password: false,
         host_name: "Owl".into(),
         metadata: Object::default(),

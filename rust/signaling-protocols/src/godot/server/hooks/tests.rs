@@ -29,6 +29,7 @@ struct Desk {
     sent: Vec<(ConnId, Value)>,
     closed: Vec<(ConnId, Close)>,
     asked: Vec<Asked>,
+    undecided: Vec<u64>,
 }
 
 impl Desk {
@@ -41,6 +42,7 @@ impl Desk {
             sent: Vec::new(),
             closed: Vec::new(),
             asked: Vec::new(),
+            undecided: Vec::new(),
         }
     }
 
@@ -53,6 +55,7 @@ impl Desk {
                 }
                 Output::Close { conn, close } => self.closed.push((conn, close)),
                 Output::Notice(ServerNotice::Asked(asked)) => self.asked.push(*asked),
+                Output::Notice(ServerNotice::Undecided { ticket }) => self.undecided.push(ticket),
                 Output::Notice(_) => {}
             }
         }
@@ -209,6 +212,7 @@ fn what_nobody_decides_is_rejected_or_accepted_as_set() {
         desk.wait(1);
         assert_eq!(desk.kinds(conn), [if accepts_undecided { HELLO } else { REFUSED }]);
         let late = desk.asked();
+        assert_eq!(desk.undecided, [late.ticket], "the program is told");
         desk.decide(late.ticket, Ok(()));
         assert!(desk.kinds(conn).is_empty(), "too late");
     }

@@ -63,6 +63,37 @@ fn a_kicked_player_may_come_back() {
 }
 
 #[test]
+fn a_host_that_removes_itself_is_told_what_to_do_instead() {
+    let mut hall = Hall::new();
+    open_lobby(&mut hall);
+    hall.says("ann", kind::REMOVE, 9, json!({"peer": 1}));
+    let refused = hall.hears_of("ann", kind::REFUSED);
+    let message = "You cannot remove yourself, but leave the lobby.";
+    assert_eq!(refused, [(9, json!({"problem": "invalid", "message": message}))]);
+}
+
+#[test]
+fn a_lobby_that_quick_join_has_made_is_found_by_the_next_quick_join() {
+    let mut hall = Hall::new();
+    let duel = json!({"where": {"mode": "duel"}});
+    for who in ["ann", "bob"] {
+        hall.greets(who);
+        hall.asks(who, kind::QUICK_JOIN, duel.clone()).unwrap();
+    }
+    assert_eq!(hall.server.lobbies().map(|lobby| lobby.members.len()).collect::<Vec<_>>(), [2]);
+}
+
+#[test]
+fn a_sealed_lobby_is_told_apart_from_a_locked_one() {
+    let mut hall = Hall::new();
+    let code = open_lobby(&mut hall);
+    hall.says("ann", 7, 0, json!(""));
+    hall.greets("bob");
+    let found = hall.asks("bob", kind::FIND, json!({"code": code})).unwrap();
+    assert_eq!([&found["sealed"], &found["locked"]], [true, false]);
+}
+
+#[test]
 fn what_can_not_be_understood_is_answered_and_counts_for_nothing() {
     let mut hall = Hall::new();
     hall.greets("ann");
