@@ -82,6 +82,7 @@ func _listen_to_client() -> void:
 	_client.lobby_joined.connect(_on_client_lobby_joined)
 	_client.lobby_left.connect(_on_client_lobby_left)
 	_client.migration_started.connect(_on_client_migration_started)
+	_client.member_renamed.connect(_on_client_member_renamed)
 	_client.host_changed.connect(_on_client_host_changed)
 	_client.member_left.connect(_on_client_member_left)
 	_client.disconnected.connect(_on_client_disconnected)
@@ -253,6 +254,11 @@ func _on_client_lobby_left(failure: int, message: String) -> void:
 func _on_client_migration_started() -> void:
 	players.pause()
 	_await_host()
+
+
+func _on_client_member_renamed(old_id: int, new_id: int) -> void:
+	if _met.erase(old_id):
+		_met[new_id] = true
 
 
 func _on_client_host_changed(id: int, is_me: bool) -> void:

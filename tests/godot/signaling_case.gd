@@ -4,7 +4,7 @@ extends "res://tests/case.gd"
 ## What the signals of lobbies tell beside those of the plain protocol; whoever listens to the last
 ## three has to decide.
 const BESIDES: Array[String] = ["state_changed", "member_joined", "member_changed", "member_left",
-	"lobby_left", "failed", "hello_requested", "create_requested", "join_requested"]
+	"lobby_left", "failed", "session_started", "hello_requested", "create_requested", "join_requested"]
 const DemoClient := preload("res://tests/fixtures/demo_client.gd")
 
 

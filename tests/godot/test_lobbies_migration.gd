@@ -42,6 +42,7 @@ func test_a_host_hands_over_and_comes_last() -> void:
 		await until(player.has_finished_migration, PAUSE, "everybody is connected to the new host")
 		check_equal(player.told, ["migration_started", "host_changed", "migration_finished"],
 			"in this order")
+		check_equal(player.renames, [[1, players[0].id()], [second, 1]], "which id became which")
 	check_equal(players[1].id(), 1, "the new host")
 	check(players[0].id() > 1, "the old one is a member")
 	await _check_calls(players[1], [players[0], players[2]])
@@ -173,9 +174,14 @@ class LobbyPlayer:
 	extends Player
 	## The signals of another host, in order.
 	var told: Array[String] = []
+	## Old ids and new ones, as told between the first of these signals and the second.
+	var renames: Array = []
 
 
 	func listen() -> void:
+		client.member_renamed.connect(func(old_id: int, new_id: int) -> void:
+			if told == ["migration_started"]:
+				renames.append([old_id, new_id]))
 		for signal_name: String in ["migration_started", "host_changed", "migration_finished"]:
 			client.connect(signal_name,
 				func(..._arguments: Array) -> void: told.append(signal_name))

@@ -55,13 +55,17 @@ func test_the_game_decides_who_comes_in() -> void:
 
 
 func test_what_nobody_decides_on() -> void:
+	# A warning tells of it.
+	Engine.print_error_messages = false
 	for accepts: bool in [false, true]:
 		var server := add_server({"decision_timeout": 0.2, "accept_undecided": accepts})
 		server.create_requested.connect(func(_request: SignalingAdmission) -> void: pass)
 		await frames(2)
 		var client := add_client(server)
 		check_equal(await client.create_lobby().completed, accepts, "undecided")
+		await frames(2)
 		server.free()
+	Engine.print_error_messages = true
 
 
 func test_whoever_listens_later_is_asked_from_then_on() -> void:

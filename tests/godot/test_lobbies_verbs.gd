@@ -128,6 +128,92 @@ func test_dictionaries_with_types_are_dictionaries() -> void:
 	check_equal(await client.update_me(metadata).completed, true, "as an argument")
 
 
+func test_values_may_have_another_type_that_means_the_same() -> void:
+	var server := add_server()
+	var host := add_client(server, {"player_name": &"Owl"})
+	var code := await _create(host, {&"max_players": 4.0, "code_length": 6.0,
+		"host_policy": &"wait", "host_grace": 10, "password": &"secret",
+		"metadata": {"mode": &"duel"}})
+	check_equal([code.length(), host.get_lobby().max_players], [6, 4], "whole floats")
+	check_equal([host.get_lobby().host_policy, host.get_lobby().metadata],
+		["wait", {mode = "duel"}], "names")
+	var guest := add_client(server)
+	check_equal(await guest.join_lobby(code, {password = &"secret"}).completed, true, "joined")
+	check_equal(await host.update_lobby({max_players = 2.0}).completed, true, "changed")
+	var id: Variant = float(guest.get_unique_id())
+	check_equal(await host.kick(id).completed, true, "an argument")
+	check_equal(await guest.list_lobbies({limit = 10.0, sort = &"@code"}).completed, true, "listed")
+	for request: SignalingRequest in [
+			host.update_lobby({max_players = 2.5}), host.update_lobby({password = 7}),
+			host.update_lobby({public = 1}), host.create_lobby({host_grace = "10"})]:
+		check_equal(request.error, ERR_INVALID_PARAMETER, "something else: " + request.message)
+
+
+func test_a_lobby_of_quick_join_is_found_by_quick_join() -> void:
+	var server := add_server()
+	var filter := {where = {mode = "duel", level = {">": 3}}}
+	var options := {metadata = {level = 7}}
+	var host := add_client(server)
+	check_equal(await host.quick_join(filter, options).completed, true, "created")
+	check_equal(host.get_lobby().metadata, {mode = "duel", level = 7.0}, "fits the filter")
+	var guest := add_client(server)
+	check_equal(await guest.quick_join(filter, options).completed, true, "joined")
+	check_equal(guest.get_lobby().code, host.get_lobby().code, "the same lobby")
+
+
+func test_why_it_failed_is_told_in_terms_of_the_class() -> void:
+	var server := add_server()
+	var host := add_client(server)
+	host.start()
+	var request := host.create_lobby()
+	check_equal(await request.completed, false, "in a lobby already")
+	check("autojoin" in request.details.hint, "the usual cause: " + request.details.hint)
+	host.autojoin = false
+	host.connect_to_server(server)
+	check_equal(await host.create_lobby({public = true}).completed, true, "on another connection")
+	request = host.kick(host.get_unique_id())
+	check_equal(await request.completed, false, "kicked oneself")
+	check("yourself" in request.message, request.message)
+	check_equal(host.list_lobbies({sort = "@newest"}).error, ERR_INVALID_PARAMETER, "no such order")
+	for property: String in ["game_id", "game_version", "player_name"]:
+		var client := add_client(server, {property: "x".repeat(65)})
+		request = client.create_lobby()
+		check_equal(await request.completed, false, property)
+		check_equal(request.failure, SignalingClient.FAILURE_INVALID, property)
+		check("`%s`" % property in request.message, request.message)
+
+
+func test_the_session_may_stand_without_a_lobby() -> void:
+	var server := add_server()
+	for protocol: bool in [true, false]:
+		var client := add_client(server, {"autojoin": false, "extended": protocol})
+		var told := record(client, ["state_changed"] as Array[String])
+		check_equal(client.connect_to_server(server), OK, "connects")
+		await until(func() -> bool: return not told.is_empty(), 5.0, "told")
+		check_equal(told, [["session_started"]] as Array[Array], "nothing else")
+		check_equal(client.get_user() != "", protocol, "our id for invitations")
+		check_equal(await client.create_lobby().completed, true, "a lobby, later")
+		check_equal(told.count(["session_started"]), 1, "once")
+
+
+func test_a_client_ends_with_the_server_in_its_own_game() -> void:
+	var server := add_server()
+	var client := add_client(server)
+	client.connect_to_server(server)
+	await reach(client, SignalingClient.STATE_JOINED)
+	var told := record(client, [] as Array[String])
+	server.stop()
+	await until(func() -> bool: return told_of(told, "disconnected"), 5.0, "at once")
+	check_equal(told.back(), ["disconnected", 1001, "Server shutting down"], "why")
+
+
+func test_failures_are_an_enum() -> void:
+	for property in ClassDB.class_get_property_list("SignalingRequest", true):
+		if property.name == "failure":
+			check_equal(property.class_name, &"SignalingClient.Failure", "its type")
+			check(property.usage & PROPERTY_USAGE_CLASS_IS_ENUM != 0, "is an enum")
+
+
 func test_a_request_is_completed_when_its_client_stops() -> void:
 	var server := add_server()
 	for ending: Callable in [
@@ -158,6 +244,7 @@ func test_the_next_lobby_is_not_sealed() -> void:
 	await _create(host)
 	check_equal(host.seal_lobby(), OK, "sealed")
 	await until(func() -> bool: return host.sealed, 5.0, "told")
+	check_equal([host.get_lobby().sealed, host.get_lobby().locked], [true, false], "told apart")
 	await reach(host, SignalingClient.STATE_LEFT)
 	check_equal(host.sealed, false, "the lobby has ended")
 	await _create(host)

@@ -124,7 +124,8 @@ use watched::Watched;
 #[derive(GodotClass)]
 #[class(init, base = Node)]
 pub(crate) struct SignalingClient {
-    /// The address of the signaling server, such as `"ws://192.168.1.20:9080"`.
+    /// The address of the signaling server, such as `"ws://192.168.1.20:9080"`. It begins with `ws://`;
+    /// TLS (`wss://`) is not possible yet.
     ///
     /// Read when the client connects.
     #[export]
@@ -151,6 +152,10 @@ pub(crate) struct SignalingClient {
     /// has been there longest be the host, "close" ends the lobby, and "wait" waits for the host's
     /// return, for a minute, before another member becomes the host.
     ///
+    /// The lobby lives on the server: where that is part of the host's game, both go together, and
+    /// nobody takes over. Players who shall outlive their host need a server elsewhere, such as the
+    /// program `signaling-server` or a dedicated server.
+    ///
     /// Read when a lobby is created.
     #[export(enum = (migrate, close, wait))]
     #[init(val = GString::from("migrate"))]
@@ -163,9 +168,10 @@ pub(crate) struct SignalingClient {
     password: GString,
 
     /// If `true`, [method start], [method connect_to_url] and [method connect_to_server] join or
-    /// create a lobby. If `false`, they only connect; call [method create_lobby], [method
-    /// join_lobby] or [method quick_join]. A server that speaks the plain protocol alone does not
-    /// wait for long.
+    /// create a lobby. If `false`, they only connect, which [signal session_started] tells; call
+    /// [method create_lobby], [method join_lobby] or [method quick_join], which fail with [constant
+    /// FAILURE_IN_LOBBY] otherwise. A server that speaks the plain protocol alone does not wait for
+    /// long.
     ///
     /// Read when the client connects.
     #[export]
@@ -174,7 +180,8 @@ pub(crate) struct SignalingClient {
 
     /// The name that other players see. At most 64 bytes.
     ///
-    /// Read when the client connects.
+    /// Read when the client connects: another name needs another connection. A name that changes in
+    /// a lobby belongs into [method update_me].
     #[export_group(name = "Player")]
     #[export]
     player_name: GString,
@@ -354,6 +361,9 @@ impl SignalingClient {
 
     /// Emitted when the lobby has another host. It may be ourselves: then [param is_me] is `true`,
     /// and the rights of the host are ours.
+    ///
+    /// Not emitted when the host's game went away with the server in it, because the lobby went with
+    /// the server: see [member host_policy].
     #[signal]
     fn host_changed(id: i64, is_me: bool);
 
@@ -366,6 +376,19 @@ impl SignalingClient {
     /// Not emitted in a mesh, where all connections stay.
     #[signal]
     fn migration_started();
+
+    /// Emitted after [signal migration_started] and before [signal host_changed] for each member
+    /// whose id is another from now on, ourselves included: an old host that stays gets a new id,
+    /// which is told first, and then the new host gets the id 1. What a game keeps by id has to
+    /// follow:
+    ///
+    /// ```gdscript
+    /// func _on_member_renamed(old_id: int, new_id: int) -> void:
+    ///     scores[new_id] = scores[old_id]
+    ///     scores.erase(old_id)
+    /// ```
+    #[signal]
+    fn member_renamed(old_id: i64, new_id: i64);
 
     /// Emitted when the connections stand that had to be made anew after [signal
     /// migration_started], or have failed. Not emitted when we are out of the lobby before.
@@ -405,6 +428,12 @@ impl SignalingClient {
     #[signal]
     fn state_changed(old: State, new: State);
 
+    /// Emitted once when the connection to the server stands, with or without a lobby: [method
+    /// get_user] tells our id from now on, and it is known what the server speaks. With [member
+    /// autojoin], what becomes of the lobby is told next.
+    #[signal]
+    fn session_started();
+
     /// Emitted when the connection to the server is lost and another try to make it begins in
     /// `delay` seconds. `attempt` counts from 1. The lobby keeps our place for a while (30 seconds
     /// unless the server says otherwise), and connected players stay connected.
@@ -416,9 +445,10 @@ impl SignalingClient {
     #[signal]
     fn resumed();
 
-    /// Emitted when the connection to the server stands again, but our place in the lobby is lost,
-    /// because it took too long or the server was started anew. [signal lobby_left] follows.
-    /// Connected players stay connected. `reason` is a sentence that a player can read.
+    /// Emitted when our place in the lobby is lost: the connection to the server stands again, but it
+    /// took too long or the server was started anew; or it could not be made again, and [signal
+    /// disconnected] tells its end. [signal lobby_left] follows in any case. Connected players stay
+    /// connected. `reason` is a sentence that a player can read.
     #[signal]
     fn resume_failed(reason: GString);
 
@@ -429,7 +459,8 @@ impl SignalingClient {
     /// `details` has `request` ([String]), `"watch_lobbies"`, `"watch_statuses"` or
     /// `"set_status"`, which is over. `message` is a sentence that a player can read, and `details`
     /// has more for the developer: always `hint` ([String]), what can be done about it, and `name`
-    /// ([String]), the name of the failure.
+    /// ([String]), the name of the failure. When a lobby is lost together with the connection, each
+    /// is told.
     #[signal]
     fn failed(failure: Failure, message: GString, details: VarDictionary);
 
@@ -490,9 +521,11 @@ impl SignalingClient {
     fn candidate_received(id: i64, mid: GString, index: i64, sdp: GString);
 
     /// Emitted when the connection to the server has ended for good or could not be made, with the
-    /// close code and reason: 1000 after [method close], 1001 when the server went away, 1006 when
-    /// the network failed, 4000 when the server refused us. Connected peers stay connected. Not
-    /// emitted while [signal reconnecting] tells that it will be made again.
+    /// close code and reason: 1000 after [method close], 1006 when the network failed or the server
+    /// went away and did not come back, 4000 when the server refused us. Connected peers stay
+    /// connected. Not emitted while [signal reconnecting] tells that it will be made again: 1001,
+    /// with which a server goes away, is told at once in the plain protocol, and of a server in this
+    /// very game.
     ///
     /// Not emitted after [method stop].
     #[signal]
@@ -558,7 +591,8 @@ impl SignalingClient {
     }
 
     /// Connects to a server in this very game, through memory instead of a socket: the game that
-    /// hosts the lobbies joins one itself. The rest is like [method connect_to_url].
+    /// hosts the lobbies joins one itself. The rest is like [method connect_to_url]; only that it ends
+    /// at once with [method SignalingServer.stop], without a try to make it again.
     ///
     /// Returns [constant OK], [constant ERR_INVALID_PARAMETER] if `server` is `null`, [constant
     /// ERR_UNCONFIGURED] if it does not listen or the node is outside the tree, or [constant

@@ -365,14 +365,23 @@ fn tell(client: &mut Gd<SignalingClient>, epoch: u64, noted: &Noted, event: Clie
         ClientEvent::AskedAgain { request, result: Err(refusal @ Refusal::Refused { .. }) } => {
             emit_failed(client, &Trouble::from(&refusal).with("request", &verb(&request)));
         }
+        ClientEvent::Opened => signals.session_started().emit(),
+        ClientEvent::EpochStarted { renamed, .. } => tell_renamed(client, epoch, &renamed),
         // The others are told by what has become of the node.
-        ClientEvent::Opened
-        | ClientEvent::Welcomed { .. }
+        ClientEvent::Welcomed { .. }
         | ClientEvent::StateChanged { .. }
         | ClientEvent::AskedAgain { .. }
-        | ClientEvent::EpochStarted { .. }
         | ClientEvent::RoundTrips(_)
         | ClientEvent::Malformed { .. } => {}
+    }
+}
+
+/// One by one, so that an id that passes from one to another is free when it is taken.
+fn tell_renamed(client: &Gd<SignalingClient>, epoch: u64, renamed: &[(PeerId, PeerId)]) {
+    for (old, new) in renamed {
+        if is_current(client, epoch) {
+            client.signals().member_renamed().emit(json::id(*old), json::id(*new));
+        }
     }
 }
 

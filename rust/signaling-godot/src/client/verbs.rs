@@ -30,7 +30,8 @@ impl SignalingClient {
     /// - `me` ([Dictionary]), see [method update_me].
     ///
     /// The request's `value` is the code ([String]), and its `details` are what [method get_lobby]
-    /// returns. [signal lobby_joined] is emitted before it is completed.
+    /// returns; of a lobby of the plain protocol, as with [member extended] off, they tell the rest
+    /// too, as it is with every lobby there. [signal lobby_joined] is emitted before it is completed.
     #[func]
     fn create_lobby(
         &mut self,
@@ -60,7 +61,9 @@ impl SignalingClient {
 
     /// Joins the public lobby with the most members of those that fit `filter` and can be joined at
     /// once. If there is none, creates one: `options` are those of [method create_lobby], and it is
-    /// public and without a password unless they say otherwise.
+    /// public and without a password unless they say otherwise. So that the next one finds it, its
+    /// metadata has each value that the filter wants to be equal, for a key that `options.metadata`
+    /// does not have: the `mode` in `quick_join({where = {mode = "duel"}})`.
     ///
     /// `filter` may have `where`, see [method list_lobbies]. The request is answered as that of
     /// [method create_lobby].
@@ -81,14 +84,15 @@ impl SignalingClient {
     ///   (an array) and `contains` (a part of a text), for example
     ///   `{mode = "ctf", level = {"<": 9}}`;
     /// - `open` ([bool]), if `true` only those that can be joined at once and without a password;
-    /// - `sort` ([String]), a key of the metadata, or `@players` or `@code`, from the largest down
-    ///   with a `-` before it; otherwise the newest come first;
+    /// - `sort` ([String]), a key of the metadata that does not begin with `@`, or `@players` or
+    ///   `@code`, from the largest down with a `-` before it; otherwise the newest come first;
     /// - `offset` ([int]), how many to leave out at the beginning;
     /// - `limit` ([int]), how many at most, 1 to 100; otherwise 50.
     ///
     /// The request's `value` is an array of dictionaries with the keys `code`, `mesh`, `players`,
-    /// `max_players`, `public`, `locked`, `has_password`, `host_name` and `metadata`, and
-    /// `details.total` ([int]) says how many there are.
+    /// `max_players`, `public`, `locked` (see [method update_lobby]), `sealed` (see [method
+    /// seal_lobby]), `has_password`, `host_name` and `metadata`, and `details.total` ([int]) says how
+    /// many there are.
     #[func]
     fn list_lobbies(
         &mut self,
@@ -146,8 +150,9 @@ impl SignalingClient {
     }
 
     /// Takes a member out of the lobby, as its host; it may not come back as long as the lobby
-    /// lives, nor may whoever has its [member auth_token] or its address. `reason` is what it is
-    /// told, at most 120 bytes.
+    /// lives, nor may whoever has its [member auth_token] or its address. On the server's own
+    /// machine, where all have the same address, [member player_name] counts instead. `reason` is
+    /// what it is told, at most 120 bytes.
     #[func]
     fn ban(&mut self, id: i64, #[opt(default = "")] reason: GString) -> Gd<SignalingRequest> {
         self.remove(id, &reason, true)
@@ -168,8 +173,9 @@ impl SignalingClient {
 
     /// Changes the lobby, as its host. `changes` may have `max_players`, `public`, `password` and
     /// `metadata`, see [method create_lobby], and `locked` ([bool]), whether nobody can join for
-    /// now. What is missing stays; metadata is replaced as a whole. [signal lobby_changed] is
-    /// emitted for everybody.
+    /// now. What is missing stays; metadata is replaced as a whole. When there are more members than
+    /// `max_players` says, they stay, and nobody else can join. [signal lobby_changed] is emitted for
+    /// everybody.
     #[func]
     fn update_lobby(&mut self, changes: AnyDictionary) -> Gd<SignalingRequest> {
         let mut options = Options::new("changes of a lobby", &changes);
@@ -204,7 +210,8 @@ impl SignalingClient {
 
     /// Sets a value of the lobby if it is `expected` at that time, so that of two members that want
     /// the same slot one gets it. `null` is a value that is not there. At most 1 KiB as JSON, keys
-    /// of at most 64 bytes, 64 values. [signal lobby_value_changed] is emitted for everybody.
+    /// of at most 64 bytes, 64 values. [signal lobby_value_changed] is emitted for everybody. The
+    /// request's `value` is what it is now, as JSON brings it back: what was set.
     ///
     /// If it was something else the request fails with [constant FAILURE_CONFLICT], and its `value`
     /// is what it was.
