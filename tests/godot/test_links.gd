@@ -55,13 +55,14 @@ func test_a_peer_that_stays_away_is_given_up_with_a_reason() -> void:
 	var failures: Array[Array] = []
 	player.client.failed.connect(
 		func(failure: int, _message: String, details: Dictionary) -> void:
-			failures.append([failure, details.peer, details.local_candidates]))
+			failures.append([failure, details.peer, details.local_candidates, "STUN" in details.hint]))
 	line.is_cut = true
 	answers = false
 	await _until(func() -> bool: return told_of(told, "peer_failed"), 9.0, "it is given up")
 	check_equal(told.back(), ["peer_failed", 1, "the other side fell silent"], "why")
 	check_equal(failures, [[SignalingClient.FAILURE_ICE_FAILED, 1,
-		PackedStringArray(["host"])]] as Array[Array], "with the kinds of candidates")
+		PackedStringArray(["host"]), false]] as Array[Array],
+		"with the kinds of candidates, and no hint at servers that would not have helped")
 	check_equal(gone, [1] as Array[int], "the multiplayer API tells too")
 	check_equal(player.client.get_peer_statistics(1), {}, "nothing is left to tell")
 	await _leave()
