@@ -71,8 +71,9 @@ pub(crate) struct SignalingServer {
 
     /// Whether all clients come through a reverse proxy that tells their addresses: by the last entry
     /// of the header `X-Forwarded-For`, which it has to write itself, or of `Forwarded` where the
-    /// former is missing. If `false`, they all share the proxy's address, and with it bans and wrong
-    /// guesses. Without such a proxy anybody can pretend to be somebody else.
+    /// former is missing; clients without an IP address there count as one. If `false`, they all
+    /// share the proxy's address, and with it bans and wrong guesses. Without such a proxy anybody
+    /// can pretend to be somebody else.
     ///
     /// Read when the server starts.
     #[export]

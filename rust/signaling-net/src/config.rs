@@ -19,8 +19,8 @@ pub struct ServerConfig {
     /// hang up. Default 2 s.
     pub close_timeout: Duration,
     /// Whether all connections come through a proxy that tells whom they are from: by the last entry
-    /// of `X-Forwarded-For`, or without that header of `Forwarded` (RFC 7239). What is no IP address
-    /// there counts as the proxy's own. Default `false`: anybody can send such headers.
+    /// of `X-Forwarded-For`, or without that header of `Forwarded` (RFC 7239). Clients without an IP
+    /// address there count as one, from `0.0.0.0`. Default `false`: anybody can send such headers.
     pub trust_proxy: bool,
     /// The largest inbound message and frame in bytes; a larger one closes its sender with 1009.
     /// Default 65 536. Each connection may hold one message of this size.
