@@ -2,8 +2,9 @@
 //! into otherwise.
 
 use std::fmt;
+use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 /// Objects and arrays may lie this deep in one another, in what a game wants to keep.
@@ -17,10 +18,9 @@ const MAX_MESSAGE_NESTING: usize = 32;
 #[serde(transparent)]
 pub struct Json(Value);
 
-/// A JSON object.
-#[derive(Debug, Clone, Default, Serialize)]
-#[serde(transparent)]
-pub struct Object(Map<String, Value>);
+/// A JSON object. A clone costs nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Object(Arc<Map<String, Value>>);
 
 impl Json {
     /// Reads JSON text; `None` when it is none, or nested more than 16 deep.
@@ -62,7 +62,7 @@ impl Object {
 
     pub(super) fn from_json(json: Json) -> Option<Self> {
         match json.0 {
-            Value::Object(map) => Some(Self(map)),
+            Value::Object(map) => Some(map.into()),
             _ => None,
         }
     }
@@ -72,13 +72,19 @@ impl Object {
     }
 
     pub(crate) fn into_value(self) -> Value {
-        Value::Object(self.0)
+        Value::Object(Arc::unwrap_or_clone(self.0))
     }
 }
 
 impl From<Map<String, Value>> for Object {
     fn from(map: Map<String, Value>) -> Self {
-        Self(map)
+        Self(Arc::new(map))
+    }
+}
+
+impl Serialize for Object {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.map().serialize(serializer)
     }
 }
 
@@ -107,7 +113,7 @@ impl fmt::Display for Json {
 /// Without blanks.
 impl fmt::Display for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&serde_json::to_string(&self.0).map_err(|_| fmt::Error)?)
+        f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
     }
 }
 

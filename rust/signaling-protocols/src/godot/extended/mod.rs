@@ -36,6 +36,7 @@ pub mod request;
 
 pub use event::ServerEvent;
 pub use fields::Invalid;
+pub(crate) use filter::Traits;
 pub use filter::{Filter, Query};
 pub use hello::{Hello, Resume, Welcome};
 pub use json::{Json, Object};

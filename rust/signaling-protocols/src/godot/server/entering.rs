@@ -134,6 +134,7 @@ impl GodotServer {
         otherwise: Draft,
         me: Object,
     ) -> Outcome {
+        self.outside(session)?;
         let way = match self.best_lobby(session, &filter) {
             Some(lobby) => Way::Quick { lobby, filter, otherwise },
             None => Way::Create(otherwise),
@@ -165,23 +166,15 @@ impl GodotServer {
         name: &str,
         password: Option<&Sealed>,
     ) -> Result<(), Problem> {
-        let lobby = self.check_place(id, name)?;
-        if lobby.is_locked {
-            return Err(Problem::Locked);
-        }
-        let is_open = lobby.password.is_none() || lobby.password.as_ref() == password;
-        if is_open { Ok(()) } else { Err(Problem::WrongPassword) }
+        self.check_place(id, name)?.check_door(password)
     }
 
     /// The lobby with this name, if there is a place for a session in it.
     fn check_place(&self, id: SessionId, name: &str) -> Result<&Lobby, Problem> {
         let session = self.sessions.get(id).ok_or(Problem::Lost)?;
         let lobby = self.lobbies.get(name).ok_or(Problem::NotFound)?;
-        if lobby.sealed {
-            return Err(Problem::Sealed);
-        }
-        lobby.takes(&session.edition)?;
-        lobby.admits(self.identity(Guest::Session(id)).as_ref())?;
+        let identity = self.identity(Guest::Session(id));
+        lobby.check_place(&session.edition, identity.as_ref())?;
         Ok(lobby)
     }
 
@@ -221,10 +214,13 @@ impl GodotServer {
 
     /// The public lobby with the most players that can be joined at once; of several the oldest.
     fn best_lobby(&self, id: SessionId, filter: &Filter) -> Option<Arc<str>> {
+        let edition = &self.sessions.get(id)?.edition;
+        let identity = self.identity(Guest::Session(id));
         let fits = |lobby: &&Lobby| {
             lobby.is_public
                 && lobby.is_host_there()
-                && self.check_join(id, &lobby.name, None).is_ok()
+                && lobby.check_place(edition, identity.as_ref()).is_ok()
+                && lobby.check_door(None).is_ok()
                 && filter.fits(&lobby.metadata)
         };
         let lobbies = self.lobbies.values().filter(fits);
@@ -359,6 +355,24 @@ impl Lobby {
             Some(own) if own.build != edition.build => Err(Problem::WrongVersion),
             _ => Ok(()),
         }
+    }
+
+    /// Whether there is a place in it for a session of this edition.
+    fn check_place(&self, edition: &Edition, identity: Option<&Identity>) -> Result<(), Problem> {
+        if self.sealed {
+            return Err(Problem::Sealed);
+        }
+        self.takes(edition)?;
+        self.admits(identity)
+    }
+
+    /// Whether lock and password let somebody in.
+    fn check_door(&self, password: Option<&Sealed>) -> Result<(), Problem> {
+        if self.is_locked {
+            return Err(Problem::Locked);
+        }
+        let is_open = self.password.is_none() || self.password.as_ref() == password;
+        if is_open { Ok(()) } else { Err(Problem::WrongPassword) }
     }
 
     /// Whether somebody may be in it at all, password and lock aside.

@@ -10,13 +10,14 @@ use super::latest::{Change, Unsaid};
 use super::lobby::{Edition, Guest, Lobby};
 use super::notice::ServerNotice;
 use super::requests::{DONE, Outcome};
-use super::session::{Session, SessionId};
+use super::session::{SEARCHES, Session, SessionId};
 use super::{GodotServer, Timer};
-use crate::godot::extended::{Filter, LobbyEntry, Problem, Query, ServerEvent};
+use crate::godot::extended::{Filter, Problem, Query, ServerEvent};
 
 /// How long changes are collected before those who watch are told.
 const COLLECTING: Duration = Duration::from_millis(250);
-/// How many lobbies are looked at or told in one step, which takes a few milliseconds.
+/// The work of one step, which takes a few milliseconds: how many lobbies are looked at or told,
+/// each as often as the filter of whoever watches weighs.
 const SLICE: usize = 8192;
 /// How long all others have their turn before the next step.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -67,13 +68,12 @@ enum Knowledge {
 impl GodotServer {
     pub(super) fn list(&self, id: SessionId, query: &Query) -> Outcome {
         let edition = &self.reader(id)?.edition;
-        let public = self.newest(|lobby| lobby.is_public_for(edition));
-        let entries = public.into_iter().map(Lobby::entry);
-        let mut entries: Vec<LobbyEntry> = entries.filter(|entry| query.fits(entry)).collect();
-        query.sort(&mut entries);
-        let page = entries.iter().skip(query.offset).take(query.limit);
-        let page = self.fitting(page.map(|entry| entry.to_object().into_value()));
-        let answer = [("lobbies", Value::Array(page)), ("total", json!(entries.len()))];
+        let mut lobbies =
+            self.newest(|lobby| lobby.is_public_for(edition) && query.fits(&lobby.traits()));
+        query.sort(&mut lobbies, Lobby::traits);
+        let page = lobbies.iter().skip(query.offset).take(query.limit);
+        let page = self.fitting(page.map(|lobby| lobby.entry().to_object().into_value()));
+        let answer = [("lobbies", Value::Array(page)), ("total", json!(lobbies.len()))];
         Ok(Some(Map::from_iter(answer.map(|(key, value)| (key.to_owned(), value))).into()))
     }
 
@@ -119,6 +119,12 @@ impl GodotServer {
         if session.has_room() { Ok(session) } else { Err(Problem::RateLimited) }
     }
 
+    /// Lets a session look through all lobbies, which it may only so often.
+    pub(super) fn search(&mut self, now: Instant, id: SessionId) -> Result<(), Problem> {
+        let session = self.sessions.get_mut(id).ok_or(Problem::Lost)?;
+        session.searches.take(now, &SEARCHES).then_some(()).ok_or(Problem::RateLimited)
+    }
+
     /// Lobbies from the newest down.
     fn newest(&self, is_meant: impl Fn(&Lobby) -> bool) -> Vec<&Lobby> {
         let mut lobbies: Vec<&Lobby> =
@@ -139,8 +145,8 @@ impl GodotServer {
         let mut round = self.watches.take_round();
         let mut cost = 0;
         while let Some(id) = round.waiting.pop_if(|_| cost < SLICE) {
-            cost += round.changed.len() + MAX_WATCHED;
             if let Some(watch) = self.watches.by_session.get_mut(&id) {
+                cost += (round.changed.len() + MAX_WATCHED) * watch.filter.weight();
                 round.changed.iter().for_each(|name| watch.note(name, self.lobbies.get(name)));
             }
             self.tell_news(id, &mut round.frames);

@@ -12,7 +12,7 @@ use super::notice::LobbyInfo;
 use super::session::SessionId;
 use crate::godot::Topology;
 use crate::godot::extended::{
-    HostPolicy, Json, LinkState, LobbyEntry, LobbyView, MemberView, Object, limits,
+    HostPolicy, Json, LinkState, LobbyEntry, LobbyView, MemberView, Object, Traits, limits,
 };
 
 #[derive(Debug)]
@@ -224,6 +224,17 @@ impl Lobby {
             has_password: self.password.is_some(),
             host_name: host.map(|host| host.name.clone()).unwrap_or_default(),
             metadata: self.metadata.clone(),
+        }
+    }
+
+    /// What lists and filters go by.
+    pub(super) fn traits(&self) -> Traits<'_> {
+        let is_locked = self.is_locked || self.sealed;
+        Traits {
+            code: &self.name,
+            players: self.roster.len(),
+            is_open: !is_locked && self.password.is_none() && !self.is_full(),
+            metadata: &self.metadata,
         }
     }
 

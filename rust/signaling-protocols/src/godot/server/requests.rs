@@ -87,6 +87,9 @@ impl GodotServer {
     }
 
     fn perform(&mut self, now: Instant, id: SessionId, number: u64, request: Request) -> Outcome {
+        if let Request::List(_) | Request::Watch(_) | Request::QuickJoin { .. } = request {
+            self.search(now, id)?;
+        }
         match request {
             Request::Create { options, me } => {
                 let way = Way::Create(self.draft(options)?);

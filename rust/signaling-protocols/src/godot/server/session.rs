@@ -41,6 +41,7 @@ pub(super) struct Session {
     pub(super) requests: Bucket,
     pub(super) messages: Bucket,
     pub(super) relays: Bucket,
+    pub(super) searches: Bucket,
 }
 
 /// How much a client may ask for.
@@ -50,6 +51,8 @@ pub(super) const MESSAGES: Rate = Rate { interval: Duration::from_millis(200), b
 /// How many bytes one member may have relayed: 512 KiB at once and 128 KiB a second, which is
 /// enough to connect to all members of a lobby.
 pub(super) const RELAYS: Rate = Rate { interval: Duration::from_nanos(7629), burst: 512 << 10 };
+/// How often it may look through all lobbies.
+pub(super) const SEARCHES: Rate = Rate { interval: Duration::from_millis(500), burst: 10 };
 
 /// What may wait for the return of a client, in bytes.
 const MAX_REPLAY: usize = 256 << 10;
@@ -94,6 +97,7 @@ impl Sessions {
             requests: Bucket::new(now),
             messages: Bucket::new(now),
             relays: Bucket::new(now),
+            searches: Bucket::new(now),
         };
         self.by_token.insert(session.token.clone(), id);
         self.by_user.insert(session.user.clone(), id);

@@ -90,6 +90,43 @@ fn codes_can_be_guessed_only_so_often() {
 }
 
 #[test]
+fn an_open_lobby_can_be_joined_at_once() {
+    let mut hall = Hall::new();
+    let open = create(&mut hall, "ann", json!({}));
+    for (host, change) in [
+        ("bob", json!({"locked": true})),
+        ("cid", json!({"password": "x"})),
+        ("dan", json!({"max_players": 1})),
+    ] {
+        create(&mut hall, host, json!({}));
+        hall.asks(host, kind::UPDATE_LOBBY, change).unwrap();
+    }
+    create(&mut hall, "fay", json!({}));
+    hall.says("fay", 7, 0, json!(""));
+    hall.greets("eve");
+    let shown = hall.asks("eve", kind::LIST, json!({"open": true})).unwrap();
+    assert_eq!(codes(&shown), [&open]);
+    assert_eq!(hall.asks("eve", kind::LIST, json!({})).unwrap()["total"], 5);
+}
+
+#[test]
+fn a_session_looks_through_all_lobbies_only_so_often() {
+    let mut hall = Hall::new();
+    let code = create(&mut hall, "ann", json!({}));
+    hall.greets("eve");
+    let search = |hall: &mut Hall| {
+        let searches = [kind::LIST, kind::WATCH].into_iter().cycle().take(20);
+        let answers = searches.map(|kind| hall.asks("eve", kind, json!({})).err());
+        answers.take_while(|problem| problem.as_deref() != Some("rate_limited")).count()
+    };
+    assert_eq!(search(&mut hall), 10);
+    assert_eq!(hall.asks("eve", kind::QUICK_JOIN, json!({})), Err("rate_limited".to_owned()));
+    hall.asks("eve", kind::FIND, json!({"code": code})).unwrap();
+    hall.passes(Duration::from_millis(1500));
+    assert_eq!(search(&mut hall), 3);
+}
+
+#[test]
 fn who_watches_is_told_how_things_stand_and_what_changes() {
     let mut hall = Hall::new();
     let red = create(&mut hall, "ann", json!({"team": "red"}));
@@ -270,4 +307,24 @@ fn many_who_watch_are_told_in_steps() {
         let gone = heard.iter().filter(|(kind, ..)| *kind == kind::UNLISTED).count();
         assert_eq!(gone, 1);
     }
+}
+
+#[test]
+fn what_is_dear_to_compare_is_told_in_smaller_steps() {
+    let cheap = told_at_once(&json!({}));
+    let dear = told_at_once(&json!({"motd": {"contains": "x"}}));
+    assert!(0 < dear && 4 * dear < cheap, "{dear} of {cheap}");
+}
+
+/// How many of a hundred who watch with this filter are told of a lobby in one step.
+fn told_at_once(filter: &Value) -> usize {
+    let mut hall = Hall::new();
+    let guests: Vec<&str> = (0..100).map(|number| &*format!("guest {number}").leak()).collect();
+    for guest in &guests {
+        hall.greets(guest);
+        hall.asks(guest, kind::WATCH, json!({"where": filter})).unwrap();
+    }
+    create(&mut hall, "ann", json!({"motd": "xyz"}));
+    hall.passes(TICK);
+    guests.iter().filter(|guest| !hall.hears_of(guest, kind::LISTED).is_empty()).count()
 }
