@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use signaling_core::PeerId;
 
-use super::lobby::{Guest, Lobby};
-use super::session::SessionId;
+use super::lobby::{Guest, Lobby, Member};
+use super::session::{LINKS, SessionId};
 use super::{GodotServer, Timer};
 use crate::godot::Topology;
 use crate::godot::extended::{HostPolicy, LinkState};
@@ -25,21 +25,26 @@ enum Reach {
 }
 
 impl GodotServer {
-    /// A member says how its connection to another is.
-    pub(super) fn report(&mut self, id: SessionId, other: PeerId, state: LinkState) {
+    /// A member says how its connection to another is. What it has said before, and what it says
+    /// too often, changes nothing.
+    pub(super) fn report(&mut self, now: Instant, id: SessionId, other: PeerId, state: LinkState) {
         let Ok((name, me)) = self.inside(id) else { return };
-        let Some(lobby) = self.lobbies.get_mut(&name) else { return };
-        if me == other || !lobby.is_current(me) {
+        let Some(lobby) = self.lobbies.get_mut(&name).filter(|it| it.is_current(me)) else {
+            return;
+        };
+        let Some(member) = lobby.roster.get_mut(&other) else { return };
+        let (Guest::Session(judged), Some(away)) = (member.guest, &mut member.away) else { return };
+        if me == other || away.reports.get(&me) == Some(&state) {
             return;
         }
-        let away = lobby.roster.get_mut(&other).and_then(|member| member.away.as_mut());
-        if let Some(away) = away {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        if session.links.take(now, &LINKS) {
             away.reports.insert(me, state);
-            self.doubtful.push(name);
+            self.judge(now, &name, other, judged);
         }
     }
 
-    /// Sees to the lobbies in which something was said or somebody went.
+    /// Sees to the lobbies in which somebody went, or had time to be heard.
     pub(super) fn hear(&mut self, now: Instant) {
         while let Some(name) = self.doubtful.pop() {
             let Some(lobby) = self.lobbies.get(&name) else { continue };
@@ -83,35 +88,29 @@ impl Lobby {
         let is_awaited = peer == self.host() && matches!(self.host_policy, HostPolicy::Wait { .. });
         let away = self.roster.get(&peer).and_then(|member| member.away.as_ref());
         let Some(away) = away.filter(|_| !is_awaited) else { return Reach::Likely };
-        let (mut is_down, mut is_silent) = (false, false);
-        for other in self.witnesses(peer) {
-            match away.reports.get(&other) {
-                Some(LinkState::Up) => return Reach::Likely,
-                Some(LinkState::Down) => is_down = true,
-                Some(LinkState::None) => {}
-                None => is_silent = true,
-            }
+        let says = |state| {
+            let is_said =
+                |(by, said): (&PeerId, &LinkState)| *said == state && self.knows(*by, peer);
+            away.reports.iter().any(is_said)
+        };
+        if !says(LinkState::Down) || says(LinkState::Up) {
+            return Reach::Likely;
         }
-        match (is_down, is_silent) {
-            (false, _) => Reach::Likely,
-            (true, true) => Reach::Doubtful,
-            (true, false) => Reach::Gone,
-        }
+        let mut others = self.roster.iter().map(|(other, _)| *other);
+        let is_heard =
+            |other: PeerId| away.reports.contains_key(&other) || !self.knows(other, peer);
+        if others.all(is_heard) { Reach::Gone } else { Reach::Doubtful }
     }
 
-    /// The members of the extended protocol that are there and connect to this one.
-    fn witnesses(&self, peer: PeerId) -> impl Iterator<Item = PeerId> {
+    /// Whether a member is there, connects to another and can tell of it: it speaks the extended
+    /// protocol.
+    fn knows(&self, member: PeerId, other: PeerId) -> bool {
         let host = self.host();
-        let connects = move |other: PeerId| match self.topology {
-            Topology::Mesh => other != peer,
-            Topology::ClientServer => other != peer && (other == host || peer == host),
+        let connects = match self.topology {
+            Topology::Mesh => member != other,
+            Topology::ClientServer => member != other && (member == host || other == host),
         };
-        self.roster
-            .iter()
-            .filter(|(_, member)| {
-                member.away.is_none() && matches!(member.guest, Guest::Session(_))
-            })
-            .map(|(other, _)| *other)
-            .filter(move |other| connects(*other))
+        let is_there = |it: &Member| it.away.is_none() && matches!(it.guest, Guest::Session(_));
+        connects && self.roster.get(&member).is_some_and(is_there)
     }
 }

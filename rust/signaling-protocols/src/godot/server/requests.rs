@@ -50,7 +50,7 @@ impl GodotServer {
             ClientMessage::Request { number, request } => self.request(now, id, number, request),
             ClientMessage::Relay { kind, to, data } => self.relay_of(now, id, (kind, to), data),
             ClientMessage::Seal => self.seal_of(now, id),
-            ClientMessage::Link { peer: Some(peer), state } => self.report(id, peer, state),
+            ClientMessage::Link { peer: Some(peer), state } => self.report(now, id, peer, state),
             ClientMessage::Link { peer: None, .. } => {}
             ClientMessage::Ready { epoch } => self.ready(id, epoch),
             ClientMessage::Unknown { number, .. } => self.misunderstand(id, number),

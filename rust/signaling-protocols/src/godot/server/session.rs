@@ -42,6 +42,7 @@ pub(super) struct Session {
     pub(super) messages: Bucket,
     pub(super) relays: Bucket,
     pub(super) searches: Bucket,
+    pub(super) links: Bucket,
 }
 
 /// How much a client may ask for.
@@ -53,6 +54,8 @@ pub(super) const MESSAGES: Rate = Rate { interval: Duration::from_millis(200), b
 pub(super) const RELAYS: Rate = Rate { interval: Duration::from_nanos(7629), burst: 512 << 10 };
 /// How often it may look through all lobbies.
 pub(super) const SEARCHES: Rate = Rate { interval: Duration::from_millis(500), burst: 10 };
+/// How often it may tell anything new of its connections to members who are away.
+pub(super) const LINKS: Rate = Rate { interval: Duration::from_millis(20), burst: 200 };
 
 /// What may wait for the return of a client, in bytes.
 const MAX_REPLAY: usize = 256 << 10;
@@ -98,6 +101,7 @@ impl Sessions {
             messages: Bucket::new(now),
             relays: Bucket::new(now),
             searches: Bucket::new(now),
+            links: Bucket::new(now),
         };
         self.by_token.insert(session.token.clone(), id);
         self.by_user.insert(session.user.clone(), id);

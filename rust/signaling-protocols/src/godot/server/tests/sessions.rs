@@ -160,6 +160,28 @@ fn who_only_a_member_that_leaves_could_reach_is_not_waited_for() {
 }
 
 #[test]
+fn who_contradicts_itself_too_often_is_not_heard() {
+    let mut hall = Hall::new();
+    hall.greets("bob");
+    let code = hall.asks("bob", kind::CREATE, json!({})).unwrap()["code"].clone();
+    hall.greets("eve");
+    hall.asks("eve", kind::ENTER, json!({"code": code})).unwrap();
+    let id = hall.hears_of("eve", 1)[0].0;
+    hall.loses("eve");
+    hall.hears("bob");
+    for state in ["up", "none"].into_iter().cycle().take(200) {
+        for _ in 0..3 {
+            hall.says("bob", kind::LINK, id, json!({"state": state}));
+        }
+    }
+    hall.says("bob", kind::LINK, id, json!({"state": "down"}));
+    assert_eq!(hall.hears_of("bob", kind::MEMBER_GONE), []);
+    hall.passes(Duration::from_millis(20));
+    hall.says("bob", kind::LINK, id, json!({"state": "down"}));
+    assert_eq!(hall.hears_of("bob", kind::MEMBER_GONE).len(), 1);
+}
+
+#[test]
 fn nobody_is_put_into_a_lobby_whose_host_is_away() {
     let mut hall = Hall::new();
     hall.greets("ann");
