@@ -134,6 +134,10 @@ impl<S: Server> Hub<S> {
         read(&state.machine)
     }
 
+    pub(crate) fn read<R>(&self, read: impl FnOnce(&S) -> R) -> R {
+        read(&self.state.lock().machine)
+    }
+
     /// One input and everything that follows from it.
     fn step(&self, mut state: MutexGuard<'_, State<S>>, input: Input<'_, S>) {
         let now = Instant::now();

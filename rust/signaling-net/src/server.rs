@@ -138,6 +138,11 @@ impl<S: Server> ServerHandle<S> {
         self.shared.hub.resync(read)
     }
 
+    /// Reads the machine under its lock. Waits for it as [`ServerHandle::resync`] does.
+    pub fn read<R>(&self, read: impl FnOnce(&S) -> R) -> R {
+        self.shared.hub.read(read)
+    }
+
     /// This server for clients in the same process, as often as they like to connect to it.
     pub fn local(&self) -> LocalServer {
         let shared = Arc::downgrade(&self.shared);

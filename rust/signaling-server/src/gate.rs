@@ -78,7 +78,8 @@ impl Gate {
             hello: has_tokens || has_service,
             create: asks_in_lobbies,
             join: asks_in_lobbies,
-            timeout: self.timeout,
+            // The service is asked after as long at the latest, and answers within as long.
+            timeout: if has_service { 2 * self.timeout } else { self.timeout },
             accepts_undecided: self.undecided.is_ok(),
         }
     }
@@ -91,7 +92,8 @@ impl Gate {
                 let (service, server) = (Arc::clone(service), server.clone());
                 let undecided = self.undecided.clone();
                 tokio::spawn(async move {
-                    let verdict = service.ask(&asked).await.unwrap_or(undecided);
+                    let still_waits = || server.read(|machine| machine.is_waiting(ticket));
+                    let verdict = service.ask(&asked, still_waits).await.unwrap_or(undecided);
                     decide(&server, ticket, verdict).await;
                 });
             }

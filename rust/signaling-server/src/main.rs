@@ -7,10 +7,12 @@
 //! - `ice`: the STUN and TURN servers that players are told of.
 //! - `gate`: who is let in.
 //! - `service`: the service that decides so.
+//! - `queue`: when it is asked about whom.
 
 mod gate;
 mod ice;
 mod options;
+mod queue;
 mod service;
 
 use std::io::{self, IsTerminal, Write};
@@ -52,7 +54,7 @@ fn log_to_stderr() {
 fn run(options: &Options) -> Result<(), String> {
     // A second thread would wait for the same machine, and each wake-up would cost more.
     let mut runtime = Builder::new_current_thread();
-    let runtime = runtime.enable_all().max_blocking_threads(service::THREADS).build();
+    let runtime = runtime.enable_all().max_blocking_threads(queue::THREADS).build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
     let result = runtime.block_on(serve_until_told(options));
     // What the service that was asked still answers is of no use to anybody.

@@ -7,15 +7,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use signaling_protocols::godot::{Asked, Topology, Verdict, Wish};
-use tokio::sync::Semaphore;
 use ureq::http::Uri;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body};
 
-/// Requests that are made at once, each on a thread of its own.
-pub(crate) const THREADS: usize = 64;
-/// Requests that are made or wait for a thread. One more is not decided on.
-const MAX_REQUESTS: usize = 1024;
+use crate::queue::Queue;
+
+/// What those are told for whom there is no turn.
+const BUSY: &str = "Too many players come in at the moment";
 /// The longest body that is read; of a longer one nothing is told to the player.
 const MAX_BODY: u64 = 4096;
 
@@ -23,7 +22,7 @@ pub(crate) struct Service {
     agent: Agent,
     url: String,
     timeout: Duration,
-    room: Arc<Semaphore>,
+    queue: Queue,
 }
 
 impl Service {
@@ -49,22 +48,27 @@ impl Service {
             .max_redirects_will_error(false)
             .http_status_as_error(false)
             .build();
-        let room = Arc::new(Semaphore::new(MAX_REQUESTS));
-        Ok(Self { agent: config.new_agent(), url, timeout, room })
+        Ok(Self { agent: config.new_agent(), url, timeout, queue: Queue::new(timeout) })
     }
 
-    /// What the service decides; `None` when it does not.
-    pub(crate) async fn ask(&self, asked: &Asked) -> Option<Verdict> {
-        let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else {
-            tracing::warn!("too many requests wait for the service that decides who is let in");
-            return None;
+    /// What the service decides; `None` when it does not. It is not asked about somebody who does
+    /// not wait any more, and whoever has no turn in time is turned away: a crowd is no reason to
+    /// let in whom the service may not want.
+    pub(crate) async fn ask(
+        &self,
+        asked: &Asked,
+        still_waits: impl FnOnce() -> bool,
+    ) -> Option<Verdict> {
+        let Some(_turn) = self.queue.turn(asked.neighbourhood()).await else {
+            tracing::warn!(address = asked.address, "no turn to ask who is let in");
+            return Some(Err(BUSY.to_owned()));
         };
+        if !still_waits() {
+            return None;
+        }
         let deadline = Instant::now() + self.timeout;
         let (agent, url, body) = (self.agent.clone(), self.url.clone(), describe(asked));
-        let request = move || {
-            let _permit = permit;
-            post(&agent, &url, &body, deadline)
-        };
+        let request = move || post(&agent, &url, &body, deadline);
         let answered = tokio::task::spawn_blocking(request).await;
         let verdict = answered.map_err(|error| error.to_string());
         let verdict = verdict.and_then(|answer| answer.map_err(|error| error.to_string()));
@@ -147,4 +151,39 @@ fn read_certificates(file: &Path) -> Result<RootCerts, String> {
         }
     }
     Ok(RootCerts::from(certificates))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+    use std::net::TcpListener;
+
+    use signaling_protocols::godot::extended::Object;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_is_asked_about_who_does_not_wait_any_more() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let service = Service::new(url, None, Duration::from_secs(60)).unwrap();
+        assert_eq!(service.ask(&hello(), || false).await, None);
+        listener.set_nonblocking(true).unwrap();
+        assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+    }
+
+    fn hello() -> Asked {
+        Asked {
+            ticket: 1,
+            wish: Wish::Hello,
+            is_plain: false,
+            address: "192.0.2.7".to_owned(),
+            name: String::new(),
+            user: String::new(),
+            token: String::new(),
+            game: String::new(),
+            build: String::new(),
+            metadata: Object::default(),
+        }
+    }
 }

@@ -196,3 +196,20 @@ async fn a_request_under_way_does_not_delay_the_end() {
     assert_eq!(waiting.closed().await, closed(1001, "Server shutting down"));
     assert_eq!(program.exit_code().await, Some(0));
 }
+
+#[tokio::test]
+async fn a_crowd_from_one_address_is_turned_away_whatever_it_says() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", silent.local_addr().unwrap());
+    let args = ["--auth-url", &url, "--auth-timeout-ms=600000", "--auth-fail-open"];
+    let program = Program::start(&args, &[]).await;
+    let mut waiting = Vec::new();
+    for _ in 0..16 {
+        let mut client = program.connect().await;
+        client.ask(HELLO, &json!({"version": 1})).await;
+        waiting.push((client, soon(silent.accept()).await.unwrap()));
+    }
+    let (_, (kind, refused)) = Client::hello(&program, json!({"version": 1})).await;
+    assert_eq!((kind, &refused["problem"]), (REFUSED, &json!("unauthorised")));
+    assert_eq!(refused["message"], "Too many players come in at the moment");
+}

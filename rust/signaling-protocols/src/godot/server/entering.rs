@@ -339,7 +339,7 @@ impl GodotServer {
 }
 
 /// What one household has of addresses: of IPv6 a whole /64.
-fn neighbourhood(address: &str) -> String {
+pub(super) fn neighbourhood(address: &str) -> String {
     let bare = address.trim_start_matches('[').trim_end_matches(']');
     match bare.parse::<Ipv6Addr>() {
         Ok(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).to_string(),

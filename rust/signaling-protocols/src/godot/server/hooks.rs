@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use signaling_core::ConnId;
 use signaling_core::timers::Timers;
 
-use super::entering::{Entry, Way};
+use super::entering::{Entry, Way, neighbourhood};
 use super::notice::ServerNotice;
 use super::plain::PlainWay;
 use super::requests::{Outcome, Refused};
@@ -205,6 +205,11 @@ impl GodotServer {
         self.parked.by_ticket.range(ticket..).map(|(_, parked)| &*parked.asked)
     }
 
+    /// Whether somebody still waits for the decision with this ticket.
+    pub fn is_waiting(&self, ticket: u64) -> bool {
+        self.parked.by_ticket.contains_key(&ticket)
+    }
+
     /// Asks from now on as it is told. What waits and would not be asked any more goes on.
     pub(super) fn set_hooks(&mut self, now: Instant, hooks: Hooks) {
         let is_unasked = |asked: &&Asked| !hooks.asks_about(&asked.wish);
@@ -319,6 +324,11 @@ impl Hooks {
 }
 
 impl Asked {
+    /// Where it comes from, as far as limits go: its address; of IPv6 the whole /64.
+    pub fn neighbourhood(&self) -> String {
+        neighbourhood(&self.address)
+    }
+
     /// Asked by somebody of whom nothing is known yet.
     fn nothing(wish: Wish) -> Self {
         Self {
