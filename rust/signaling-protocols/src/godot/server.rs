@@ -24,6 +24,7 @@
 //! - `ice`: the STUN and TURN servers that sessions are told of.
 //! - `requests`: what a session may ask for, and the answers.
 //! - `entering`: creating and joining.
+//! - `announcing`: who comes, goes and is away, as the others are told.
 //! - `managing`: what members and hosts do to a lobby.
 //! - `listing`: public lobbies, listed and watched.
 //! - `presence`: statuses of users, and who watches them.
@@ -33,6 +34,7 @@
 //! - `reach`: whether those who are away can still be reached by others.
 //! - `lobby`, `session`: what is kept of them.
 
+mod announcing;
 mod entering;
 mod hello;
 mod hooks;

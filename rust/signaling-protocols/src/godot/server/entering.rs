@@ -269,17 +269,10 @@ impl GodotServer {
         let guest = member.guest;
         member.epoch = lobby.epoch;
         lobby.roster.join(peer, member);
-        let view = lobby.member_view(peer);
 
         self.settle(guest, name, peer);
         self.greet(guest, name, peer, &known);
-        if let Some(view) = view {
-            self.tell_lobby(name, Some(peer), &ServerEvent::Member(view));
-        }
-        let announcement = ServerMessage::PeerConnected(peer).encode();
-        for (_, other) in known {
-            self.send_text(other, announcement.clone());
-        }
+        self.announce(name, (peer, guest));
     }
 
     /// What somebody is told who is in a lobby now, `known` being whom it connects to.

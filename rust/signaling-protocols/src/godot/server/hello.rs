@@ -137,7 +137,7 @@ impl GodotServer {
         };
         let member = self.lobbies.get_mut(&name).and_then(|lobby| lobby.roster.get_mut(&peer));
         if member.is_some_and(|member| member.away.take().is_some()) {
-            self.tell_lobby(&name, Some(peer), &ServerEvent::Stable { peer });
+            self.tell_of_absence(id, false);
         }
     }
 
@@ -210,8 +210,8 @@ impl GodotServer {
                 member.away = Some(Away::new(now));
             }
         }
-        self.doubtful.push(name.clone());
-        self.tell_lobby(&name, Some(peer), &ServerEvent::Unstable { peer });
+        self.doubtful.push(name);
+        self.tell_of_absence(id, true);
     }
 
     /// Gives up a member that is away if its time is up, or nobody is left whom it could meet.

@@ -15,8 +15,10 @@ use crate::godot::extended::ServerEvent;
 pub(super) enum Topic {
     /// What its lobby is like.
     Lobby,
-    /// What a member of its lobby is like, whose id may change meanwhile.
-    Member(SessionId),
+    /// What a member of its lobby is like, whose id may change meanwhile; a new one is connected to.
+    Member(Guest),
+    /// Whether a member is away.
+    Absence(SessionId),
     /// A value of its lobby.
     Value(String),
     /// The status of a user, who may be gone by then.
@@ -79,9 +81,12 @@ impl GodotServer {
     pub(super) fn tell_unsaid(&mut self, id: SessionId) {
         loop {
             let session = self.sessions.get_mut(id).filter(|session| session.has_room());
-            let Some(topic) = session.and_then(|session| session.unsaid.pop()) else { return };
-            if let Some(event) = self.latest(id, topic) {
-                self.tell(id, &event);
+            match session.and_then(|session| session.unsaid.pop()) {
+                Some((Topic::Member(guest), false)) => self.introduce(id, guest),
+                Some((topic, _)) => {
+                    self.latest(id, topic).iter().for_each(|event| self.tell(id, event));
+                }
+                None => return,
             }
         }
     }
@@ -91,10 +96,18 @@ impl GodotServer {
         let lobby = || self.lobbies.get(&self.inside(id).ok()?.0);
         match topic {
             Topic::Lobby => Some(ServerEvent::Lobby(lobby()?.entry())),
-            Topic::Member(other) => {
-                let (name, peer) = self.inside(other).ok()?;
-                let lobby = lobby().filter(|lobby| lobby.name == name)?;
+            Topic::Member(guest) => {
+                let (lobby, _, peer) = self.shared_lobby(id, guest)?;
                 lobby.member_view(peer).map(ServerEvent::Member)
+            }
+            Topic::Absence(other) => {
+                let (lobby, _, peer) = self.shared_lobby(id, Guest::Session(other))?;
+                let is_away = lobby.roster.get(&peer)?.away.is_some();
+                Some(if is_away {
+                    ServerEvent::Unstable { peer }
+                } else {
+                    ServerEvent::Stable { peer }
+                })
             }
             Topic::Value(key) => {
                 let value = lobby()?.values.get(&key).cloned();
@@ -114,12 +127,18 @@ impl<T: Ord> Unsaid<T> {
         }
     }
 
-    fn forget(&mut self, topic: &T) {
+    pub(super) fn forget(&mut self, topic: &T) {
         self.0.remove(topic);
     }
 
-    fn pop(&mut self) -> Option<T> {
-        self.0.pop_first().map(|(topic, _)| topic)
+    /// Forgets what nobody was told of before; false when it is nothing of that kind.
+    pub(super) fn forget_new(&mut self, topic: &T) -> bool {
+        let is_new = self.0.get(topic) == Some(&false);
+        is_new && self.0.remove(topic).is_some()
+    }
+
+    fn pop(&mut self) -> Option<(T, bool)> {
+        self.0.pop_first()
     }
 
     pub(super) fn is_empty(&self) -> bool {

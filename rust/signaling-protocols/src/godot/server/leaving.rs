@@ -106,7 +106,7 @@ impl GodotServer {
         if lobby.roster.is_empty() || (was_host && !lobby.outlives_host()) {
             return self.end_without_host(name);
         }
-        self.tell_of_departure(name, peer, &told, problem);
+        self.tell_of_departure(name, (peer, member.guest), &told, problem);
         if was_host {
             self.succeed(name);
         }
@@ -129,20 +129,6 @@ impl GodotServer {
             }
         }
         self.notify(ServerNotice::PeerLeft { lobby: name.clone(), peer });
-    }
-
-    fn tell_of_departure(
-        &mut self,
-        name: &str,
-        peer: PeerId,
-        told: &[Guest],
-        problem: Option<Problem>,
-    ) {
-        let text = ServerMessage::PeerDisconnected(peer).encode();
-        for guest in told {
-            self.send_text(*guest, text.clone());
-        }
-        self.tell_lobby(name, None, &ServerEvent::MemberGone { peer, problem });
     }
 
     /// Gives a lobby whose host has gone another one, or ends it.
@@ -280,7 +266,7 @@ impl GodotServer {
             if let Guest::Plain(conn) = guest {
                 self.close(conn, Refusal::HostGone.into());
             }
-            self.tell_of_departure(&name, peer, host.as_slice(), None);
+            self.tell_of_departure(&name, (peer, guest), host.as_slice(), None);
         }
     }
 }

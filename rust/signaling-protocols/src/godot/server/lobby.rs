@@ -78,7 +78,7 @@ pub(super) struct Away {
 }
 
 /// Where a member is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Guest {
     Plain(ConnId),
     Session(SessionId),
@@ -131,6 +131,11 @@ impl Lobby {
             .iter()
             .filter(move |(peer, _)| self.topology == Topology::Mesh || **peer == host)
             .map(|(peer, member)| (*peer, member.guest))
+    }
+
+    /// Whether two members connect to each other.
+    pub(super) fn connects(&self, one: PeerId, other: PeerId) -> bool {
+        self.topology == Topology::Mesh || [one, other].contains(&self.host())
     }
 
     /// All members in join order.

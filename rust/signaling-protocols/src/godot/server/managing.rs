@@ -39,7 +39,7 @@ impl GodotServer {
             member.metadata = metadata;
         }
         if let Some(view) = lobby.member_view(me) {
-            let news = (&Topic::Member(id), Change::Changed);
+            let news = (&Topic::Member(Guest::Session(id)), Change::Changed);
             self.tell_lobby_latest(&name, news, &ServerEvent::Member(view));
         }
         DONE()
@@ -197,6 +197,7 @@ impl GodotServer {
 
     /// Another member is the host from now on.
     pub(super) fn make_host(&mut self, name: &str, peer: PeerId) {
+        self.introduce_host(name, peer);
         let Some(lobby) = self.lobbies.get_mut(name) else { return };
         match lobby.topology {
             Topology::Mesh => {

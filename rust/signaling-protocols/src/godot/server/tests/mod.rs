@@ -1,5 +1,6 @@
 //! The server in virtual time: frames in, frames out.
 
+mod absence;
 mod invites;
 mod listing;
 mod managing;
