@@ -6,9 +6,12 @@ use std::sync::Arc;
 
 use super::GodotServer;
 use super::lobby::Guest;
-use super::presence::Scope;
+use super::presence::Subject;
 use super::session::SessionId;
 use crate::godot::extended::ServerEvent;
+
+/// So much may wait for a session before statuses of yet other users are left out.
+const MAX_UNSAID: usize = 512;
 
 /// What a session can be told later.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,8 +24,8 @@ pub(super) enum Topic {
     Absence(SessionId),
     /// A value of its lobby.
     Value(String),
-    /// The status of a user, who may be gone by then.
-    Status { scope: Scope, user: String, name: String },
+    /// The status of a user, who may be gone by then. At most [`MAX_UNSAID`].
+    Status(Arc<Subject>),
 }
 
 /// What has become of a topic.
@@ -58,7 +61,7 @@ impl GodotServer {
         if session.has_room() {
             session.unsaid.forget(topic);
             self.send_text(Guest::Session(id), text);
-        } else {
+        } else if session.unsaid.takes(topic) {
             session.unsaid.note(topic.clone(), change);
         }
     }
@@ -113,7 +116,7 @@ impl GodotServer {
                 let value = lobby()?.values.get(&key).cloned();
                 Some(ServerEvent::Value { key, value, by: None })
             }
-            Topic::Status { scope, user, name } => self.latest_status(id, scope, user, name),
+            Topic::Status(subject) => self.latest_status(id, &subject),
         }
     }
 }
@@ -156,8 +159,18 @@ impl<T: Ord> Unsaid<T> {
 }
 
 impl Unsaid<Topic> {
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn takes(&self, topic: &Topic) -> bool {
+        let is_status = matches!(topic, Topic::Status(_));
+        !is_status || self.0.len() < MAX_UNSAID || self.0.contains_key(topic)
+    }
+
     /// The session is in no lobby any more, or in another.
     pub(super) fn forget_lobby(&mut self) {
-        self.0.retain(|topic, _| matches!(topic, Topic::Status { .. }));
+        self.0.retain(|topic, _| matches!(topic, Topic::Status(_)));
     }
 }

@@ -1,6 +1,7 @@
 //! Statuses that users publish, and who watches them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
@@ -13,6 +14,8 @@ use crate::godot::extended::{Json, Problem, ServerEvent};
 
 /// Namespaces in which one session may have a status, and that it may watch.
 const MAX_NAMESPACES: usize = 8;
+/// Users with a status in one namespace, and those who watch it.
+const MAX_USERS: usize = 1024;
 
 /// All namespaces in which somebody has a status, or which somebody watches.
 #[derive(Debug, Default)]
@@ -26,6 +29,14 @@ pub(super) struct Presence {
 pub(super) struct Scope {
     game: String,
     namespace: String,
+}
+
+/// Whose status something is, and where.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Subject {
+    user: String,
+    name: String,
+    scope: Scope,
 }
 
 #[derive(Debug, Default)]
@@ -101,7 +112,8 @@ impl GodotServer {
     fn tell_status(&mut self, id: SessionId, scope: &Scope, change: Change, status: Option<Json>) {
         let Some(session) = self.sessions.get(id) else { return };
         let (user, name) = (session.user.clone(), session.name.clone());
-        let topic = Topic::Status { scope: scope.clone(), user: user.clone(), name: name.clone() };
+        let subject = Subject { user: user.clone(), name: name.clone(), scope: scope.clone() };
+        let topic = Topic::Status(Arc::new(subject));
         let event = ServerEvent::Status { namespace: scope.namespace.clone(), user, name, status };
         let namespace = self.presence.namespaces.get(scope);
         let watchers: Vec<SessionId> = namespace
@@ -117,10 +129,9 @@ impl GodotServer {
     pub(super) fn latest_status(
         &self,
         watcher: SessionId,
-        scope: Scope,
-        user: String,
-        name: String,
+        subject: &Subject,
     ) -> Option<ServerEvent> {
+        let Subject { user, name, scope } = subject.clone();
         let namespace = self.presence.namespaces.get(&scope)?;
         namespace.watchers.contains(&watcher).then_some(())?;
         let id = self.sessions.of_user(&user);
@@ -131,6 +142,10 @@ impl GodotServer {
 
 impl Presence {
     fn publish(&mut self, id: SessionId, scope: &Scope, status: Json) -> Result<Change, Problem> {
+        let statuses = self.namespaces.get(scope).map(|namespace| &namespace.statuses);
+        if statuses.is_some_and(|all| all.len() >= MAX_USERS && !all.contains_key(&id)) {
+            return Err(Problem::ServerFull);
+        }
         join(&mut self.parts.entry(id).or_default().published, scope)?;
         let old = self.change(scope, |namespace| namespace.statuses.insert(id, status));
         Ok(if old.is_some() { Change::Changed } else { Change::New })
@@ -146,6 +161,10 @@ impl Presence {
     }
 
     fn watch(&mut self, id: SessionId, scope: &Scope) -> Result<(), Problem> {
+        let watchers = self.namespaces.get(scope).map(|namespace| &namespace.watchers);
+        if watchers.is_some_and(|all| all.len() >= MAX_USERS && !all.contains(&id)) {
+            return Err(Problem::ServerFull);
+        }
         join(&mut self.parts.entry(id).or_default().watched, scope)?;
         self.change(scope, |namespace| namespace.watchers.insert(id));
         Ok(())

@@ -98,3 +98,33 @@ fn statuses_are_rate_limited_like_messages() {
     let refused = hall.asks("ann", kind::SET_STATUS, status());
     assert_eq!(refused, Err("rate_limited".to_owned()));
 }
+
+#[test]
+fn more_statuses_than_can_wait_are_told_at_their_next_change() {
+    let mut hall = Hall::new();
+    hall.greets("ann");
+    hall.asks("ann", kind::CREATE, json!({})).unwrap();
+    watch(&mut hall, "ann");
+    hall.loses("ann");
+    for number in 0..600 {
+        let who: &'static str = format!("user {number}").leak();
+        hall.greets(who);
+        set(&mut hall, who, json!(number));
+    }
+    let waiting = hall.server.sessions.iter().map(|(_, session)| session.unsaid.len()).max();
+    assert_eq!(waiting, Some(512));
+}
+
+#[test]
+fn users_of_a_namespace_are_counted() {
+    let mut hall = Hall::new();
+    for number in 0..1024 {
+        let who: &'static str = format!("user {number}").leak();
+        hall.greets(who);
+        set(&mut hall, who, json!(1));
+    }
+    hall.greets("ann");
+    let status = json!({"namespace": FRIENDS, "status": 1});
+    assert_eq!(hall.asks("ann", kind::SET_STATUS, status), Err("server_full".to_owned()));
+    watch(&mut hall, "ann");
+}
