@@ -210,6 +210,8 @@ impl GodotServer {
         self.parked.assert_consistent(waiting, &self.timers);
         self.sessions.assert_consistent();
         for (id, session) in self.sessions.iter() {
+            let waits = session.waits_for.is_some();
+            assert!(!waits || session.place.is_none(), "who waits to come in is outside");
             match session.conn.and_then(|conn| self.conns.get(&conn)) {
                 Some(conn) => assert!(matches!(conn.place, Place::Session(of) if of == id)),
                 None => assert!(self.timers.get(&Timer::Away(id)).is_some(), "its time will be up"),

@@ -160,11 +160,13 @@ impl GodotServer {
     /// Lets a session into a lobby, if it can come in and nobody has to be asked first.
     pub(super) fn come_in(&mut self, now: Instant, entry: Entry) -> Outcome {
         self.check_entry(&entry)?;
-        let host_name = self.sessions.get(entry.session).map(|session| session.name.clone());
+        let session = self.sessions.get(entry.session).ok_or(Problem::Lost)?;
+        if session.waits_for.is_some() {
+            return Err(Problem::RateLimited.into());
+        }
+        let host_name = session.name.clone();
         let wish = match &entry.way {
-            Way::Create(draft) => {
-                Wish::Create(Box::new(draft.entry(host_name.unwrap_or_default())))
-            }
+            Way::Create(draft) => Wish::Create(Box::new(draft.entry(host_name))),
             Way::Join { lobby, .. } | Way::Quick { lobby, .. } | Way::Invited { lobby, .. } => {
                 self.wish_to_join(lobby).map_err(|_| Problem::NotFound)?
             }
@@ -173,10 +175,7 @@ impl GodotServer {
             return self.grant(now, entry);
         }
         let id = entry.session;
-        let session = self.sessions.get_mut(id).ok_or(Problem::Lost)?;
-        if session.waits_for.is_some() {
-            return Err(Problem::RateLimited.into());
-        }
+        let session = self.sessions.get(id).ok_or(Problem::Lost)?;
         let asked = Asked {
             address: session.address.clone(),
             name: session.name.clone(),

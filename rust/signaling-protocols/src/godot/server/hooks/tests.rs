@@ -501,3 +501,14 @@ fn what_waits_ends_with_the_server() {
     assert_eq!(closed, [plain, session]);
     assert_eq!(desk.server.poll_timeout(), None);
 }
+
+#[test]
+fn who_waits_for_one_lobby_does_not_create_another_unasked() {
+    let mut desk = Desk::new(Hooks { create: false, ..lobbies() });
+    let (_, code) = desk.host(&json!({}));
+    let conn = desk.session();
+    desk.request(conn, ENTER, &json!({"code": code}));
+    desk.request(conn, CREATE, &json!({}));
+    assert_eq!(desk.refusal(conn).0, "rate_limited");
+    assert_eq!(desk.lobbies(), 1);
+}
