@@ -137,7 +137,7 @@ func test_it_follows_the_lobbies() -> void:
 	entry.erase("age")
 	check_equal(entry, {"name": lobby, "host": 1, "members": PackedInt32Array([1, id]),
 		"mesh": false, "sealed": false, "public": false, "locked": false, "has_password": false,
-		"max_players": 4096, "metadata": {}}, "the lobby")
+		"max_players": 256, "metadata": {}}, "the lobby")
 
 	told.clear()
 	host.seal_lobby()

@@ -17,7 +17,7 @@ impl SignalingClient {
     /// Creates a lobby, of which we are the host. `options` may have
     ///
     /// - `mesh` ([bool]), see [member mesh], which it is otherwise;
-    /// - `max_players` ([int]), ourselves included, 1 to 4096, which it is otherwise;
+    /// - `max_players` ([int]), ourselves included, 1 to 256, which it is otherwise;
     /// - `public` ([bool]), whether it is in lists; otherwise it is not;
     /// - `password` ([String]), see [member password], which it is otherwise; at most 64 bytes;
     /// - `metadata` ([Dictionary]), what others see of it, at most 2 KiB as JSON unless the server

@@ -7,8 +7,8 @@ use signaling_core::PeerId;
 use crate::godot::extended::{ServerEvent, limits};
 use crate::godot::wire::ServerMessage;
 
-/// As many members as a lobby has at most, and as many peers.
-const MAX_MEMBERS: usize = limits::PLAYERS as usize;
+/// Members of a lobby, and peers. Another server may let more in than ours.
+const MAX_MEMBERS: usize = 4096;
 
 /// From ID until the next one.
 #[derive(Debug, Default)]

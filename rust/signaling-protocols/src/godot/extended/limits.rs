@@ -34,7 +34,7 @@ pub const CONDITIONS: usize = 16;
 pub const FILTER: usize = 4096;
 /// Lobbies of one answer to LIST.
 pub const PAGE: u64 = 100;
-/// Members of a lobby.
-pub const PLAYERS: u64 = 4096;
+/// Members of a lobby: so many that a newcomer can be told of all of them at once, in less than 1 MiB.
+pub const PLAYERS: u64 = 256;
 /// The longest grace for a host that has to return, in seconds.
 pub const GRACE: f64 = 600.0;

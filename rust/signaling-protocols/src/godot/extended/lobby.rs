@@ -18,7 +18,7 @@ pub struct LobbyOptions {
     pub topology: Topology,
     /// Characters of its code, 4 to 10; more when these are taken. Default 5.
     pub code_length: usize,
-    /// Members at most, the host included. Default 4096.
+    /// Members at most, the host included. Default 256.
     pub max_players: usize,
     /// Whether it is in lists. Default `false`.
     pub is_public: bool,

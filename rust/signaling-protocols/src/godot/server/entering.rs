@@ -334,9 +334,10 @@ impl GodotServer {
 /// What one household has of addresses: of IPv6 a whole /64.
 pub(super) fn neighbourhood(address: &str) -> String {
     let bare = address.trim_start_matches('[').trim_end_matches(']');
-    match bare.parse::<Ipv6Addr>() {
-        Ok(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).to_string(),
-        Err(_) => bare.to_owned(),
+    let Ok(address) = bare.parse::<Ipv6Addr>() else { return bare.to_owned() };
+    match address.to_ipv4_mapped() {
+        Some(address) => address.to_string(),
+        None => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).to_string(),
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, json};
+use signaling_core::rate::{Buckets, Rate};
 
 use super::GodotServer;
+use super::entering::neighbourhood;
 use super::lobby::Lobby;
 use super::requests::{DONE, Outcome};
 use super::session::{MESSAGES, Session, SessionId};
@@ -14,14 +16,34 @@ use crate::godot::extended::{Json, Problem, ServerEvent};
 
 /// Invitations that one session may have made, and that may wait for one session.
 const MAX_OPEN: usize = 16;
+/// How many of those that wait for one session may come from one address.
+const MAX_OF_ADDRESS: usize = 4;
+/// How often somebody may be invited again by whom it has denied.
+const DENIED: Rate = Rate { interval: Duration::from_secs(60), burst: 1 };
+/// Pairs of inviters and invited that are remembered for it.
+const MAX_DENIED: usize = 4096;
 
 /// All invitations that are not answered yet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Invites {
     open: BTreeMap<u64, Invite>,
     by_inviter: BTreeSet<(SessionId, u64)>,
     by_invitee: BTreeSet<(SessionId, u64)>,
+    /// By inviter and invited.
+    denied: Buckets<(SessionId, SessionId)>,
     last: u64,
+}
+
+impl Default for Invites {
+    fn default() -> Self {
+        Self {
+            open: BTreeMap::new(),
+            by_inviter: BTreeSet::new(),
+            by_invitee: BTreeSet::new(),
+            denied: Buckets::new(MAX_DENIED),
+            last: 0,
+        }
+    }
 }
 
 /// An invitation into the lobby that the inviter is in: it ends when the inviter leaves.
@@ -44,6 +66,7 @@ impl GodotServer {
         if !self.sessions.get(to).is_some_and(Session::keeps_up) {
             return Err(Problem::ServerFull.into());
         }
+        self.check_invite(now, Invite { from: id, to })?;
         let session = self.sessions.get_mut(id).ok_or(Problem::Lost)?;
         if !session.messages.take(now, &MESSAGES) {
             return Err(Problem::RateLimited.into());
@@ -55,6 +78,22 @@ impl GodotServer {
         Ok(Some(Map::from_iter([("invite".to_owned(), json!(invite))]).into()))
     }
 
+    /// Nobody invites the same user twice at once, or again as soon as it has denied, and no address
+    /// takes all the places that others need.
+    fn check_invite(&self, now: Instant, Invite { from, to }: Invite) -> Result<(), Problem> {
+        let inviters = || {
+            let waiting = of(&self.invites.by_invitee, to).into_iter();
+            waiting.filter_map(|number| self.invites.open.get(&number)).map(|invite| invite.from)
+        };
+        let may_ask = self.invites.denied.has_token(&(from, to), now, &DENIED);
+        if !may_ask || inviters().any(|other| other == from) {
+            return Err(Problem::RateLimited);
+        }
+        let home = |id| self.sessions.get(id).map(|session| neighbourhood(&session.address));
+        let neighbours = inviters().filter(|other| home(*other) == home(from)).count();
+        if neighbours < MAX_OF_ADDRESS { Ok(()) } else { Err(Problem::ServerFull) }
+    }
+
     /// Another session of the same game.
     fn invitee(&self, id: SessionId, user: &str) -> Result<SessionId, Problem> {
         let game = |id| self.sessions.get(id).map(|session| &session.edition.game);
@@ -62,8 +101,9 @@ impl GodotServer {
         other.filter(|other| game(*other) == game(id)).ok_or(Problem::NoSuchUser)
     }
 
-    pub(super) fn deny_invite(&mut self, id: SessionId, invite: u64) -> Outcome {
-        self.invites.received(invite, id)?;
+    pub(super) fn deny_invite(&mut self, now: Instant, id: SessionId, invite: u64) -> Outcome {
+        let Invite { from, to } = self.invites.received(invite, id)?;
+        self.invites.denied.take(&(from, to), now, &DENIED);
         self.answer_invite(invite, false);
         DONE()
     }

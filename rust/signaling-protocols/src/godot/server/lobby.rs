@@ -51,7 +51,8 @@ pub(super) struct Identity {
     pub(super) token: Option<Sealed>,
     pub(super) user: String,
     pub(super) name: String,
-    pub(super) address: String,
+    /// The neighbourhood of its address.
+    pub(super) home: String,
 }
 
 #[derive(Debug)]
@@ -275,9 +276,9 @@ impl Identity {
     pub(super) fn resembles(&self, other: &Self) -> bool {
         let has_same_token = self.token.is_some() && self.token == other.token;
         let has_same_user = !self.user.is_empty() && self.user == other.user;
-        let is_shared = matches!(&*self.address, "" | "127.0.0.1" | "[::1]");
+        let is_shared = matches!(&*self.home, "" | "127.0.0.1" | "::");
         let has_same_name = !self.name.is_empty() && self.name == other.name;
-        let is_neighbour = self.address == other.address && (!is_shared || has_same_name);
+        let is_neighbour = self.home == other.home && (!is_shared || has_same_name);
         has_same_token || has_same_user || is_neighbour
     }
 }

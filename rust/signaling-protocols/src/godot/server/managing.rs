@@ -6,6 +6,7 @@ use std::time::Instant;
 use signaling_core::PeerId;
 
 use super::GodotServer;
+use super::entering::neighbourhood;
 use super::latest::{Change, Topic};
 use super::lobby::{Guest, Identity};
 use super::requests::{DONE, Outcome, Refused};
@@ -82,13 +83,13 @@ impl GodotServer {
                 token: (!session.auth.is_empty()).then(|| self.passwords.seal(&session.auth)),
                 user: session.user.clone(),
                 name: session.name.clone(),
-                address: session.address.clone(),
+                home: neighbourhood(&session.address),
             }),
             Guest::Plain(conn) => self.conns.get(&conn).map(|conn| Identity {
                 token: None,
                 user: String::new(),
                 name: String::new(),
-                address: conn.address.clone(),
+                home: neighbourhood(&conn.address),
             }),
         }
     }

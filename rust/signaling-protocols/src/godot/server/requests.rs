@@ -125,7 +125,7 @@ impl GodotServer {
             Request::WatchStatus { namespace } => self.watch_status(id, namespace),
             Request::UnwatchStatus { namespace } => self.unwatch_status(id, namespace),
             Request::Invite { user, data } => self.invite(now, id, &user, data),
-            Request::DenyInvite { invite } => self.deny_invite(id, invite),
+            Request::DenyInvite { invite } => self.deny_invite(now, id, invite),
             Request::CancelInvite { invite } => self.cancel_invite(id, invite),
         }
     }

@@ -73,17 +73,18 @@ fn an_invitation_is_denied_or_taken_back() {
     host(&mut hall, "ann");
     let user = guest(&mut hall, "bob");
     let denied = invite(&mut hall, "ann", &user).unwrap();
+    let user = guest(&mut hall, "cid");
     let taken_back = invite(&mut hall, "ann", &user).unwrap();
     let (deny, cancel) = (json!({"invite": denied}), json!({"invite": taken_back}));
     // Neither is the other's to end.
     assert!(hall.asks("ann", kind::DENY_INVITE, deny.clone()).is_err());
-    assert!(hall.asks("bob", kind::CANCEL_INVITE, cancel.clone()).is_err());
+    assert!(hall.asks("cid", kind::CANCEL_INVITE, cancel.clone()).is_err());
 
     hall.asks("bob", kind::DENY_INVITE, deny).unwrap();
     let told = hall.hears_of("ann", kind::INVITE_ANSWERED);
     assert_eq!(told, [(denied, json!({"accepted": false}))]);
     hall.asks("ann", kind::CANCEL_INVITE, cancel).unwrap();
-    let told = hall.hears_of("bob", kind::INVITE_CANCELLED);
+    let told = hall.hears_of("cid", kind::INVITE_CANCELLED);
     assert_eq!(told, [(taken_back, json!({}))]);
 }
 
@@ -133,18 +134,58 @@ fn only_others_of_the_same_game_can_be_invited_and_only_from_a_lobby() {
 #[test]
 fn open_invitations_are_counted_on_either_side() {
     let mut hall = Hall::new();
-    for who in ["ann", "cid"] {
-        host(&mut hall, who);
-    }
+    host(&mut hall, "ann");
     let (bob, eve) = (guest(&mut hall, "bob"), guest(&mut hall, "eve"));
-    let first = invite(&mut hall, "ann", &bob).unwrap();
-    for _ in 1..16 {
-        invite(&mut hall, "ann", &bob).unwrap();
+    let mut first = None;
+    for name in names(16) {
+        let user = guest(&mut hall, name);
+        let invite = invite(&mut hall, "ann", &user).unwrap();
+        first.get_or_insert(invite);
     }
-    for (who, user) in [("ann", &eve), ("cid", &bob)] {
-        assert_eq!(invite(&mut hall, who, user), Err("server_full".to_owned()));
-    }
-    hall.asks("bob", kind::DENY_INVITE, json!({"invite": first})).unwrap();
+    assert_eq!(invite(&mut hall, "ann", &eve), Err("server_full".to_owned()));
+    hall.asks("ann", kind::CANCEL_INVITE, json!({"invite": first})).unwrap();
     assert!(invite(&mut hall, "ann", &eve).is_ok());
-    assert!(invite(&mut hall, "cid", &bob).is_ok());
+
+    for (number, name) in names(16).enumerate() {
+        hall.from = format!("192.0.2.{number}:5000").leak();
+        host(&mut hall, name);
+        invite(&mut hall, name, &bob).unwrap();
+    }
+    hall.from = "192.0.2.99:5000";
+    host(&mut hall, "cid");
+    assert_eq!(invite(&mut hall, "cid", &bob), Err("server_full".to_owned()));
+}
+
+#[test]
+fn nobody_takes_the_places_of_all_others() {
+    let mut hall = Hall::new();
+    let user = guest(&mut hall, "bob");
+    hall.from = "[2001:db8::1]:5000";
+    for name in names(4) {
+        host(&mut hall, name);
+        invite(&mut hall, name, &user).unwrap();
+        assert_eq!(invite(&mut hall, name, &user), Err("rate_limited".to_owned()), "twice");
+    }
+    hall.from = "[2001:db8::2]:5000";
+    host(&mut hall, "eve");
+    assert_eq!(invite(&mut hall, "eve", &user), Err("server_full".to_owned()));
+    hall.from = "[2001:db8:0:1::1]:5000";
+    host(&mut hall, "cid");
+    assert!(invite(&mut hall, "cid", &user).is_ok());
+}
+
+#[test]
+fn who_was_denied_does_not_ask_again_at_once() {
+    let mut hall = Hall::new();
+    host(&mut hall, "ann");
+    let user = guest(&mut hall, "bob");
+    let denied = invite(&mut hall, "ann", &user).unwrap();
+    hall.asks("bob", kind::DENY_INVITE, json!({"invite": denied})).unwrap();
+    assert_eq!(invite(&mut hall, "ann", &user), Err("rate_limited".to_owned()));
+    hall.passes(Duration::from_secs(60));
+    assert!(invite(&mut hall, "ann", &user).is_ok());
+}
+
+fn names(count: usize) -> impl Iterator<Item = &'static str> {
+    (0..count).map(|number| &*format!("user {number}").leak())
 }

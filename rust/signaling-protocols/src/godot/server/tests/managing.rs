@@ -1,4 +1,8 @@
+use serde_json::Map;
+use signaling_core::outbox::Outbox;
+
 use super::*;
+use crate::godot::extended::{Json, MemberView, limits};
 
 /// Ann's lobby; its code.
 fn open_lobby(hall: &mut Hall) -> Value {
@@ -48,6 +52,62 @@ fn on_one_machine_a_ban_is_for_a_name() {
     assert_eq!(enters(&mut hall, "bob again", &code), Err("banned".to_owned()));
     hall.greets_with("cid", hello("Cid", ""));
     assert!(enters(&mut hall, "cid", &code).is_ok());
+}
+
+#[test]
+fn of_ipv6_a_household_is_banned() {
+    let mut hall = Hall::new();
+    let code = open_lobby(&mut hall);
+    hall.from = "[2001:db8::1]:5000";
+    ban(&mut hall, "bob", hello("Bob", ""), &code);
+    for (from, outcome) in [
+        ("[2001:db8::2]:5000", Err("banned".to_owned())),
+        ("[2001:db8:0:1::1]:5000", Ok(())),
+        ("[::ffff:192.0.2.1]:5000", Ok(())),
+    ] {
+        hall.from = from;
+        hall.greets_with("guest", hello("Robert", ""));
+        assert_eq!(enters(&mut hall, "guest", &code).map(drop), outcome, "{from}");
+    }
+}
+
+#[test]
+fn of_ipv4_in_ipv6_one_address_is_banned() {
+    let mut hall = Hall::new();
+    let code = open_lobby(&mut hall);
+    hall.from = "[::ffff:192.0.2.1]:5000";
+    ban(&mut hall, "bob", hello("Bob", ""), &code);
+    hall.from = "[::ffff:192.0.2.2]:5000";
+    hall.greets_with("cid", hello("Cid", ""));
+    assert!(enters(&mut hall, "cid", &code).is_ok());
+}
+
+/// What may wait for one connection, in bytes.
+const OUTBOX: usize = 1 << 20;
+
+#[test]
+fn a_newcomer_can_be_told_of_the_fullest_lobby_at_once() {
+    let worst = |length: usize| "\"".repeat(length);
+    let text = |length: usize| Value::from(worst((length - 8) / 2));
+    let id = PeerId::new(u32::MAX as u64 >> 1).unwrap();
+    let member = ServerEvent::Member(MemberView {
+        id,
+        name: "\u{1}".repeat(limits::NAME),
+        user: "x".repeat(12),
+        metadata: Map::from_iter([("k".to_owned(), text(limits::MEMBER_METADATA))]).into(),
+        rtt: Some(u32::MAX),
+        is_unstable: false,
+    });
+    let value = ServerEvent::Value {
+        key: "\u{1}".repeat(limits::KEY),
+        value: Some(Json::parse(&text(limits::VALUE).to_string()).unwrap()),
+        by: None,
+    };
+    let connection = ServerMessage::PeerConnected(id).encode();
+    let cost = |text: &str| text.len() + Outbox::MESSAGE_OVERHEAD;
+    let members = limits::PLAYERS as usize * (cost(&member.encode()) + cost(&connection));
+    let values = limits::VALUES * cost(&value.encode());
+    assert!((OUTBOX / 2..OUTBOX - (64 << 10)).contains(&(members + values)), "{members} {values}");
 }
 
 #[test]
