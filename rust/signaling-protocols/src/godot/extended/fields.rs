@@ -103,19 +103,19 @@ impl Fields {
     }
 
     pub(super) fn object(&mut self, key: &str, max: usize) -> Result<Option<Object>, Invalid> {
-        let object = self.json(key, max)?.map(Object::from_json);
-        object
-            .map(|object| object.ok_or_else(|| Invalid::new(format!("`{key}` must be an object"))))
-            .transpose()
+        let Some(value) = self.take(key) else { return Ok(None) };
+        if !value.is_object() {
+            return Err(Invalid::new(format!("`{key}` must be an object")));
+        }
+        let small = Object::from_value(value).filter(|object| object.to_string().len() <= max);
+        small.map(Some).ok_or_else(|| too_large(key, max))
     }
 
     /// Any value but `null`.
     pub(super) fn json(&mut self, key: &str, max: usize) -> Result<Option<Json>, Invalid> {
         let Some(value) = self.take(key) else { return Ok(None) };
-        let small = Json::from_value(value).filter(|json| json.to_string().len() <= max);
-        small.map(Some).ok_or_else(|| {
-            Invalid::new(format!("`{key}` must be JSON of at most {max} bytes and 16 levels"))
-        })
+        let small = Json::from_value(&value).filter(|json| json.len() <= max);
+        small.map(Some).ok_or_else(|| too_large(key, max))
     }
 
     pub(super) fn list(&mut self, key: &str) -> Result<Vec<Value>, Invalid> {
@@ -125,6 +125,10 @@ impl Fields {
             Some(_) => Err(Invalid::new(format!("`{key}` must be an array"))),
         }
     }
+}
+
+fn too_large(key: &str, max: usize) -> Invalid {
+    Invalid::new(format!("`{key}` must be JSON of at most {max} bytes and 16 levels"))
 }
 
 /// The largest number that every JSON reader keeps exactly.

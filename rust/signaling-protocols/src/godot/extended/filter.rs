@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use serde_json::{Map, Value, json};
 
 use super::fields::{Fields, Invalid};
-use super::json::{Json, Object, is_same};
+use super::json::{Object, is_same};
 use super::limits;
 
 /// What the metadata of a lobby must be like; an empty one fits every lobby.
@@ -21,7 +21,7 @@ pub struct Filter(Vec<Condition>);
 struct Condition {
     key: String,
     test: Test,
-    value: Json,
+    value: Value,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Filter {
         for Condition { key, test, value } in &self.0 {
             let name = TESTS.iter().find(|(_, known)| known == test).map_or("==", |(name, _)| name);
             let tests = map.entry(key.clone()).or_insert_with(|| json!({}));
-            tests[name] = value.value().clone();
+            tests[name] = value.clone();
         }
         Value::Object(map)
     }
@@ -88,7 +88,7 @@ impl Filter {
     pub fn complete(&self, metadata: Object) -> Object {
         let Value::Object(mut map) = metadata.into_value() else { return Object::default() };
         for Condition { key, value, .. } in self.0.iter().filter(|one| one.test == Test::Equal) {
-            map.entry(key.clone()).or_insert_with(|| value.value().clone());
+            map.entry(key.clone()).or_insert_with(|| value.clone());
         }
         map.into()
     }
@@ -125,12 +125,11 @@ impl Condition {
             Value::String(part) if test == Test::Contains => Value::String(part.to_lowercase()),
             value => value,
         };
-        let value = Json::from_value(value).unwrap_or_default();
         Ok(Self { key: key.to_owned(), test, value })
     }
 
     fn weight(&self) -> usize {
-        match (self.test, self.value.value()) {
+        match (self.test, &self.value) {
             (Test::Contains, _) => CONTAINS_WEIGHT,
             (_, Value::Array(values)) => 1 + values.len() / VALUES_A_UNIT,
             _ => 1,
@@ -138,7 +137,7 @@ impl Condition {
     }
 
     fn fits(&self, actual: Option<&Value>) -> bool {
-        let wanted = self.value.value();
+        let wanted = &self.value;
         let Some(actual) = actual else { return self.test == Test::NotEqual };
         let order = || compare(actual, wanted);
         match self.test {

@@ -71,7 +71,7 @@ impl Settings {
     pub(super) fn ice_servers(&self, now: Instant, user: &str) -> Json {
         let mut servers = self.ice_servers.value().as_array().cloned().unwrap_or_default();
         servers.extend(self.turn.as_ref().map(|turn| turn.entry(now, user)));
-        Json::from_value(Value::Array(servers)).unwrap_or_default()
+        Json::from_value(&Value::Array(servers)).unwrap_or_default()
     }
 }
 
@@ -113,7 +113,8 @@ mod tests {
         settings.ice_servers = Json::parse(r#"[{"urls":["stun:stun.example.com"]}]"#).unwrap();
         settings.turn = Some(north);
         let told = settings.ice_servers(start, "u1");
-        let urls: Vec<_> = told.value().as_array().unwrap().iter().map(|it| &it["urls"]).collect();
+        let told = told.value();
+        let urls: Vec<_> = told.as_array().unwrap().iter().map(|it| &it["urls"]).collect();
         assert_eq!(urls, [&json!(["stun:stun.example.com"]), &json!(["turn:turn.example.com"])]);
     }
 }

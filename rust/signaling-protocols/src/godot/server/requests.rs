@@ -215,7 +215,7 @@ impl Refused {
 
     /// The value is not the one that was expected.
     pub(super) fn conflict(present: Option<&Json>) -> Self {
-        let value = present.map(|present| ("value".to_owned(), present.value().clone()));
+        let value = present.map(|present| ("value".to_owned(), present.value()));
         let details = value.into_iter().collect::<serde_json::Map<_, _>>().into();
         Self { details, ..Problem::Conflict.into() }
     }
