@@ -9,11 +9,13 @@
 //! - [`code`]: lobby codes that people type.
 //! - [`timers`]: many deadlines, one earliest.
 //! - [`keepalive`]: when to ping a connection, and when its silence means that it is gone.
+//! - [`vigil`]: the same for many connections.
 //! - [`rate`]: how often something may happen.
 //! - [`password`]: passwords that are compared, and never kept in the clear.
 //! - [`outbox`]: what waits to be written to one connection, bounded in bytes.
 //! - [`replay`]: what a session sends again when its connection was replaced.
 //! - [`backoff`]: how long to wait before another try.
+//! - [`overview`]: what an embedding program sees of the lobbies of any protocol.
 
 pub mod backoff;
 pub mod code;
@@ -21,11 +23,13 @@ pub mod ids;
 pub mod keepalive;
 pub mod machine;
 pub mod outbox;
+pub mod overview;
 pub mod password;
 pub mod rate;
 pub mod replay;
 pub mod roster;
 pub mod timers;
+pub mod vigil;
 
 pub use ids::{ConnId, PeerId};
 pub use machine::{

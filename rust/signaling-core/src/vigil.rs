@@ -1,0 +1,94 @@
+//! Signs of life of many connections.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use crate::ids::ConnId;
+use crate::keepalive::{Beat, Keepalive};
+use crate::timers::Timers;
+
+/// A [`Keepalive`] for each connection of a machine.
+///
+/// A sign of life costs a lookup: the timer is moved only when it comes due.
+#[derive(Debug, Default)]
+pub struct Vigil {
+    keepalives: HashMap<ConnId, Keepalive>,
+    timers: Timers<ConnId>,
+}
+
+impl Vigil {
+    /// Watches a connection from now on, in place of an earlier watch.
+    pub fn watch(&mut self, conn: ConnId, keepalive: Keepalive) {
+        match keepalive.poll_timeout() {
+            Some(at) => self.timers.set(conn, at),
+            None => self.timers.cancel(&conn),
+        }
+        self.keepalives.insert(conn, keepalive);
+    }
+
+    /// Something arrived from this connection, or whatever else counts as life.
+    pub fn heard(&mut self, now: Instant, conn: ConnId) {
+        if let Some(keepalive) = self.keepalives.get_mut(&conn) {
+            keepalive.heard(now);
+        }
+    }
+
+    /// Forgets a connection.
+    pub fn forget(&mut self, conn: ConnId) {
+        self.keepalives.remove(&conn);
+        self.timers.cancel(&conn);
+    }
+
+    /// What is due; call again until it returns `None`. A connection that is [`Beat::Silent`] is
+    /// forgotten.
+    pub fn poll(&mut self, now: Instant) -> Option<(ConnId, Beat)> {
+        while let Some(conn) = self.timers.pop_due(now) {
+            let Some(keepalive) = self.keepalives.get_mut(&conn) else { continue };
+            let beat = keepalive.poll(now);
+            if beat == Some(Beat::Silent) {
+                self.forget(conn);
+            } else if let Some(at) = keepalive.poll_timeout() {
+                self.timers.set(conn, at);
+            }
+            if let Some(beat) = beat {
+                return Some((conn, beat));
+            }
+        }
+        None
+    }
+
+    /// When to call [`Vigil::poll`] next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.earliest()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn each_connection_is_pinged_and_given_up_by_itself() {
+        let start = Instant::now();
+        let at = |secs| start + Duration::from_secs(secs);
+        let (ping, limit) = (Some(Duration::from_secs(10)), Some(Duration::from_secs(15)));
+        let (talker, silent) = (ConnId(1), ConnId(2));
+        let mut vigil = Vigil::default();
+        vigil.watch(talker, Keepalive::new(at(0), ping, limit));
+        vigil.watch(silent, Keepalive::new(at(1), ping, limit));
+
+        assert_eq!(vigil.poll_timeout(), Some(at(10)));
+        assert_eq!(vigil.poll(at(9)), None);
+        vigil.heard(at(10), talker);
+        assert_eq!(vigil.poll(at(10)), Some((talker, Beat::Ping)));
+        assert_eq!(vigil.poll(at(11)), Some((silent, Beat::Ping)));
+        assert_eq!(vigil.poll(at(11)), None);
+        assert_eq!(vigil.poll(at(16)), Some((silent, Beat::Silent)));
+        assert_eq!(vigil.poll_timeout(), Some(at(20)));
+        vigil.forget(talker);
+        assert_eq!(vigil.poll(at(100)), None);
+        assert_eq!(vigil.poll_timeout(), None);
+    }
+}
