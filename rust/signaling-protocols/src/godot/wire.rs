@@ -11,6 +11,7 @@ use signaling_core::{Frame, PeerId};
 
 use super::Topology;
 use super::extended::{self, Hello, Invalid, LinkState, Request, ServerEvent};
+use crate::json::{MAX_NESTING, nesting};
 
 /// What a client may send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,9 +131,6 @@ pub enum Malformed {
     #[error("Invalid message format")]
     Format,
 }
-
-/// Objects and arrays may lie this deep in one another.
-const MAX_NESTING: usize = 64;
 
 const JOIN: u64 = 0;
 const ID: u64 = 1;
@@ -399,29 +397,6 @@ impl Visitor<'_> for KeyVisitor {
             _ => Key::Other,
         })
     }
-}
-
-/// How deep the objects and arrays of a valid JSON text lie in one another.
-fn nesting(json: &str) -> usize {
-    if !json.starts_with(['{', '[']) {
-        return 0;
-    }
-    let (mut depth, mut deepest) = (0, 0);
-    let (mut in_string, mut escaped) = (false, false);
-    for byte in json.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => in_string = !in_string,
-            b'{' | b'[' if !in_string => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b'}' | b']' if !in_string => depth -= 1,
-            _ => {}
-        }
-    }
-    deepest
 }
 
 #[cfg(test)]

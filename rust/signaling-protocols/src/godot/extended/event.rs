@@ -7,11 +7,11 @@ use signaling_core::PeerId;
 
 use super::fields::{Fields, Invalid, Required};
 use super::hello::{self, RoundTrips, Welcome};
-use super::json::{Json, Object};
 use super::lobby::{LobbyEntry, LobbyView, MemberView, map};
 use super::problem::Problem;
 use super::{kind, limits};
 use crate::godot::wire;
+use crate::json::{Json, Object};
 
 /// A message of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use signaling_core::PeerId;
 
-use super::json::{Json, Object};
+use crate::json::{Json, Object};
 
 /// Why an object is not what it should be, in a sentence for the developer of the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

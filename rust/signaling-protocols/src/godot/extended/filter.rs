@@ -6,8 +6,8 @@ use std::cmp::Ordering;
 use serde_json::{Map, Value, json};
 
 use super::fields::{Fields, Invalid};
-use super::json::{Object, is_same};
 use super::limits;
+use crate::json::{Object, is_same};
 
 /// What the metadata of a lobby must be like; an empty one fits every lobby.
 ///

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use signaling_core::PeerId;
 
 use super::fields::{Fields, Invalid, Required};
-use super::json::Json;
 use super::limits;
 use super::problem::Problem;
+use crate::json::Json;
 
 /// What a client opens with.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -7,9 +7,9 @@ use signaling_core::PeerId;
 
 use super::fields::{Fields, Invalid, Required};
 use super::hello::round_trip;
-use super::json::Object;
 use super::limits;
 use crate::godot::Topology;
+use crate::json::Object;
 
 /// What a lobby shall be like.
 #[derive(Debug, Clone, PartialEq, Eq)]

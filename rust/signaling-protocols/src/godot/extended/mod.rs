@@ -12,7 +12,6 @@
 //! - [`lobby`]: lobbies and members, as both sides speak of them.
 //! - [`filter`]: which lobbies, in which order.
 //! - [`problem`]: why something is refused.
-//! - [`json`]: values that only the games understand.
 //! - `fields`: reading an object whose fields have types and limits.
 //! - [`limits`]: how large everything may be.
 
@@ -28,18 +27,17 @@ pub mod event;
 mod fields;
 pub mod filter;
 pub mod hello;
-pub mod json;
 pub mod limits;
 pub mod lobby;
 pub mod problem;
 pub mod request;
 
+pub use crate::json::{Json, Object};
 pub use event::ServerEvent;
 pub use fields::Invalid;
 pub(crate) use filter::Traits;
 pub use filter::{Filter, Query};
 pub use hello::{Hello, Resume, Welcome};
-pub use json::{Json, Object};
 pub use lobby::{
     HostPolicy, LinkState, LobbyChanges, LobbyEntry, LobbyOptions, LobbyView, MemberView,
 };

@@ -5,9 +5,9 @@ use signaling_core::PeerId;
 
 use super::fields::{Fields, Invalid, Required};
 use super::filter::{Filter, Query};
-use super::json::{Json, Object};
 use super::lobby::{LobbyChanges, LobbyOptions, map};
 use super::{kind, limits};
+use crate::json::{Json, Object};
 
 /// A request. Each is answered by DONE or REFUSED.
 #[derive(Debug, Clone, PartialEq, Eq)]
