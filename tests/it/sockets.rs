@@ -3,6 +3,7 @@
 
 mod clients;
 mod closing;
+mod gateway;
 mod hall;
 mod handshakes;
 mod keepalive;

@@ -112,6 +112,11 @@ pub enum Input<'a, S: Server + ?Sized> {
         /// What [`Server::decode`] made of the frame.
         message: S::Message<'a>,
     },
+    /// A connection gave a sign of life that is no message: a WebSocket ping or pong.
+    Heard {
+        /// Which.
+        conn: ConnId,
+    },
     /// A connection is gone, whatever the cause. Ignored when the machine has closed it itself.
     Closed {
         /// The connection, never used again.
@@ -134,6 +139,11 @@ pub enum Output<N> {
         conn: ConnId,
         /// The message; one that goes to many is shared.
         text: Arc<str>,
+    },
+    /// Send a WebSocket ping. Several that the connection has had no time for are one.
+    Ping {
+        /// The receiver.
+        conn: ConnId,
     },
     /// Close this connection once what was sent before has been written. The machine has already
     /// forgotten it.

@@ -15,9 +15,11 @@ use godot::signal::ConnectHandle;
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 use signaling_core::PeerId;
-use signaling_net::{Listener, LocalServer, ServerHandle};
+use signaling_gateway::{Gateway, GatewayConfig};
+use signaling_net::{Listener, LocalServer, PortConfig, ServerHandle};
 use signaling_protocols::godot::server::{Asked, Hooks, Wish};
 use signaling_protocols::godot::{GodotServer, LobbyInfo, ServerCommand, ServerNotice, Topology};
+use signaling_protocols::routing::Protocol;
 
 use crate::frame::each_frame;
 use crate::{json, runtime};
@@ -219,7 +221,7 @@ pub(crate) struct SignalingServer {
     has_warned: bool,
     /// Whether [member autostart] is still to be seen to.
     starts_by_itself: bool,
-    running: Option<ServerHandle<GodotServer>>,
+    running: Option<Gateway>,
     /// What the machine asks us about.
     hooks: Hooks,
     /// What the game has decided.
@@ -450,7 +452,12 @@ impl SignalingServer {
     /// # Errors
     /// `ERR_UNCONFIGURED` when the server does not run.
     pub(crate) fn local(&self) -> Result<LocalServer, Error> {
-        self.running.as_ref().map(ServerHandle::local).ok_or(Error::ERR_UNCONFIGURED)
+        self.godot().map(ServerHandle::local).ok_or(Error::ERR_UNCONFIGURED)
+    }
+
+    /// The machine of the native protocol, while it runs.
+    fn godot(&self) -> Option<&ServerHandle<GodotServer>> {
+        self.running.as_ref().and_then(Gateway::godot)
     }
 
     fn start(&mut self, port: i64, bind_address: &GString) -> Result<(), Error> {
@@ -467,12 +474,21 @@ impl SignalingServer {
         let runtime = runtime::handle().map_err(|_| Error::ERR_CANT_CREATE)?;
         let listener = Listener::bind(&address.to_string(), port).map_err(explain)?;
         let rng = StdRng::try_from_rng(&mut SysRng).map_err(|_| Error::ERR_CANT_CREATE)?;
-        let machine = GodotServer::new(settings, rng);
-        let handle = signaling_net::serve(&runtime, listener, machine, config).map_err(explain)?;
+        let config = GatewayConfig {
+            protocols: [Protocol::Godot].into(),
+            port: PortConfig {
+                trust_proxy: self.trust_proxy,
+                ..PortConfig::fitting(settings.max_peers)
+            },
+            godot: settings,
+            godot_connections: config,
+            ..GatewayConfig::default()
+        };
+        let gateway = Gateway::open(&runtime, listener, config, rng).map_err(explain)?;
 
         (self.hooks, self.unasked) = (hooks, 0);
-        self.pending.push_back(Told::Started(handle.local_addr().port()));
-        self.running = Some(handle);
+        self.pending.push_back(Told::Started(gateway.local_addr().port()));
+        self.running = Some(gateway);
         Ok(())
     }
 
@@ -492,7 +508,7 @@ impl SignalingServer {
         lobby: &GString,
         command: impl FnOnce(&LobbyInfo) -> Option<ServerCommand>,
     ) -> Error {
-        let Some(running) = &self.running else { return Error::ERR_UNCONFIGURED };
+        let Some(running) = self.godot() else { return Error::ERR_UNCONFIGURED };
         match self.mirror.lobby(&lobby.to_string()).and_then(command) {
             None => Error::ERR_DOES_NOT_EXIST,
             Some(command) => match running.command(command) {
@@ -521,7 +537,7 @@ impl SignalingServer {
 
     /// Hands the machine what the game has decided, and what it wants to decide on from now on.
     fn decide(&mut self) {
-        let Some(running) = &self.running else { return };
+        let Some(running) = self.running.as_ref().and_then(Gateway::godot) else { return };
         let is_taken = |command: ServerCommand| running.command(command).is_ok();
         self.decisions.hand_over(|ticket, verdict| {
             is_taken(ServerCommand::Decide { ticket, verdict: verdict.clone() })
@@ -558,7 +574,7 @@ impl SignalingServer {
 
     /// Takes what the network thread has told; returns how much there is to tell the game now.
     fn collect(&mut self) -> usize {
-        if let Some(running) = &self.running {
+        if let Some(running) = self.godot() {
             let mut notices = running.take_notices();
             if notices.lost {
                 let (actual, asked) = running.resync(|machine| {

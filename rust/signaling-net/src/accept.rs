@@ -1,4 +1,4 @@
-//! The way in: accepting sockets, a few at a time, and their WebSocket handshake.
+//! The way in: accepting sockets, a few at a time.
 
 use std::future::poll_fn;
 use std::io;
@@ -8,20 +8,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use signaling_core::Server;
-use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{sleep, timeout};
-use tokio_tungstenite::accept_hdr_async_with_config;
-use tokio_tungstenite::tungstenite::Error;
-use tokio_tungstenite::tungstenite::error::ProtocolError;
-use tokio_tungstenite::tungstenite::handshake::server::{
-    Callback, ErrorResponse, Request, Response,
-};
+use tokio::time::sleep;
 
-use crate::hub::Hub;
-use crate::{connection, forwarded, wire};
+use crate::config::PortConfig;
+use crate::handshake::{self, Admitted};
+use crate::port::{Router, Visitor};
 
 /// A listening socket that anybody can close at any time.
 #[derive(Debug)]
@@ -48,27 +41,30 @@ impl Door {
 }
 
 /// Lets sockets in until `stop` says so.
-pub(crate) async fn run<S: Server>(
-    hub: Arc<Hub<S>>,
+pub(crate) async fn run(
     door: Arc<Door>,
+    router: Arc<dyn Router>,
+    config: PortConfig,
     mut stop: watch::Receiver<bool>,
 ) {
-    let entrance = Entrance {
-        places: places(hub.config.max_connections),
-        handshakes: places(hub.config.max_handshakes),
-        hub,
+    let porter = Porter {
+        places: places(config.max_connections),
+        handshakes: places(config.max_handshakes),
+        config,
+        router,
         stop: stop.clone(),
     };
     tokio::select! {
         _ = stop.wait_for(|stop| *stop) => {}
-        () = entrance.admit(&door) => {}
+        () = porter.admit(&door) => {}
     }
 }
 
-struct Entrance<S: Server> {
-    hub: Arc<Hub<S>>,
+struct Porter {
+    router: Arc<dyn Router>,
     places: Arc<Semaphore>,
     handshakes: Arc<Semaphore>,
+    config: PortConfig,
     stop: watch::Receiver<bool>,
 }
 
@@ -77,7 +73,7 @@ struct Entrance<S: Server> {
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-impl<S: Server> Entrance<S> {
+impl Porter {
     async fn admit(&self, door: &Door) {
         let mut pause = FIRST_PAUSE;
         loop {
@@ -105,17 +101,18 @@ impl<S: Server> Entrance<S> {
         place: OwnedSemaphorePermit,
         handshake: OwnedSemaphorePermit,
     ) {
-        let hub = Arc::clone(&self.hub);
+        let (router, config) = (Arc::clone(&self.router), self.config.clone());
         let mut stop = self.stop.clone();
         tokio::spawn(async move {
-            let request = tokio::select! {
+            let admitted = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => None,
-                request = shake_hands(&mut stream, hub.config.handshake_timeout) => request,
+                admitted = handshake::run(&mut stream, &*router, config.handshake_timeout) => admitted,
             };
-            drop(handshake);
-            if let Some(Asked { target, client }) = request {
-                let client = client.filter(|_| hub.config.trust_proxy).unwrap_or(from);
-                connection::run(hub, stream, &target, &written(client)).await;
+            // The port may be closed while those who came through it stay.
+            drop((handshake, stop));
+            if let Some(Admitted { entrance, target, client }) = admitted {
+                let from = written(client.filter(|_| config.trust_proxy).unwrap_or(from));
+                entrance.seat(Visitor { stream, target, from }).await;
             }
             drop(place);
         });
@@ -133,76 +130,4 @@ fn places(count: usize) -> Arc<Semaphore> {
 
 async fn acquire(places: &Arc<Semaphore>) -> OwnedSemaphorePermit {
     Arc::clone(places).acquire_owned().await.expect("nobody closes these semaphores")
-}
-
-/// What a request tells.
-#[derive(Debug, Default)]
-struct Asked {
-    /// Path and query.
-    target: String,
-    /// Whom it is from, if it is told so.
-    client: Option<SocketAddr>,
-}
-
-/// The WebSocket handshake: returns what was asked, or `None` when it failed.
-async fn shake_hands(stream: &mut TcpStream, limit: Duration) -> Option<Asked> {
-    // Small messages must not wait for the acknowledgement of earlier ones.
-    let _ = stream.set_nodelay(true);
-    let handshake = async {
-        match upgrade(stream).await {
-            Ok(asked) => Some(asked),
-            Err(error) => {
-                tracing::debug!(%error, "handshake failed");
-                refuse(stream, &error).await;
-                None
-            }
-        }
-    };
-    timeout(limit, handshake).await.ok().flatten()
-}
-
-async fn upgrade(stream: &mut TcpStream) -> Result<Asked, Error> {
-    let mut asked = Asked::default();
-    // The limits of the handshake's own buffers do not matter: nothing follows in this WebSocket.
-    let config = wire::config(0, 0);
-    // It holds no byte beyond the handshake: a client that sends more is refused.
-    accept_hdr_async_with_config(stream, NoteInto(&mut asked), Some(config)).await?;
-    Ok(asked)
-}
-
-/// Accepts any request and writes down what it tells.
-struct NoteInto<'a>(&'a mut Asked);
-
-impl Callback for NoteInto<'_> {
-    fn on_request(self, request: &Request, response: Response) -> Result<Response, ErrorResponse> {
-        let target = request.uri().path_and_query();
-        self.0.target.push_str(target.map_or("/", |target| target.as_str()));
-        self.0.client = forwarded::client(request.headers());
-        Ok(response)
-    }
-}
-
-const UPGRADE_REQUIRED: &[u8] = b"HTTP/1.1 426 Upgrade Required\r\n\
-    Connection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-    Content-Type: text/plain\r\nContent-Length: 34\r\n\r\nThis server speaks WebSocket only.";
-const BAD_REQUEST: &[u8] =
-    b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-
-/// Answers what was not a WebSocket request.
-async fn refuse(stream: &mut TcpStream, error: &Error) {
-    let answer = match error {
-        Error::Protocol(
-            ProtocolError::WrongHttpMethod
-            | ProtocolError::WrongHttpVersion
-            | ProtocolError::MissingConnectionUpgradeHeader
-            | ProtocolError::MissingUpgradeWebSocketHeader
-            | ProtocolError::MissingSecWebSocketVersionHeader,
-        ) => UPGRADE_REQUIRED,
-        Error::Io(_) | Error::Protocol(ProtocolError::HandshakeIncomplete) => return,
-        _ => BAD_REQUEST,
-    };
-    let answered = stream.write_all(answer).await.is_ok() && stream.shutdown().await.is_ok();
-    if answered {
-        wire::hang_up(stream).await;
-    }
 }

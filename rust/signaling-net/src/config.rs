@@ -2,12 +2,48 @@
 
 use std::time::Duration;
 
-/// Limits and timers of a server's connections.
+/// Limits of a port, in whatever machines those who come in end up.
 #[derive(Debug, Clone)]
-pub struct ServerConfig {
+pub struct PortConfig {
     /// From the accepted socket to the end of its WebSocket handshake; a socket that takes longer
     /// is dropped. Default 5 s.
     pub handshake_timeout: Duration,
+    /// Sockets at any time, in a handshake, open or closing. While there are as many, newcomers
+    /// wait unaccepted. Default 16 384: keep it well above the protocols' own limits, which refuse
+    /// with a reason.
+    pub max_connections: usize,
+    /// Sockets in their handshake at any time; further ones wait unaccepted. Default 1024.
+    pub max_handshakes: usize,
+    /// Whether all connections come through a proxy that tells whom they are from: by the last entry
+    /// of `X-Forwarded-For`, or without that header of `Forwarded` (RFC 7239). Clients without an IP
+    /// address there count as one, from `0.0.0.0`. Default `false`: anybody can send such headers.
+    pub trust_proxy: bool,
+}
+
+impl Default for PortConfig {
+    fn default() -> Self {
+        Self {
+            handshake_timeout: Duration::from_secs(5),
+            max_connections: 16_384,
+            max_handshakes: 1024,
+            trust_proxy: false,
+        }
+    }
+}
+
+impl PortConfig {
+    /// The defaults, with room for `max_peers` connections and for those whom the protocols refuse
+    /// with a reason.
+    pub fn fitting(max_peers: usize) -> Self {
+        let defaults = Self::default();
+        let max_connections = defaults.max_connections.max(max_peers.saturating_mul(2));
+        Self { max_connections, ..defaults }
+    }
+}
+
+/// Limits and timers of one machine's connections.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
     /// How often each connection is pinged; `None` switches it off. Default 10 s. Pinging more
     /// often costs a packet each way for each connection.
     pub ping_interval: Option<Duration>,
@@ -18,23 +54,18 @@ pub struct ServerConfig {
     /// How long a connection that is being closed may take to read what still waits for it and to
     /// hang up. Default 2 s.
     pub close_timeout: Duration,
-    /// Whether all connections come through a proxy that tells whom they are from: by the last entry
-    /// of `X-Forwarded-For`, or without that header of `Forwarded` (RFC 7239). Clients without an IP
-    /// address there count as one, from `0.0.0.0`. Default `false`: anybody can send such headers.
-    pub trust_proxy: bool,
-    /// The largest inbound message and frame in bytes; a larger one closes its sender with 1009.
-    /// Default 65 536. Each connection may hold one message of this size.
+    /// The largest inbound message in bytes; a larger one closes its sender with 1009. Default
+    /// 65 536. Each connection may hold one message of this size.
     pub max_message_bytes: usize,
+    /// The largest frame in bytes, if it is less than a message: a larger inbound frame closes its
+    /// sender with 1009, a larger outbound message leaves in several. Default `None`.
+    pub max_frame_bytes: Option<usize>,
     /// What may wait to be written to one connection, in bytes, each message counted with
     /// [`Outbox::MESSAGE_OVERHEAD`](signaling_core::outbox::Outbox::MESSAGE_OVERHEAD) on top. A
     /// connection that overflows is closed with 1013. Default 1 MiB.
     pub outbox_bytes: usize,
-    /// Sockets at any time, in a handshake, open or closing. While there are as many, newcomers
-    /// wait unaccepted. Default 16 384: keep it well above the protocol's own limit, which refuses
-    /// with a reason.
+    /// Connections at any time; one more is answered with HTTP 503. Default 16 384.
     pub max_connections: usize,
-    /// Sockets in their handshake at any time; further ones wait unaccepted. Default 1024.
-    pub max_handshakes: usize,
     /// Notices that wait for the embedding program; when they overflow it must
     /// [`resync`](crate::ServerHandle::resync). Default 16 384.
     pub max_notices: usize,
@@ -43,15 +74,13 @@ pub struct ServerConfig {
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {
-            handshake_timeout: Duration::from_secs(5),
             ping_interval: Some(Duration::from_secs(10)),
             silence_limit: None,
             close_timeout: Duration::from_secs(2),
-            trust_proxy: false,
             max_message_bytes: 65_536,
+            max_frame_bytes: None,
             outbox_bytes: 1 << 20,
             max_connections: 16_384,
-            max_handshakes: 1024,
             max_notices: 16_384,
         }
     }
@@ -80,9 +109,12 @@ pub struct ClientConfig {
     /// How long the connection may take to write what still waits and to hang up once the client
     /// has closed it. Default 2 s.
     pub close_timeout: Duration,
-    /// The largest inbound message and frame in bytes; a larger one ends the connection with 1009.
-    /// Default 256 KiB.
+    /// The largest inbound message in bytes; a larger one ends the connection with 1009. Default
+    /// 256 KiB.
     pub max_message_bytes: usize,
+    /// The largest frame in bytes, if it is less than a message: a larger inbound frame ends the
+    /// connection with 1009, a larger outbound message leaves in several. Default `None`.
+    pub max_frame_bytes: Option<usize>,
     /// What may wait to be written, in bytes. A connection that overflows ends with 1013. Default
     /// 1 MiB.
     pub outbox_bytes: usize,
@@ -99,6 +131,7 @@ impl Default for ClientConfig {
             connect_timeout: Duration::from_secs(5),
             close_timeout: Duration::from_secs(2),
             max_message_bytes: 256 << 10,
+            max_frame_bytes: None,
             outbox_bytes: 1 << 20,
             max_requests: 1024,
             max_events: 1024,

@@ -13,8 +13,9 @@ use tokio::time::{Sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
+use crate::config::ServerConfig;
 use crate::hub::{Hub, Seat};
-use crate::wire::{self, Ended, Wire};
+use crate::wire::{Ended, Limits, Wire};
 
 /// Messages of one connection that are handled before the others get their turn.
 const MESSAGES_PER_TURN: usize = 8;
@@ -25,8 +26,9 @@ pub(crate) async fn run<S: Server, T>(hub: Arc<Hub<S>>, stream: T, target: &str,
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    let config = wire::config(hub.config.max_message_bytes, hub.config.outbox_bytes);
-    let wire = Wire::from_raw(stream, Role::Server, config).await;
+    let ServerConfig { max_message_bytes, max_frame_bytes, outbox_bytes, .. } = hub.config;
+    let limits = Limits { max_message_bytes, max_frame_bytes, outbox_bytes };
+    let wire = Wire::from_raw(stream, Role::Server, limits).await;
     let mut connection = Connection::new(wire, hub.open(target, from), &hub);
     let ended = poll_fn(|cx| connection.poll(cx)).await;
     tracing::debug!(conn = %connection.seat.conn(), ?ended, "connection ends");
@@ -66,6 +68,9 @@ impl<S: Server, T: AsyncRead + AsyncWrite + Unpin> Connection<S, T> {
         if let Poll::Ready(ended) = self.poll_keepalive(cx) {
             return Poll::Ready(ended);
         }
+        if self.seat.mailbox.take_ping() {
+            self.wire.ping(cx);
+        }
         self.wire.poll_write(cx, &self.seat.mailbox)
     }
 
@@ -74,7 +79,7 @@ impl<S: Server, T: AsyncRead + AsyncWrite + Unpin> Connection<S, T> {
             match ready!(self.wire.poll_read(cx)) {
                 Ok(Message::Text(text)) => self.seat.receive(Frame::Text(&text)),
                 Ok(Message::Binary(bytes)) => self.seat.receive(Frame::Binary(&bytes)),
-                Ok(_) => {}
+                Ok(_) => self.seat.hear(),
                 Err(ended) => return Poll::Ready(ended),
             }
             self.keepalive.heard(Instant::now());

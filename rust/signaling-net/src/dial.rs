@@ -16,7 +16,7 @@ use crate::client::Endpoint;
 use crate::config::ClientConfig;
 use crate::local::LocalServer;
 use crate::paced::Paced;
-use crate::wire::{self, Wire};
+use crate::wire::{Limits, Wire};
 
 /// Where a connection goes, and its limits.
 pub(crate) struct Target {
@@ -50,8 +50,7 @@ pub(crate) async fn dial(target: Arc<Target>) -> Result<ClientWire, Unmade> {
 async fn dial_local(server: &LocalServer, config: &ClientConfig) -> Result<ClientWire, Unmade> {
     let stopped = || Unmade { close: Close::shutting_down(), cause: Cause::Stopped };
     let stream = server.open().ok_or_else(stopped)?;
-    let limits = wire::config(config.max_message_bytes, config.outbox_bytes);
-    Ok(Wire::from_raw(Box::new(stream) as _, Role::Client, limits).await)
+    Ok(Wire::from_raw(Box::new(stream) as _, Role::Client, limits(config)).await)
 }
 
 async fn dial_url(url: &str, config: &ClientConfig) -> Result<ClientWire, Failure> {
@@ -60,13 +59,18 @@ async fn dial_url(url: &str, config: &ClientConfig) -> Result<ClientWire, Failur
     let stream = TcpStream::connect((host, port)).await.map_err(|error| unreachable(&error))?;
     // Small messages must not wait for the acknowledgement of earlier ones.
     let _ = stream.set_nodelay(true);
-    let limits = wire::config(config.max_message_bytes, config.outbox_bytes);
     let stream = Paced::new(Box::new(stream) as Box<dyn Stream>);
-    match client_async_with_config(&uri, stream, Some(limits)).await {
-        Ok((socket, _)) => Ok(Wire::new(socket, Role::Client)),
+    let limits = limits(config);
+    match client_async_with_config(&uri, stream, Some(limits.config())).await {
+        Ok((socket, _)) => Ok(Wire::new(socket, Role::Client, limits)),
         Err(Error::Http(answer)) => Err(Failure::refused(answer.status())),
         Err(error) => Err(error.to_string().into()),
     }
+}
+
+fn limits(config: &ClientConfig) -> Limits {
+    let &ClientConfig { max_message_bytes, max_frame_bytes, outbox_bytes, .. } = config;
+    Limits { max_message_bytes, max_frame_bytes, outbox_bytes }
 }
 
 fn address(uri: &Uri) -> Result<(&str, u16), &'static str> {

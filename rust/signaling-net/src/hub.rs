@@ -78,6 +78,13 @@ impl<S: Server> Hub<S> {
         }
     }
 
+    fn hear(&self, conn: ConnId) {
+        let state = self.state.lock();
+        if state.mailboxes.contains_key(&conn) {
+            self.step(state, Input::Heard { conn });
+        }
+    }
+
     fn leave(&self, conn: ConnId) {
         let mut state = self.state.lock();
         if state.mailboxes.remove(&conn).is_some() {
@@ -168,6 +175,7 @@ impl<S: Server> Hub<S> {
         while let Some(output) = state.machine.poll_output() {
             match output {
                 Output::Send { conn, text } => state.send(conn, text, effects),
+                Output::Ping { conn } => state.ping(conn, effects),
                 Output::Close { conn, close } => state.close(conn, close, effects),
                 Output::Notice(notice) => {
                     self.notices.lock().push(notice);
@@ -201,6 +209,13 @@ impl<S> State<S> {
         }
     }
 
+    fn ping(&mut self, conn: ConnId, effects: &mut Effects) {
+        if let Some(mailbox) = self.mailboxes.get(&conn) {
+            mailbox.ask_for_ping();
+            effects.to_wake.push(Arc::clone(mailbox));
+        }
+    }
+
     fn close(&mut self, conn: ConnId, close: Close, effects: &mut Effects) {
         if let Some(mailbox) = self.mailboxes.remove(&conn) {
             tracing::debug!(%conn, code = close.code, reason = &*close.reason, "closed");
@@ -226,6 +241,11 @@ impl<S: Server> Seat<S> {
     /// Hands in a frame. Ignored when the machine has closed the connection.
     pub(crate) fn receive(&self, frame: Frame<'_>) {
         self.hub.receive(self.conn, frame);
+    }
+
+    /// Tells the machine of a ping or pong.
+    pub(crate) fn hear(&self) {
+        self.hub.hear(self.conn);
     }
 }
 

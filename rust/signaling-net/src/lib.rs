@@ -2,9 +2,10 @@
 //! on tokio. It moves frames and never looks inside one.
 //!
 //! Reading order, the server first:
-//! - `server`: [`serve`] and its handle, as the embedding program sees them.
+//! - `server`: [`host`] and its handle, a running machine as the embedding program sees it.
 //! - `hub`: the machine, its lock, and what every connection does under it.
-//! - `listener`, `accept`: the port, and the way in.
+//! - `port`: a [`Port`], and which machine is spoken to on it.
+//! - `listener`, `accept`, `handshake`: the way in.
 //! - `connection`: one connection, from its handshake to its end.
 //! - `client`, `driver`, `dial`: the same for a client's session, and how it connects.
 //! - `wire`: one WebSocket, on either side.
@@ -19,7 +20,9 @@
 //! |---|---|---|---|---|
 //! | kernel's backlog | 1024 sockets | clients | accepting task | the kernel lets clients wait |
 //! | handshakes | `max_handshakes` (1024) | accepting task | each socket's task, within `handshake_timeout` | newcomers stay in the backlog |
-//! | connections | `max_connections` (16 384) | accepting task | each socket's task | newcomers stay in the backlog |
+//! | request's head | 16 KiB per handshake | its socket | its task | answered with 400 |
+//! | sockets of a port | `max_connections` (16 384) | accepting task | each socket's task | newcomers stay in the backlog |
+//! | connections of a machine | `max_connections` (16 384) | each socket's task | each socket's task | newcomers are answered with 503 |
 //! | inbound message | `max_message_bytes` (64 KiB) per connection | its socket | its task | closed with 1009 |
 //! | outbox | `outbox_bytes` (1 MiB) per connection | whoever holds the machine's lock | its task | closed with 1013, others hear that it left |
 //! | WebSocket's write buffer | 4 KiB and one message | its task | its socket | the task takes nothing more from the outbox |
@@ -38,18 +41,21 @@ mod dial;
 mod driver;
 mod events;
 mod forwarded;
+mod handshake;
 mod hub;
 mod listener;
 mod local;
 mod mailbox;
 mod notices;
 mod paced;
+mod port;
 mod server;
 mod wire;
 
 pub use client::{ClientHandle, Endpoint, connect};
-pub use config::{ClientConfig, ServerConfig};
+pub use config::{ClientConfig, PortConfig, ServerConfig};
 pub use listener::Listener;
 pub use local::LocalServer;
 pub use notices::Notices;
-pub use server::{QueueFull, ServerHandle, serve};
+pub use port::{Answer, Entrance, Knock, Port, Router, Visitor};
+pub use server::{QueueFull, ServerHandle, host};

@@ -1,6 +1,7 @@
 //! One connection's outbox, shared by those who fill it and the task that drains it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 
 use futures_util::task::AtomicWaker;
@@ -12,6 +13,8 @@ use signaling_core::outbox::{Full, Outbox};
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     outbox: Mutex<Outbox>,
+    /// Whether a ping is to be sent.
+    ping: AtomicBool,
     owner: AtomicWaker,
 }
 
@@ -26,7 +29,11 @@ pub(crate) enum Owner {
 
 impl Mailbox {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { outbox: Mutex::new(Outbox::new(capacity)), owner: AtomicWaker::new() }
+        Self {
+            outbox: Mutex::new(Outbox::new(capacity)),
+            ping: AtomicBool::new(false),
+            owner: AtomicWaker::new(),
+        }
     }
 
     /// Adds a message. On [`Full`] the mailbox has closed itself and the owner is to be woken.
@@ -34,6 +41,16 @@ impl Mailbox {
         let mut outbox = self.outbox.lock();
         let owner = if outbox.is_idle() { Owner::Idle } else { Owner::Busy };
         outbox.push(text).map(|()| owner)
+    }
+
+    /// Wants a ping to be sent; the owner is to be woken.
+    pub(crate) fn ask_for_ping(&self) {
+        self.ping.store(true, Ordering::Release);
+    }
+
+    /// Whether a ping was asked for since the last call.
+    pub(crate) fn take_ping(&self) -> bool {
+        self.ping.swap(false, Ordering::AcqRel)
     }
 
     /// Ends the mailbox; the owner is to be woken. The first close wins.

@@ -1,23 +1,21 @@
 //! A served state machine, seen from the embedding program.
 
-use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use signaling_core::Server;
 use tokio::io::DuplexStream;
-use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
-use crate::accept::{self, Door};
 use crate::config::ServerConfig;
 use crate::connection;
 use crate::hub::Hub;
-use crate::listener::Listener;
 use crate::local::{self, LocalServer};
 use crate::notices::Notices;
+use crate::port::{Entrance, Visitor};
 
 /// Commands that wait for the server's task; further ones are refused.
 const MAX_COMMANDS: usize = 1024;
@@ -27,31 +25,19 @@ const MAX_COMMANDS: usize = 1024;
 #[error("queue full")]
 pub struct QueueFull;
 
-/// Serves `machine` on `listener` with tasks of `runtime`, until [`ServerHandle::shutdown`] or
-/// until the last handle is dropped.
-///
-/// # Errors
-/// When the runtime cannot watch the socket.
+/// Runs `machine` with tasks of `runtime`, until [`ServerHandle::shutdown`] or until the last
+/// handle is dropped. It is reached through its [`ServerHandle::entrance`] and
+/// [`ServerHandle::local`].
 ///
 /// # Panics
-/// When `runtime` was built without I/O or without time.
-pub fn serve<S: Server>(
-    runtime: &Handle,
-    listener: Listener,
-    machine: S,
-    config: ServerConfig,
-) -> io::Result<ServerHandle<S>> {
-    let _inside = runtime.enter();
-    let local_addr = listener.local_addr();
-    let door = Arc::new(Door::new(TcpListener::from_std(listener.into_std())?));
+/// When `runtime` was built without time.
+pub fn host<S: Server>(runtime: &Handle, machine: S, config: ServerConfig) -> ServerHandle<S> {
     let hub = Arc::new(Hub::new(machine, config));
     let (stop, stopped) = watch::channel(false);
     let (commands, inbox) = mpsc::channel(MAX_COMMANDS);
-    runtime.spawn(accept::run(Arc::clone(&hub), Arc::clone(&door), stopped.clone()));
     runtime.spawn(tend(Arc::clone(&hub), inbox, stopped));
-    let runtime = runtime.clone();
-    let shared = Shared { hub, door, commands, stop, local_addr, runtime };
-    Ok(ServerHandle { shared: Arc::new(shared) })
+    let shared = Shared { hub, commands, stop, runtime: runtime.clone() };
+    ServerHandle { shared: Arc::new(shared) }
 }
 
 /// A running server. All clones are the same server; dropping the last one shuts it down, as
@@ -62,22 +48,25 @@ pub struct ServerHandle<S: Server> {
 
 struct Shared<S: Server> {
     hub: Arc<Hub<S>>,
-    door: Arc<Door>,
     commands: mpsc::Sender<S::Command>,
     /// True from shutdown on. Each task of the server holds a receiver until it ends, so that
     /// `closed` knows when all have.
     stop: watch::Sender<bool>,
-    local_addr: SocketAddr,
     runtime: Handle,
 }
 
 impl<S: Server> Shared<S> {
+    /// Keeps the server from being [`ServerHandle::closed`] while it is held; `None` after a
+    /// shutdown.
+    fn alive(&self) -> Option<watch::Receiver<bool>> {
+        let alive = self.stop.subscribe();
+        let stopped = *alive.borrow();
+        (!stopped).then_some(alive)
+    }
+
     /// The client's end of a connection through memory; `None` after a shutdown.
     fn connect_local(&self) -> Option<DuplexStream> {
-        let alive = self.stop.subscribe();
-        if *alive.borrow() {
-            return None;
-        }
+        let alive = self.alive()?;
         let (client, server) = local::pair();
         let hub = Arc::clone(&self.hub);
         self.runtime.spawn(async move {
@@ -88,9 +77,21 @@ impl<S: Server> Shared<S> {
     }
 }
 
-impl<S: Server> Drop for Shared<S> {
-    fn drop(&mut self) {
-        self.door.close();
+impl<S: Server> Entrance for Weak<Shared<S>> {
+    fn has_room(&self) -> bool {
+        // One that has stopped turns everybody away by itself.
+        self.upgrade()
+            .is_none_or(|shared| shared.hub.connections() < shared.hub.config.max_connections)
+    }
+
+    fn seat(&self, visitor: Visitor) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let server = self.upgrade().and_then(|shared| Some((shared.alive()?, shared.hub.clone())));
+        Box::pin(async move {
+            let Some((alive, hub)) = server else { return };
+            let Visitor { stream, target, from } = visitor;
+            connection::run(hub, stream, &target, &from).await;
+            drop(alive);
+        })
     }
 }
 
@@ -101,11 +102,6 @@ impl<S: Server> Clone for ServerHandle<S> {
 }
 
 impl<S: Server> ServerHandle<S> {
-    /// The address that clients connect to.
-    pub fn local_addr(&self) -> SocketAddr {
-        self.shared.local_addr
-    }
-
     /// How many connections the machine knows at the moment. Never blocks.
     pub fn connection_count(&self) -> usize {
         self.shared.hub.connections()
@@ -143,16 +139,20 @@ impl<S: Server> ServerHandle<S> {
         self.shared.hub.read(read)
     }
 
+    /// This server for those who come through a [`Port`](crate::Port).
+    pub fn entrance(&self) -> Arc<dyn Entrance> {
+        Arc::new(Arc::downgrade(&self.shared))
+    }
+
     /// This server for clients in the same process, as often as they like to connect to it.
     pub fn local(&self) -> LocalServer {
         let shared = Arc::downgrade(&self.shared);
         LocalServer::new(move || shared.upgrade()?.connect_local())
     }
 
-    /// Frees the port, closes every connection with 1001 and ends all tasks within the close
-    /// timeout. Returns at once, with the port already free.
+    /// Closes every connection with 1001, lets nobody in any more, and ends all tasks within the
+    /// close timeout. Returns at once.
     pub fn shutdown(&self) {
-        self.shared.door.close();
         self.shared.stop.send_replace(true);
     }
 

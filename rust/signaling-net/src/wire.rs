@@ -22,15 +22,28 @@ use crate::paced::Paced;
 /// this small because there are thousands of them and the read buffer is zeroed for each read.
 const BUFFER_BYTES: usize = 4 << 10;
 
-/// The limits of one WebSocket: no inbound message or frame above `max_message_bytes`, and no
-/// more in the write buffer than one batch and the largest message an outbox can hold.
-pub(crate) fn config(max_message_bytes: usize, outbox_bytes: usize) -> WebSocketConfig {
-    WebSocketConfig::default()
-        .read_buffer_size(BUFFER_BYTES)
-        .write_buffer_size(BUFFER_BYTES)
-        .max_write_buffer_size(outbox_bytes.saturating_add(2 * BUFFER_BYTES))
-        .max_message_size(Some(max_message_bytes))
-        .max_frame_size(Some(max_message_bytes))
+/// The limits of one WebSocket, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Of an inbound message.
+    pub(crate) max_message_bytes: usize,
+    /// Of a frame, inbound and outbound; `None`: a frame may be as large as a message.
+    pub(crate) max_frame_bytes: Option<usize>,
+    /// Of what waits to be written, and so of the largest message that can be.
+    pub(crate) outbox_bytes: usize,
+}
+
+impl Limits {
+    pub(crate) fn config(&self) -> WebSocketConfig {
+        let max_frame_bytes = self.max_frame_bytes.unwrap_or(self.max_message_bytes);
+        WebSocketConfig::default()
+            .read_buffer_size(BUFFER_BYTES)
+            .write_buffer_size(BUFFER_BYTES)
+            // One batch, and the largest message that an outbox can hold.
+            .max_write_buffer_size(self.outbox_bytes.saturating_add(2 * BUFFER_BYTES))
+            .max_message_size(Some(self.max_message_bytes))
+            .max_frame_size(Some(max_frame_bytes))
+    }
 }
 
 /// A WebSocket whose reads and writes never block one another: both are polled by one task.
@@ -38,6 +51,10 @@ pub(crate) fn config(max_message_bytes: usize, outbox_bytes: usize) -> WebSocket
 pub(crate) struct Wire<T> {
     socket: WebSocketStream<Paced<T>>,
     role: Role,
+    /// The largest outbound frame.
+    max_frame_bytes: usize,
+    /// What is left of a message that does not fit in one frame.
+    rest: Bytes,
     /// True while something written may still lie in our buffer.
     unflushed: bool,
 }
@@ -64,14 +81,16 @@ impl Ended {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
-    pub(crate) fn new(socket: WebSocketStream<Paced<T>>, role: Role) -> Self {
-        Self { socket, role, unflushed: false }
+    /// A WebSocket that was made with [`Limits::config`].
+    pub(crate) fn new(socket: WebSocketStream<Paced<T>>, role: Role, limits: Limits) -> Self {
+        let max_frame_bytes = limits.max_frame_bytes.unwrap_or(usize::MAX).max(1);
+        Self { socket, role, max_frame_bytes, rest: Bytes::new(), unflushed: false }
     }
 
     /// A WebSocket on a stream whose handshake is over.
-    pub(crate) async fn from_raw(stream: T, role: Role, config: WebSocketConfig) -> Self {
-        let stream = Paced::new(stream);
-        Self::new(WebSocketStream::from_raw_socket(stream, role, Some(config)).await, role)
+    pub(crate) async fn from_raw(stream: T, role: Role, limits: Limits) -> Self {
+        let (stream, config) = (Paced::new(stream), Some(limits.config()));
+        Self::new(WebSocketStream::from_raw_socket(stream, role, config).await, role, limits)
     }
 
     /// The next message, pings and pongs included; pings have been answered.
@@ -150,8 +169,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
     fn poll_drain(&mut self, cx: &mut Context<'_>, mailbox: &Mailbox) -> Poll<Result<(), Error>> {
         loop {
             ready!(Pin::new(&mut self.socket).poll_ready(cx))?;
-            let Some(text) = mailbox.pop() else { break };
-            Pin::new(&mut self.socket).start_send(text_message(text))?;
+            let Some(frame) = self.next_frame(mailbox) else { break };
+            Pin::new(&mut self.socket).start_send(Message::Frame(frame))?;
             self.unflushed = true;
         }
         if self.unflushed {
@@ -159,6 +178,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
             self.unflushed = false;
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+impl<T> Wire<T> {
+    /// The next frame of the message under way, or the first of the next message.
+    fn next_frame(&mut self, mailbox: &Mailbox) -> Option<Frame> {
+        let mut opcode = Data::Continue;
+        if self.rest.is_empty() {
+            // The text is shared, not copied; it has been UTF-8 all the way.
+            self.rest = Bytes::from_owner(Arc::<[u8]>::from(mailbox.pop()?));
+            opcode = Data::Text;
+        }
+        let part = self.rest.split_to(self.rest.len().min(self.max_frame_bytes));
+        Some(Frame::message(part, OpCode::Data(opcode), self.rest.is_empty()))
     }
 }
 
@@ -190,12 +223,6 @@ fn ended(error: &Error) -> Ended {
         Error::Protocol(_) => Ended::ByUs(Close::new(1002, "Protocol error")),
         error => Ended::Lost(format!("{LOST}: {error}")),
     }
-}
-
-/// The text is shared, not copied; it has been UTF-8 all the way.
-fn text_message(text: Arc<str>) -> Message {
-    let bytes = Bytes::from_owner(Arc::<[u8]>::from(text));
-    Message::Frame(Frame::message(bytes, OpCode::Data(Data::Text), true))
 }
 
 fn close_message(close: &Close) -> Message {
@@ -258,8 +285,8 @@ mod tests {
 
     #[tokio::test]
     async fn endless_fragments_leave_others_their_turn() {
-        let mut wire =
-            Wire::from_raw(Fragments { sent: 0 }, Role::Server, config(1000, 1000)).await;
+        let limits = Limits { max_message_bytes: 1000, max_frame_bytes: None, outbox_bytes: 1000 };
+        let mut wire = Wire::from_raw(Fragments { sent: 0 }, Role::Server, limits).await;
         let waker = noop_waker();
         for _ in 0..10 {
             assert!(wire.poll_read(&mut Context::from_waker(&waker)).is_pending());

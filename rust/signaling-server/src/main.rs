@@ -19,12 +19,15 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use futures_util::future::join_all;
 use gate::Gate;
 use options::Options;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use signaling_net::{Listener, ServerHandle, serve};
-use signaling_protocols::godot::{GodotServer, ServerNotice, Settings};
+use signaling_core::overview::LobbyNotice;
+use signaling_gateway::{Gateway, GatewayConfig, Tongue};
+use signaling_net::{Listener, ServerHandle};
+use signaling_protocols::godot::{GodotServer, ServerNotice};
 use tokio::runtime::{Builder, Handle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -65,31 +68,33 @@ fn run(options: &Options) -> Result<(), String> {
 async fn serve_until_told(options: &Options) -> Result<(), String> {
     let mut signals = Signals::catch().map_err(|error| format!("cannot start: {error}"))?;
     let gate = Gate::new(&options.gate)?;
-    let mut settings = options.settings()?;
-    settings.hooks = gate.hooks();
-    let server = listen(options, settings)
+    let server = listen(options, options.config(gate.hooks())?)
         .map_err(|error| format!("cannot listen on {}:{}: {error}", options.bind, options.port))?;
     // Whoever started us may have stopped reading; that is no reason to end.
     let _ = writeln!(io::stdout(), "listening on {}", server.local_addr());
     tokio::select! {
         () = signals.next() => {}
         () = attend(&server, &gate) => {}
+        () = watch(&server) => {}
     }
     tracing::info!("shutting down");
     server.shutdown();
     server.closed().await;
-    server.take_notices().events.iter().for_each(log_notice);
+    if let Some(godot) = server.godot() {
+        godot.take_notices().events.iter().for_each(log_notice);
+    }
+    server.others().for_each(log_notices);
     Ok(())
 }
 
-fn listen(options: &Options, settings: Settings) -> io::Result<ServerHandle<GodotServer>> {
+fn listen(options: &Options, config: GatewayConfig) -> io::Result<Gateway> {
     let listener = Listener::bind(&options.bind, options.port)?;
-    let machine = GodotServer::new(settings, StdRng::from_rng(&mut rand::rng()));
-    serve(&Handle::current(), listener, machine, options.config())
+    Gateway::open(&Handle::current(), listener, config, StdRng::from_rng(&mut rand::rng()))
 }
 
-/// Logs what happens in the lobbies and decides on what is asked, for ever.
-async fn attend(server: &ServerHandle<GodotServer>, gate: &Gate) {
+/// Logs what happens in the lobbies of Godot's protocol and decides on what is asked, for ever.
+async fn attend(gateway: &Gateway, gate: &Gate) {
+    let Some(server) = gateway.godot() else { return std::future::pending().await };
     let mut unasked = 0;
     loop {
         server.noticed().await;
@@ -98,6 +103,37 @@ async fn attend(server: &ServerHandle<GodotServer>, gate: &Gate) {
             if let ServerNotice::Asked(asked) = notice {
                 gate.answer(server, asked).await;
             }
+        }
+    }
+}
+
+/// Logs what happens in the lobbies of the other protocols, for ever.
+async fn watch(gateway: &Gateway) {
+    let all = gateway.others().map(async |tongue| {
+        loop {
+            tongue.noticed().await;
+            log_notices(tongue);
+        }
+    });
+    join_all(all).await;
+    std::future::pending().await
+}
+
+fn log_notices(tongue: &dyn Tongue) {
+    let protocol = tongue.protocol().name();
+    for notice in tongue.take_notices().events {
+        match notice {
+            LobbyNotice::Opened(lobby) => tracing::debug!(protocol, ?lobby, "lobby created"),
+            LobbyNotice::Changed(view) => {
+                tracing::debug!(protocol, lobby = ?view.key, "lobby changed");
+            }
+            LobbyNotice::Joined { lobby, member } => {
+                tracing::debug!(protocol, ?lobby, %member, "peer joined");
+            }
+            LobbyNotice::Left { lobby, member } => {
+                tracing::debug!(protocol, ?lobby, %member, "peer left");
+            }
+            LobbyNotice::Closed(lobby) => tracing::debug!(protocol, ?lobby, "lobby closed"),
         }
     }
 }

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use clap::Parser;
 use clap::builder::RangedU64ValueParser;
-use signaling_net::ServerConfig;
+use signaling_gateway::GatewayConfig;
+use signaling_net::{PortConfig, ServerConfig};
 use signaling_protocols::godot::Settings;
+use signaling_protocols::godot::server::Hooks;
+use signaling_protocols::routing::{Paths, Protocol};
 
 use crate::gate::GateOptions;
 use crate::ice::IceOptions;
@@ -25,6 +28,35 @@ pub(crate) struct Options {
     /// The TCP port to listen on; 0 is any free one
     #[arg(long, env = "SIGNALING_PORT", default_value_t = 9080)]
     pub(crate) port: u16,
+
+    /// The protocols that are spoken: godot, omega, cloudlink5, peerserver, rooms, calling
+    #[arg(long, env = "SIGNALING_PROTOCOLS", value_name = "NAMES", value_delimiter = ',')]
+    #[arg(value_parser = protocols, default_value = "godot")]
+    protocols: Vec<Vec<Protocol>>,
+
+    /// Pages that may connect, such as https://example.com; programs that are no browser always may
+    #[arg(
+        long = "origin",
+        env = "SIGNALING_ORIGINS",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
+    origins: Vec<String>,
+
+    /// A path of Godot's protocol besides /
+    #[arg(long, env = "SIGNALING_GODOT_PATH", default_value = "/godot", value_name = "PATH")]
+    #[arg(value_parser = path)]
+    godot_path: String,
+
+    /// The path of the rooms protocol
+    #[arg(long, env = "SIGNALING_ROOMS_PATH", default_value = "/room", value_name = "PATH")]
+    #[arg(value_parser = path)]
+    rooms_path: String,
+
+    /// The path of the calling protocol
+    #[arg(long, env = "SIGNALING_CALLING_PATH", default_value = "/calling", value_name = "PATH")]
+    #[arg(value_parser = path)]
+    calling_path: String,
 
     /// Open connections; one more is closed at once
     #[arg(long, env = "SIGNALING_MAX_PEERS", default_value_t = 4096, value_name = "COUNT")]
@@ -102,8 +134,29 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// What the protocol is to know; reads the files that the options name.
-    pub(crate) fn settings(&self) -> Result<Settings, String> {
+    /// All that is set; reads the files that the options name.
+    pub(crate) fn config(&self, hooks: Hooks) -> Result<GatewayConfig, String> {
+        let mut godot = self.settings()?;
+        godot.hooks = hooks;
+        Ok(GatewayConfig {
+            protocols: self.protocols.iter().flatten().copied().collect(),
+            paths: Paths {
+                godot: self.godot_path.clone(),
+                rooms: self.rooms_path.clone(),
+                calling: self.calling_path.clone(),
+            },
+            origins: self.origins.clone(),
+            port: PortConfig {
+                trust_proxy: self.trust_proxy,
+                ..PortConfig::fitting(self.max_peers)
+            },
+            godot,
+            godot_connections: self.connections(),
+        })
+    }
+
+    /// What Godot's protocol is to know.
+    fn settings(&self) -> Result<Settings, String> {
         let mut settings = Settings::default();
         settings.max_peers = self.max_peers;
         settings.max_lobbies = self.max_lobbies;
@@ -120,15 +173,24 @@ impl Options {
         Ok(settings)
     }
 
-    /// What the transport is to know.
-    pub(crate) fn config(&self) -> ServerConfig {
+    /// The limits of its connections.
+    fn connections(&self) -> ServerConfig {
         ServerConfig {
             ping_interval: unless_zero(self.ping_interval_ms),
             silence_limit: unless_zero(self.pong_timeout_ms),
-            trust_proxy: self.trust_proxy,
             ..ServerConfig::fitting(self.max_peers, self.max_message_bytes)
         }
     }
+}
+
+/// The protocols of this name.
+fn protocols(name: &str) -> Result<Vec<Protocol>, String> {
+    let named: Vec<_> = Protocol::ALL.into_iter().filter(|it| it.name() == name).collect();
+    if named.is_empty() { Err("there is no such protocol".to_owned()) } else { Ok(named) }
+}
+
+fn path(text: &str) -> Result<String, String> {
+    if text.starts_with('/') { Ok(text.to_owned()) } else { Err("a path begins with /".to_owned()) }
 }
 
 fn message_bytes() -> RangeInclusive<u64> {
@@ -162,13 +224,13 @@ mod tests {
         let (settings, config) = (Settings::default(), ServerConfig::default());
         assert_eq!(format!("{:?}", options.settings().unwrap()), format!("{settings:?}"));
         assert_eq!(Gate::new(&options.gate).unwrap().hooks(), settings.hooks);
-        assert_eq!(format!("{:?}", options.config()), format!("{config:?}"));
+        assert_eq!(format!("{:?}", options.connections()), format!("{config:?}"));
     }
 
     #[test]
     fn zero_switches_pings_and_their_deadline_off() {
         let args = ["signaling-server", "--ping-interval-ms=0", "--pong-timeout-ms=30000"];
-        let config = Options::parse_from(args).config();
+        let config = Options::parse_from(args).connections();
         assert_eq!(config.ping_interval, None);
         assert_eq!(config.silence_limit, Some(Duration::from_secs(30)));
     }
@@ -190,6 +252,8 @@ mod tests {
             "--auth-url=ftp://auth.example.com",
             "--auth-url=auth.example.com",
             "--auth-fail-open",
+            "--protocols=esperanto",
+            "--rooms-path=room",
         ] {
             assert!(Options::try_parse_from(["signaling-server", option]).is_err(), "{option}");
         }

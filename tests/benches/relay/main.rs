@@ -123,7 +123,7 @@ fn this_server() -> Served {
         let listener = Listener::bind("127.0.0.1", 0).unwrap();
         let machine = GodotServer::new(Settings::default(), StdRng::seed_from_u64(1));
         let config = ServerConfig::default();
-        let server = signaling_net::serve(runtime, listener, machine, config).unwrap();
+        let server = signaling_tests::serve(runtime, listener, machine, config).unwrap();
         let addr = server.local_addr();
         (addr, Box::new(server))
     })

@@ -175,6 +175,7 @@ impl World {
                     let client = self.clients.remove(&conn).expect("nobody is closed twice");
                     self.check_deadline(&client, &close.reason);
                 }
+                Output::Ping { .. } => {}
                 Output::Notice(notice) => self.notice(notice),
             }
         }

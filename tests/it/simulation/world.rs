@@ -252,7 +252,7 @@ impl World {
                 }
                 Output::Notice(ServerNotice::Asked(asked)) => self.decide(asked.ticket),
                 Output::Notice(ServerNotice::PeerJoined { lobby, .. }) => self.check_room(&lobby),
-                Output::Notice(_) => {}
+                Output::Ping { .. } | Output::Notice(_) => {}
             }
         }
     }

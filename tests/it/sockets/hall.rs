@@ -97,6 +97,7 @@ impl Server for Hall {
                 self.outputs.push_back(Output::Notice(Notice::Entered { target, from }));
             }
             Input::Message { conn, message } => self.hear(conn, message),
+            Input::Heard { .. } => {}
             Input::Closed { conn } => self.depart(conn),
             Input::Command(Announce(text)) => self.tell_others(ConnId(u64::MAX), &text),
             Input::Timeout => {

@@ -3,21 +3,26 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use signaling_net::ServerConfig;
+use signaling_net::{PortConfig, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::hall::{Hall, Notice};
-use super::support::{Socket, notices, serve, serve_hall, soon};
+use super::support::{Socket, notices, serve, serve_hall, serve_hall_within, soon};
 
 /// Sends bytes and returns everything that is answered.
-async fn exchange(addr: SocketAddr, request: &str) -> String {
+pub(super) async fn exchange(addr: SocketAddr, request: &str) -> String {
     let mut stream = soon(TcpStream::connect(addr)).await.unwrap();
     soon(stream.write_all(request.as_bytes())).await.unwrap();
     let mut answer = String::new();
     soon(stream.read_to_string(&mut answer)).await.unwrap();
     answer
 }
+
+/// A request for a WebSocket.
+const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
+    Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
 
 /// What the machine is told of this socket.
 fn entered(socket: &Socket, target: &str) -> Notice {
@@ -38,8 +43,8 @@ async fn any_path_is_accepted_and_told_to_the_machine_with_the_address() {
 #[tokio::test]
 async fn only_a_proxy_that_is_trusted_tells_whom_a_connection_is_from() {
     let told = |header: &'static str| async move {
-        let config = ServerConfig { trust_proxy: true, ..ServerConfig::default() };
-        let servers = [serve_hall(), serve(Hall::new(), config)];
+        let trusting = PortConfig { trust_proxy: true, ..PortConfig::default() };
+        let servers = [serve_hall(), serve_hall_within(trusting)];
         let mut told = Vec::new();
         for server in &servers {
             let mut stream = soon(TcpStream::connect(server.local_addr())).await.unwrap();
@@ -79,16 +84,15 @@ async fn what_is_not_http_is_refused() {
 #[tokio::test]
 async fn a_handshake_that_takes_too_long_is_dropped() {
     let handshake_timeout = Duration::from_millis(50);
-    let config = ServerConfig { handshake_timeout, ..ServerConfig::default() };
-    let server = serve(Hall::new(), config);
+    let server = serve_hall_within(PortConfig { handshake_timeout, ..PortConfig::default() });
     assert_eq!(exchange(server.local_addr(), "GET / HTTP/1.1\r\nHost:").await, "");
 }
 
 #[tokio::test]
 async fn newcomers_wait_while_all_handshakes_are_taken() {
     let handshake_timeout = Duration::from_millis(50);
-    let config = ServerConfig { handshake_timeout, max_handshakes: 1, ..ServerConfig::default() };
-    let server = serve(Hall::new(), config);
+    let limits = PortConfig { handshake_timeout, max_handshakes: 1, ..PortConfig::default() };
+    let server = serve_hall_within(limits);
     let addr = server.local_addr();
     let silent = soon(TcpStream::connect(addr)).await.unwrap();
     // Accepted only after the silent one has been dropped.
@@ -98,7 +102,7 @@ async fn newcomers_wait_while_all_handshakes_are_taken() {
 
 #[tokio::test]
 async fn newcomers_wait_while_all_places_are_taken() {
-    let server = serve(Hall::new(), ServerConfig { max_connections: 1, ..ServerConfig::default() });
+    let server = serve_hall_within(PortConfig { max_connections: 1, ..PortConfig::default() });
     let addr = server.local_addr();
     let first = Socket::connect(addr).await;
     let waiting = tokio::spawn(Socket::request(addr, "/next"));
@@ -106,6 +110,23 @@ async fn newcomers_wait_while_all_places_are_taken() {
     drop(first);
     let second = soon(waiting).await.unwrap();
     assert_eq!(notices(&server, 2).await, [Notice::Left, entered(&second, "/next")]);
+}
+
+#[tokio::test]
+async fn a_machine_without_room_turns_newcomers_away() {
+    let server = serve(Hall::new(), ServerConfig { max_connections: 1, ..ServerConfig::default() });
+    let first = Socket::connect(server.local_addr()).await;
+    assert_eq!(notices(&server, 1).await, [entered(&first, "/")]);
+    let answer = exchange(server.local_addr(), UPGRADE).await;
+    assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_head_without_end_is_refused() {
+    let server = serve_hall();
+    let request = format!("GET / HTTP/1.1\r\nCookie: {}", "a".repeat(16 << 10));
+    let answer = exchange(server.local_addr(), &request).await;
+    assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
 }
 
 #[tokio::test]

@@ -88,7 +88,7 @@ async fn a_server_that_was_started_again_is_found() {
 
     let listener = Listener::bind("127.0.0.1", addr.port()).unwrap();
     let config = ServerConfig::default();
-    let _second = signaling_net::serve(&Handle::current(), listener, server(), config).unwrap();
+    let _second = signaling_tests::serve(&Handle::current(), listener, server(), config).unwrap();
     hear(&client, |event| matches!(event, ClientEvent::ResumeFailed { .. })).await;
     create(&client);
     hear(&client, is_joined).await;

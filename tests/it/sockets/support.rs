@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use signaling_core::Server;
-use signaling_net::{Listener, ServerConfig, ServerHandle};
+use signaling_net::{Listener, PortConfig, ServerConfig, ServerHandle};
+use signaling_tests::Served;
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
@@ -25,13 +26,21 @@ pub(super) async fn soon<F: Future>(what: F) -> F::Output {
 }
 
 /// Serves a machine on a free port of the loopback interface.
-pub(super) fn serve<S: Server>(machine: S, config: ServerConfig) -> ServerHandle<S> {
+pub(super) fn serve<S: Server>(machine: S, config: ServerConfig) -> Served<S> {
     let listener = Listener::bind("127.0.0.1", 0).unwrap();
-    signaling_net::serve(&Handle::current(), listener, machine, config).unwrap()
+    signaling_tests::serve(&Handle::current(), listener, machine, config).unwrap()
 }
 
-pub(super) fn serve_hall() -> ServerHandle<Hall> {
+pub(super) fn serve_hall() -> Served<Hall> {
     serve(Hall::new(), ServerConfig::default())
+}
+
+/// Serves a hall at a port with these limits.
+pub(super) fn serve_hall_within(limits: PortConfig) -> Served<Hall> {
+    let listener = Listener::bind("127.0.0.1", 0).unwrap();
+    let config = ServerConfig::default();
+    let runtime = Handle::current();
+    signaling_tests::serve_limited(&runtime, listener, Hall::new(), config, limits).unwrap()
 }
 
 /// Waits for the next notices, as many as `count`.

@@ -41,7 +41,6 @@ impl SignalingServer {
         let config = ServerConfig {
             ping_interval: seconds(self.ping_interval)?,
             silence_limit: seconds(self.pong_timeout)?,
-            trust_proxy: self.trust_proxy,
             ..ServerConfig::fitting(settings.max_peers, settings.max_message_bytes)
         };
         Some((settings, config))

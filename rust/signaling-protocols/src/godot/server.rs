@@ -237,6 +237,7 @@ impl Server for GodotServer {
         match input {
             Input::Opened { conn, from, .. } => self.open(now, conn, from),
             Input::Message { conn, message } => self.handle_message(now, conn, message),
+            Input::Heard { .. } => {}
             Input::Closed { conn } => self.depart(now, conn),
             Input::Command(command) => self.handle_command(now, command),
             Input::Timeout => self.handle_timeout(now),

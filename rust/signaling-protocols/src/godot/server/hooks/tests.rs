@@ -56,7 +56,7 @@ impl Desk {
                 Output::Close { conn, close } => self.closed.push((conn, close)),
                 Output::Notice(ServerNotice::Asked(asked)) => self.asked.push(*asked),
                 Output::Notice(ServerNotice::Undecided { ticket }) => self.undecided.push(ticket),
-                Output::Notice(_) => {}
+                Output::Ping { .. } | Output::Notice(_) => {}
             }
         }
     }

@@ -135,7 +135,7 @@ impl Hall {
                     self.heard.entry(conn).or_default().push(heard(&text));
                 }
                 Output::Close { conn, close } => drop(self.closed.insert(conn, close)),
-                Output::Notice(_) => {}
+                Output::Ping { .. } | Output::Notice(_) => {}
             }
         }
     }

@@ -1,0 +1,138 @@
+//! The gateway: one port, all protocols, and one view of all their lobbies. The binary and the
+//! extension both serve through it.
+//!
+//! Each protocol has a machine of its own, and they share nothing but the port. Reading order:
+//! - this file: [`Gateway`], what is served and how it is ended.
+//! - `tongue`: one served protocol, whichever it is.
+//! - `switchboard`: whom a request is for.
+
+mod switchboard;
+mod tongue;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::SocketAddr;
+
+use futures_util::future::join_all;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use signaling_net::{Listener, Port, PortConfig, ServerConfig, ServerHandle, host};
+use signaling_protocols::godot::{self, GodotServer};
+use signaling_protocols::routing::{Paths, Protocol};
+use tokio::runtime::Handle;
+
+use switchboard::Switchboard;
+pub use tongue::Tongue;
+
+/// What a [`Gateway`] speaks, and its limits.
+#[derive(Debug, Clone)]
+pub struct GatewayConfig {
+    /// The protocols that are spoken; the paths of the others are unknown. Default: all.
+    pub protocols: BTreeSet<Protocol>,
+    /// Where they are spoken.
+    pub paths: Paths,
+    /// The pages that may connect, such as `https://example.com`; whoever comes from another is
+    /// answered with HTTP 403. Programs that are no browser name none and are let in. Empty, the
+    /// default: all.
+    pub origins: Vec<String>,
+    /// The limits of the port.
+    pub port: PortConfig,
+    /// What the protocol of Godot's demo is to know.
+    pub godot: godot::Settings,
+    /// The limits of its connections.
+    pub godot_connections: ServerConfig,
+}
+
+impl Default for GatewayConfig {
+    fn default() -> Self {
+        Self {
+            protocols: Protocol::ALL.into(),
+            paths: Paths::default(),
+            origins: Vec::new(),
+            port: PortConfig::default(),
+            godot: godot::Settings::default(),
+            godot_connections: ServerConfig::default(),
+        }
+    }
+}
+
+/// All protocols on one port. Dropping it shuts it down, as [`Gateway::shutdown`] does.
+pub struct Gateway {
+    port: Port,
+    godot: Option<ServerHandle<GodotServer>>,
+    others: Vec<Box<dyn Tongue>>,
+}
+
+impl Gateway {
+    /// Serves on `listener` with tasks of `runtime`. Seed `rng` from the operating system: names
+    /// and tokens are the only thing that keeps strangers out.
+    ///
+    /// # Errors
+    /// When the runtime cannot watch the socket.
+    ///
+    /// # Panics
+    /// When `runtime` was built without I/O or without time.
+    pub fn open(
+        runtime: &Handle,
+        listener: Listener,
+        config: GatewayConfig,
+        mut rng: StdRng,
+    ) -> io::Result<Self> {
+        let GatewayConfig { protocols, paths, origins, .. } = config;
+        let mut switchboard = Switchboard::new(paths, origins);
+        let godot = protocols.contains(&Protocol::Godot).then(|| {
+            let machine = GodotServer::new(config.godot, fork(&mut rng));
+            host(runtime, machine, config.godot_connections)
+        });
+        if let Some(godot) = &godot {
+            switchboard.connect(Protocol::Godot, godot.entrance());
+        }
+        let others = Vec::new();
+        let port = Port::open(runtime, listener, switchboard, config.port)?;
+        Ok(Self { port, godot, others })
+    }
+
+    /// The address that clients connect to.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.port.local_addr()
+    }
+
+    /// The protocol of Godot's demo, if it is spoken.
+    pub fn godot(&self) -> Option<&ServerHandle<GodotServer>> {
+        self.godot.as_ref()
+    }
+
+    /// The other protocols that are spoken.
+    pub fn others(&self) -> impl Iterator<Item = &dyn Tongue> {
+        self.others.iter().map(|tongue| &**tongue)
+    }
+
+    /// How many connections there are at the moment. Never blocks.
+    pub fn connection_count(&self) -> usize {
+        let godot = self.godot.as_ref().map_or(0, ServerHandle::connection_count);
+        godot + self.others().map(Tongue::connection_count).sum::<usize>()
+    }
+
+    /// Frees the port, closes every connection with 1001 and ends all tasks within the close
+    /// timeout. Returns at once, with the port already free.
+    pub fn shutdown(&self) {
+        self.port.close();
+        if let Some(godot) = &self.godot {
+            godot.shutdown();
+        }
+        self.others().for_each(Tongue::shutdown);
+    }
+
+    /// Waits until everything has ended after a [`Gateway::shutdown`]. May be dropped midway.
+    pub async fn closed(&self) {
+        if let Some(godot) = &self.godot {
+            godot.closed().await;
+        }
+        join_all(self.others().map(Tongue::closed)).await;
+    }
+}
+
+/// A generator of its own for each machine.
+fn fork(rng: &mut StdRng) -> StdRng {
+    StdRng::from_rng(rng)
+}

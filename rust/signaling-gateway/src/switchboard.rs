@@ -1,0 +1,57 @@
+//! Whom a request is for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use signaling_net::{Answer, Entrance, Knock, Router};
+use signaling_protocols::routing::{Paths, Protocol, Route};
+
+/// The protocols that are spoken on a port.
+pub(crate) struct Switchboard {
+    paths: Paths,
+    origins: Vec<String>,
+    entrances: BTreeMap<Protocol, Arc<dyn Entrance>>,
+}
+
+impl Switchboard {
+    pub(crate) fn new(paths: Paths, origins: Vec<String>) -> Self {
+        Self { paths, origins, entrances: BTreeMap::new() }
+    }
+
+    pub(crate) fn connect(&mut self, protocol: Protocol, entrance: Arc<dyn Entrance>) {
+        self.entrances.insert(protocol, entrance);
+    }
+
+    /// Whether a page from there may connect.
+    fn lets_in(&self, origin: Option<&str>) -> bool {
+        let is_listed =
+            |origin: &str| self.origins.iter().any(|it| it.eq_ignore_ascii_case(origin));
+        self.origins.is_empty() || origin.is_none_or(is_listed)
+    }
+}
+
+impl Router for Switchboard {
+    fn route(&self, knock: &Knock<'_>) -> Answer {
+        if !self.lets_in(knock.origin) {
+            return http(403, "Pages from this origin may not connect.");
+        }
+        match self.paths.route(knock.target) {
+            Route::To(protocol) => match self.entrances.get(&protocol) {
+                Some(entrance) => Answer::Seat(Arc::clone(entrance)),
+                None => unknown(),
+            },
+            Route::Malformed(why) if self.entrances.contains_key(&Protocol::CloudLink5) => {
+                http(400, why)
+            }
+            Route::PeerId | Route::Malformed(_) | Route::Unknown => unknown(),
+        }
+    }
+}
+
+fn unknown() -> Answer {
+    http(404, "Nothing is spoken at this path.")
+}
+
+fn http(status: u16, body: &str) -> Answer {
+    Answer::Http { status, body: body.to_owned() }
+}

@@ -1,0 +1,145 @@
+//! What a socket says first: an HTTP request, which is answered or becomes a WebSocket.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::handshake::machine::TryParse;
+use tokio_tungstenite::tungstenite::handshake::server::{Request, create_response, write_response};
+use tokio_tungstenite::tungstenite::http::{StatusCode, header};
+
+use crate::port::{Answer, Entrance, Knock, Router};
+use crate::{forwarded, wire};
+
+/// The largest head of a request, in bytes.
+const MAX_HEAD_BYTES: usize = 16 << 10;
+
+/// A connection whose handshake is over.
+pub(crate) struct Admitted {
+    /// Whose it is from now on.
+    pub(crate) entrance: Arc<dyn Entrance>,
+    /// Path and query.
+    pub(crate) target: String,
+    /// Whom it is from, if a proxy tells so.
+    pub(crate) client: Option<SocketAddr>,
+}
+
+/// `None` when the request was answered otherwise, broke off or took too long.
+pub(crate) async fn run(
+    stream: &mut TcpStream,
+    router: &dyn Router,
+    limit: Duration,
+) -> Option<Admitted> {
+    // Small messages must not wait for the acknowledgement of earlier ones.
+    let _ = stream.set_nodelay(true);
+    timeout(limit, greet(stream, router)).await.ok().flatten()
+}
+
+async fn greet(stream: &mut TcpStream, router: &dyn Router) -> Option<Admitted> {
+    let request = match read_head(stream).await {
+        Ok(request) => request?,
+        Err(refusal) => return refuse(stream, refusal).await,
+    };
+    match admit(&request, router) {
+        Ok((response, admitted)) => stream.write_all(&response).await.ok().map(|()| admitted),
+        Err(refusal) => refuse(stream, refusal).await,
+    }
+}
+
+/// The request; `None` when the socket broke off within it.
+async fn read_head(stream: &mut TcpStream) -> Result<Option<Request>, Refusal> {
+    let mut head = Vec::new();
+    while head.len() < MAX_HEAD_BYTES {
+        let mut room = (&mut *stream).take((MAX_HEAD_BYTES - head.len()) as u64);
+        if !matches!(room.read_buf(&mut head).await, Ok(1..)) {
+            return Ok(None);
+        }
+        match Request::try_parse(&head) {
+            Ok(None) => {}
+            // Nobody has a reason to send more before this is answered.
+            Ok(Some((length, _))) if length < head.len() => break,
+            Ok(Some((_, request))) => return Ok(Some(request)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Refusal::new(StatusCode::BAD_REQUEST, ""))
+}
+
+/// What makes the request a WebSocket, and whose it is.
+fn admit(request: &Request, router: &dyn Router) -> Result<(Vec<u8>, Admitted), Refusal> {
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+    let entrance = match router.route(&Knock { target, origin }) {
+        Answer::Seat(entrance) => entrance,
+        Answer::Http { status, body } => {
+            let status = StatusCode::from_u16(status);
+            return Err(Refusal::new(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), &body));
+        }
+    };
+    let response = create_response(request)?;
+    if !entrance.has_room() {
+        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "The server is full."));
+    }
+    let mut bytes = Vec::new();
+    write_response(&mut bytes, &response)?;
+    let client = forwarded::client(request.headers());
+    Ok((bytes, Admitted { entrance, target: target.to_owned(), client }))
+}
+
+/// An answer that makes no WebSocket.
+struct Refusal {
+    status: StatusCode,
+    body: String,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, body: &str) -> Self {
+        Self { status, body: body.to_owned() }
+    }
+
+    fn encode(&self) -> String {
+        let Self { status, body } = self;
+        let upgrade = match *status {
+            StatusCode::UPGRADE_REQUIRED => {
+                "Connection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            }
+            _ => "Connection: close\r\n",
+        };
+        let length = body.len();
+        format!(
+            "HTTP/1.1 {status}\r\n{upgrade}Content-Type: text/plain; charset=utf-8\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        )
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        tracing::debug!(%error, "not a handshake");
+        match error {
+            Error::Protocol(
+                ProtocolError::WrongHttpMethod
+                | ProtocolError::WrongHttpVersion
+                | ProtocolError::MissingConnectionUpgradeHeader
+                | ProtocolError::MissingUpgradeWebSocketHeader
+                | ProtocolError::MissingSecWebSocketVersionHeader,
+            ) => Self::new(StatusCode::UPGRADE_REQUIRED, "This is a WebSocket's address."),
+            _ => Self::new(StatusCode::BAD_REQUEST, ""),
+        }
+    }
+}
+
+async fn refuse(stream: &mut TcpStream, refusal: Refusal) -> Option<Admitted> {
+    let answer = refusal.encode();
+    let answered =
+        stream.write_all(answer.as_bytes()).await.is_ok() && stream.shutdown().await.is_ok();
+    if answered {
+        wire::hang_up(stream).await;
+    }
+    None
+}

@@ -1,0 +1,93 @@
+//! One port for all protocols.
+
+use std::net::SocketAddr;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use signaling_gateway::{Gateway, GatewayConfig};
+use signaling_net::Listener;
+use signaling_protocols::routing::Protocol;
+use tokio::runtime::Handle;
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
+use super::handshakes::exchange;
+use super::support::{Socket, soon};
+
+fn open(config: GatewayConfig) -> Gateway {
+    let listener = Listener::bind("127.0.0.1", 0).unwrap();
+    Gateway::open(&Handle::current(), listener, config, StdRng::seed_from_u64(1)).unwrap()
+}
+
+fn native_only() -> GatewayConfig {
+    GatewayConfig { protocols: [Protocol::Godot].into(), ..GatewayConfig::default() }
+}
+
+async fn get(addr: SocketAddr, target: &str) -> String {
+    exchange(addr, &format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await
+}
+
+/// The status of a refused handshake; `None` when it succeeds.
+async fn refusal(addr: SocketAddr, target: &str, origin: Option<&str>) -> Option<u16> {
+    let mut request = format!("ws://{addr}{target}").into_client_request().unwrap();
+    if let Some(origin) = origin {
+        request.headers_mut().insert("Origin", origin.parse().unwrap());
+    }
+    match soon(connect_async(request)).await {
+        Ok(_) => None,
+        Err(Error::Http(answer)) => Some(answer.status().as_u16()),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[tokio::test]
+async fn the_path_decides_what_is_spoken() {
+    let gateway = open(native_only());
+    for target in ["/", "/godot"] {
+        let mut socket = Socket::request(gateway.local_addr(), target).await;
+        socket.say(r#"{"type":0,"id":0,"data":""}"#).await;
+        assert_eq!(socket.hear().await, r#"{"type":1,"id":1,"data":"true"}"#);
+    }
+}
+
+#[tokio::test]
+async fn unknown_paths_and_protocols_that_are_off_are_not_found() {
+    let gateway = open(native_only());
+    let addr = gateway.local_addr();
+    for target in ["/elsewhere", "/calling", "/?ugi=game", "/?ugi=", "/peerjs/id"] {
+        assert_eq!(refusal(addr, target, None).await, Some(404), "{target}");
+        let answer = get(addr, target).await;
+        assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\n"), "{target}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn plain_http_on_the_path_of_a_websocket_is_told_to_upgrade() {
+    let gateway = open(native_only());
+    let answer = get(gateway.local_addr(), "/godot").await;
+    assert!(answer.starts_with("HTTP/1.1 426 Upgrade Required\r\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn pages_from_elsewhere_are_turned_away_where_origins_are_listed() {
+    let origins = vec!["https://example.com".to_owned()];
+    let gateway = open(GatewayConfig { origins, ..native_only() });
+    let addr = gateway.local_addr();
+    assert_eq!(refusal(addr, "/", Some("https://evil.example")).await, Some(403));
+    assert_eq!(refusal(addr, "/", Some("https://EXAMPLE.com")).await, None);
+    assert_eq!(refusal(addr, "/", None).await, None);
+}
+
+#[tokio::test]
+async fn shutdown_frees_the_port_and_ends_everything() {
+    let gateway = open(native_only());
+    let mut socket = Socket::connect(gateway.local_addr()).await;
+    let port = gateway.local_addr().port();
+    gateway.shutdown();
+    Listener::bind("127.0.0.1", port).unwrap();
+    assert_eq!(socket.closed().await, super::support::closed(1001, "Server shutting down"));
+    drop(socket);
+    soon(gateway.closed()).await;
+    assert_eq!(gateway.connection_count(), 0);
+}
