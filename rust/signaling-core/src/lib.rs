@@ -4,7 +4,9 @@
 //!
 //! Reading order:
 //! - [`machine`]: the contract of every state machine, server side and client side.
+//! - [`arrivals`]: a map in the order of arrival.
 //! - [`roster`]: who is in a lobby, in which order, and who its host is.
+//! - [`space`]: games that know nothing of each other, with their clients and lobbies.
 //! - [`ids`]: connection and peer ids, and where random names come from.
 //! - [`code`]: lobby codes that people type.
 //! - [`timers`]: many deadlines, one earliest.
@@ -12,22 +14,26 @@
 //! - [`vigil`]: the same for many connections.
 //! - [`rate`]: how often something may happen.
 //! - [`password`]: passwords that are compared, and never kept in the clear.
+//! - [`outputs`]: what a server's machine wants done.
 //! - [`outbox`]: what waits to be written to one connection, bounded in bytes.
 //! - [`replay`]: what a session sends again when its connection was replaced.
 //! - [`backoff`]: how long to wait before another try.
 //! - [`overview`]: what an embedding program sees of the lobbies of any protocol.
 
+pub mod arrivals;
 pub mod backoff;
 pub mod code;
 pub mod ids;
 pub mod keepalive;
 pub mod machine;
 pub mod outbox;
+pub mod outputs;
 pub mod overview;
 pub mod password;
 pub mod rate;
 pub mod replay;
 pub mod roster;
+pub mod space;
 pub mod timers;
 pub mod vigil;
 

@@ -47,6 +47,11 @@ impl Close {
         Self::new(1001, "Ping timeout")
     }
 
+    /// 1001, the same in the words of CloudLink.
+    pub fn keepalive_timeout() -> Self {
+        Self::new(1001, "Keepalive timeout")
+    }
+
     /// 1006, what a client is told when the socket ended without a close frame.
     pub fn abnormal(reason: &str) -> Self {
         Self::new(1006, reason)

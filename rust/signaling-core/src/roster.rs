@@ -1,28 +1,24 @@
 //! Who is in a lobby, in which order, and who its host is.
 
-use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
+
+use crate::arrivals::Arrivals;
 
 /// The members of one lobby in join order, one of them its host.
 ///
 /// A roster is created with its host and is never empty: when the last member leaves, drop it.
 #[derive(Debug, Clone)]
 pub struct Roster<K, M> {
-    members: BTreeMap<u64, (K, M)>,
-    places: HashMap<K, u64>,
-    next_place: u64,
+    members: Arrivals<K, M>,
     host: K,
 }
 
 impl<K: Clone + Eq + Hash, M> Roster<K, M> {
     /// A roster with its host in it.
     pub fn new(host: K, member: M) -> Self {
-        Self {
-            members: BTreeMap::from([(0, (host.clone(), member))]),
-            places: HashMap::from([(host.clone(), 0)]),
-            next_place: 1,
-            host,
-        }
+        let mut members = Arrivals::default();
+        members.add(host.clone(), member);
+        Self { members, host }
     }
 
     /// Adds a member behind all others.
@@ -30,42 +26,37 @@ impl<K: Clone + Eq + Hash, M> Roster<K, M> {
     /// # Panics
     /// When the key is taken already: keys come from our own generator, never from a peer.
     pub fn join(&mut self, key: K, member: M) {
-        let taken = self.places.insert(key.clone(), self.next_place);
-        assert!(taken.is_none(), "a key joins once");
-        self.members.insert(self.next_place, (key, member));
-        self.next_place += 1;
+        self.members.add(key, member);
     }
 
     /// Takes a member out; `None` if it is not in.
     pub fn leave(&mut self, key: &K) -> Option<M> {
-        let place = self.places.remove(key)?;
-        self.members.remove(&place).map(|(_, member)| member)
+        self.members.remove(key)
     }
 
     /// The member with this key.
     pub fn get(&self, key: &K) -> Option<&M> {
-        self.places.get(key).map(|place| &self.members[place].1)
+        self.members.get(key)
     }
 
     /// The member with this key, to change.
     pub fn get_mut(&mut self, key: &K) -> Option<&mut M> {
-        let place = self.places.get(key)?;
-        self.members.get_mut(place).map(|(_, member)| member)
+        self.members.get_mut(key)
     }
 
     /// True when a member has this key.
     pub fn contains(&self, key: &K) -> bool {
-        self.places.contains_key(key)
+        self.members.contains(key)
     }
 
     /// All members in join order, the host included.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &M)> {
-        self.members.values().map(|(key, member)| (key, member))
+        self.members.iter()
     }
 
     /// All members in join order, to change.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut M)> {
-        self.members.values_mut().map(|(key, member)| (&*key, member))
+        self.members.iter_mut()
     }
 
     /// The key of the host. It stays the host's after it has left.
@@ -84,7 +75,7 @@ impl<K: Clone + Eq + Hash, M> Roster<K, M> {
 
     /// Who has been here the longest; `None` when the last member has left.
     pub fn oldest(&self) -> Option<&K> {
-        self.iter().next().map(|(key, _)| key)
+        self.members.keys().next()
     }
 
     /// Who becomes host when the present one goes, or has gone: the oldest other member of those
@@ -101,13 +92,10 @@ impl<K: Clone + Eq + Hash, M> Roster<K, M> {
     /// When there is no such member, or the new key is taken: both come from our own generator,
     /// never from a peer.
     pub fn rename(&mut self, old: &K, new: K) {
-        let place = self.places.remove(old).expect("only a member is renamed");
-        let taken = self.places.insert(new.clone(), place);
-        assert!(taken.is_none(), "a key has one member");
+        self.members.rename(old, new.clone());
         if self.host == *old {
-            self.host = new.clone();
+            self.host = new;
         }
-        self.members.entry(place).and_modify(|(key, _)| *key = new);
     }
 
     /// How many members there are.
@@ -120,13 +108,9 @@ impl<K: Clone + Eq + Hash, M> Roster<K, M> {
         self.members.is_empty()
     }
 
-    /// Panics unless keys, places and members agree. For debug builds and simulations.
+    /// Panics unless keys and members agree. For debug builds and simulations.
     pub fn assert_consistent(&self) {
-        assert_eq!(self.members.len(), self.places.len(), "each member has one place");
-        for (place, (key, _)) in &self.members {
-            assert_eq!(self.places.get(key), Some(place), "a member stands where its key says");
-            assert!(*place < self.next_place, "places are handed out in order");
-        }
+        self.members.assert_consistent();
     }
 }
 

@@ -1,0 +1,53 @@
+//! What a server's machine wants done, in order.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::ids::ConnId;
+use crate::machine::{Close, Output};
+
+/// The outputs of a [`Server`](crate::Server) that wait for whoever drives it. It is emptied after
+/// each input, and one input leads to a bounded number of them.
+#[derive(Debug)]
+pub struct Outputs<N> {
+    queue: VecDeque<Output<N>>,
+}
+
+impl<N> Default for Outputs<N> {
+    fn default() -> Self {
+        Self { queue: VecDeque::new() }
+    }
+}
+
+impl<N> Outputs<N> {
+    /// Sends a text message to one connection.
+    pub fn send(&mut self, conn: ConnId, text: impl Into<Arc<str>>) {
+        self.queue.push_back(Output::Send { conn, text: text.into() });
+    }
+
+    /// Sends one text message to many connections.
+    pub fn send_all(&mut self, conns: impl IntoIterator<Item = ConnId>, text: impl Into<Arc<str>>) {
+        let text = text.into();
+        conns.into_iter().for_each(|conn| self.send(conn, text.clone()));
+    }
+
+    /// Sends a WebSocket ping.
+    pub fn ping(&mut self, conn: ConnId) {
+        self.queue.push_back(Output::Ping { conn });
+    }
+
+    /// Closes a connection, which the machine forgets.
+    pub fn close(&mut self, conn: ConnId, close: Close) {
+        self.queue.push_back(Output::Close { conn, close });
+    }
+
+    /// Tells the embedding program.
+    pub fn notify(&mut self, notice: N) {
+        self.queue.push_back(Output::Notice(notice));
+    }
+
+    /// The next one.
+    pub fn pop(&mut self) -> Option<Output<N>> {
+        self.queue.pop_front()
+    }
+}
