@@ -1,14 +1,30 @@
 //! When to ping a connection, and when its silence means that it is gone.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The timers of one connection that stands.
 #[derive(Debug, Clone)]
 pub struct Keepalive {
-    ping_interval: Option<Duration>,
+    pings: Pings,
     silence_limit: Option<Duration>,
-    next_ping: Instant,
     last_heard: Instant,
+}
+
+/// When pings are due.
+#[derive(Debug, Clone)]
+enum Pings {
+    Never,
+    /// Whatever is heard.
+    Regular {
+        interval: Duration,
+        next: Instant,
+    },
+    /// After these times of silence, in order, of which so many are past.
+    InSilence {
+        after: Arc<[Duration]>,
+        past: usize,
+    },
 }
 
 /// What a [`Keepalive`] wants done.
@@ -28,33 +44,63 @@ impl Keepalive {
         ping_interval: Option<Duration>,
         silence_limit: Option<Duration>,
     ) -> Self {
-        let next_ping = now + ping_interval.unwrap_or_default();
-        Self { ping_interval, silence_limit, next_ping, last_heard: now }
+        let regular = |interval| Pings::Regular { interval, next: now + interval };
+        let pings = ping_interval.map_or(Pings::Never, regular);
+        Self { pings, silence_limit, last_heard: now }
+    }
+
+    /// The timers of a connection that opened `now` and is pinged only while nothing is heard of
+    /// it: `after` these times of silence, which are in order. It ends after `silence_limit`; a
+    /// ping that is due at the same moment comes before.
+    pub fn in_silence(
+        now: Instant,
+        after: Arc<[Duration]>,
+        silence_limit: Option<Duration>,
+    ) -> Self {
+        Self { pings: Pings::InSilence { after, past: 0 }, silence_limit, last_heard: now }
     }
 
     /// Something arrived, if only a pong.
     pub fn heard(&mut self, now: Instant) {
         self.last_heard = now;
+        if let Pings::InSilence { past, .. } = &mut self.pings {
+            *past = 0;
+        }
     }
 
     /// What is due; call again until it returns `None`. After [`Beat::Silent`] the connection is
     /// to be dropped.
     pub fn poll(&mut self, now: Instant) -> Option<Beat> {
-        if self.silence_deadline().is_some_and(|deadline| deadline <= now) {
-            return Some(Beat::Silent);
+        let is_silent = self.silence_deadline().is_some_and(|deadline| deadline <= now);
+        match &mut self.pings {
+            Pings::InSilence { after, past } => {
+                let silence = now.saturating_duration_since(self.last_heard);
+                let due = after.iter().filter(|time| **time <= silence).count();
+                if due > *past {
+                    *past = due;
+                    return Some(Beat::Ping);
+                }
+            }
+            Pings::Regular { interval, next } if !is_silent && *next <= now => {
+                // A machine that slept does not catch up on pings that nobody missed.
+                *next = now + *interval;
+                return Some(Beat::Ping);
+            }
+            Pings::Never | Pings::Regular { .. } => {}
         }
-        let interval = self.ping_interval?;
-        if self.next_ping > now {
-            return None;
-        }
-        // A machine that slept does not catch up on pings that nobody missed.
-        self.next_ping = now + interval;
-        Some(Beat::Ping)
+        is_silent.then_some(Beat::Silent)
     }
 
-    /// When to call [`Keepalive::poll`] next; `None` when both timers are off.
+    /// When to call [`Keepalive::poll`] next; `None` when nothing will be due until something is
+    /// heard.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let ping = self.ping_interval.map(|_| self.next_ping);
+        let ping = match &self.pings {
+            Pings::Never => None,
+            Pings::Regular { next, .. } => Some(*next),
+            Pings::InSilence { after, past } => {
+                after.get(*past).map(|time| self.last_heard + *time)
+            }
+        };
         ping.into_iter().chain(self.silence_deadline()).min()
     }
 
@@ -91,6 +137,34 @@ mod tests {
         assert_eq!(keepalive.poll(start + secs(34)), None);
         assert_eq!(keepalive.poll_timeout(), Some(start + secs(35)));
         assert_eq!(keepalive.poll(start + secs(35)), Some(Beat::Silent));
+    }
+
+    #[test]
+    fn pings_in_silence_come_closer_until_the_end() {
+        let start = Instant::now();
+        let at = |count| start + secs(count);
+        let after = [secs(30), secs(45), secs(55)].into();
+        let mut keepalive = Keepalive::in_silence(start, after, Some(secs(55)));
+        assert_eq!(keepalive.poll(at(29)), None);
+        assert_eq!(keepalive.poll(at(30)), Some(Beat::Ping));
+        assert_eq!(keepalive.poll(at(30)), None);
+        keepalive.heard(at(31));
+        assert_eq!(keepalive.poll_timeout(), Some(at(61)));
+        assert_eq!(keepalive.poll(at(61)), Some(Beat::Ping));
+        assert_eq!(keepalive.poll(at(76)), Some(Beat::Ping));
+        assert_eq!(keepalive.poll_timeout(), Some(at(86)));
+        assert_eq!(keepalive.poll(at(86)), Some(Beat::Ping));
+        assert_eq!(keepalive.poll(at(86)), Some(Beat::Silent));
+    }
+
+    #[test]
+    fn pings_in_silence_begin_again_when_something_is_heard() {
+        let start = Instant::now();
+        let mut keepalive = Keepalive::in_silence(start, [secs(30)].into(), None);
+        assert_eq!(keepalive.poll(start + secs(40)), Some(Beat::Ping));
+        assert_eq!(keepalive.poll_timeout(), None);
+        keepalive.heard(start + secs(50));
+        assert_eq!(keepalive.poll_timeout(), Some(start + secs(80)));
     }
 
     #[test]

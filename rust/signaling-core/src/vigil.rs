@@ -28,8 +28,13 @@ impl Vigil {
 
     /// Something arrived from this connection, or whatever else counts as life.
     pub fn heard(&mut self, now: Instant, conn: ConnId) {
-        if let Some(keepalive) = self.keepalives.get_mut(&conn) {
-            keepalive.heard(now);
+        let Some(keepalive) = self.keepalives.get_mut(&conn) else { return };
+        keepalive.heard(now);
+        // Something may be due again where nothing was.
+        if self.timers.get(&conn).is_none()
+            && let Some(at) = keepalive.poll_timeout()
+        {
+            self.timers.set(conn, at);
         }
     }
 
@@ -90,5 +95,18 @@ mod tests {
         vigil.forget(talker);
         assert_eq!(vigil.poll(at(100)), None);
         assert_eq!(vigil.poll_timeout(), None);
+    }
+
+    #[test]
+    fn whoever_speaks_again_is_pinged_again() {
+        let start = Instant::now();
+        let at = |secs| start + Duration::from_secs(secs);
+        let mut vigil = Vigil::default();
+        let keepalive = Keepalive::in_silence(start, [Duration::from_secs(10)].into(), None);
+        vigil.watch(ConnId(1), keepalive);
+        assert_eq!(vigil.poll(at(10)), Some((ConnId(1), Beat::Ping)));
+        assert_eq!(vigil.poll_timeout(), None);
+        vigil.heard(at(15), ConnId(1));
+        assert_eq!(vigil.poll(at(25)), Some((ConnId(1), Beat::Ping)));
     }
 }
