@@ -10,6 +10,7 @@
 //! - [`ids`]: connection and peer ids, and where random names come from.
 //! - [`code`]: lobby codes that people type.
 //! - [`timers`]: many deadlines, one earliest.
+//! - [`wall_clock`]: what time it is for people, where ids carry it.
 //! - [`keepalive`]: when to ping a connection, and when its silence means that it is gone.
 //! - [`vigil`]: the same for many connections.
 //! - [`rate`]: how often something may happen.
@@ -36,6 +37,7 @@ pub mod roster;
 pub mod space;
 pub mod timers;
 pub mod vigil;
+pub mod wall_clock;
 
 pub use ids::{ConnId, PeerId};
 pub use machine::{
