@@ -1,6 +1,7 @@
 //! JSON as all protocols read it: `1` and `1.0` are one number, the order of keys does not matter,
 //! and the last of equal keys counts.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -75,6 +76,25 @@ pub(crate) fn integer(text: &str) -> Option<i64> {
         (number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0).then_some(number as i64)
     };
     number.as_i64().or_else(|| number.as_f64().and_then(whole))
+}
+
+/// A JSON text without blanks between its parts, on one line: for what is passed on.
+pub(crate) fn compact(json: &str) -> Cow<'_, str> {
+    let is_blank = |byte: u8| byte.is_ascii_whitespace();
+    // What is passed on is mostly one string, in which blanks mean something.
+    if json.starts_with('"') || !json.bytes().any(is_blank) {
+        return json.into();
+    }
+    let (mut in_string, mut escaped) = (false, false);
+    let keep = |c: &char| {
+        if !in_string && c.is_ascii_whitespace() {
+            return false;
+        }
+        in_string ^= *c == '"' && !escaped;
+        escaped = in_string && *c == '\\' && !escaped;
+        true
+    };
+    json.chars().filter(keep).collect::<String>().into()
 }
 
 /// How deep the objects and arrays of a valid JSON text lie in one another.
@@ -298,6 +318,20 @@ mod tests {
         }
         for text in ["1.5", "1e300", "\"1\"", "null", "true"] {
             assert_eq!(integer(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_passed_on_has_no_blanks_between_its_parts() {
+        for (text, compacted) in [
+            (
+                "{ \"a b\" :\r\n[ 1,\t\"\\\" \\\\\" , \" \" ]\n}",
+                "{\"a b\":[1,\"\\\" \\\\\",\" \"]}",
+            ),
+            ("\" a \"", "\" a \""),
+            ("[1]", "[1]"),
+        ] {
+            assert_eq!(compact(text), compacted);
         }
     }
 

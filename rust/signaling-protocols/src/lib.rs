@@ -2,9 +2,13 @@
 //! No sockets, no clock, no threads; and no protocol knows another.
 //!
 //! - [`routing`]: which protocol is spoken at which path.
+//! - [`Signal`]: what two peers tell each other in order to connect.
 //! - [`godot`]: the protocol of Godot's `webrtc_signaling` demo, and what extends it.
 
 pub mod godot;
 pub mod json;
 pub mod routing;
+mod signal;
 mod target;
+
+pub use signal::Signal;
