@@ -3,6 +3,7 @@
 //! - `transcripts`: strings in, strings out, one folder of cases for each protocol.
 //! - `simulation`: random commands and cuts in virtual time, invariants after each step.
 //! - `interop`: other WebRTC stacks.
+//! - `meetings`: two clients of each protocol make a data channel.
 //! - `fuzz`: garbage through every public decoder.
 //! - `sockets`: what only real sockets show, on the loopback interface.
 
@@ -11,6 +12,7 @@
 mod document;
 mod fuzz;
 mod interop;
+mod meetings;
 mod simulation;
 mod sockets;
 mod transcripts;
