@@ -8,22 +8,28 @@ use signaling_core::PeerId;
 use signaling_net::ClientHandle;
 use signaling_protocols::Signal;
 use signaling_protocols::godot::client::candidate_payload;
+use signaling_protocols::godot::extended::{LobbyOptions, Object, Request};
 use signaling_protocols::godot::{
-    ClientEvent, ClientRequest, GodotSession, Join, RelayKind, SessionOptions, Topology,
+    ClientEvent, ClientRequest, GodotSession, RelayKind, SessionOptions,
 };
 
 use super::{Client, Turn, dial, meet};
 
 #[tokio::test]
 async fn two_godot_clients_meet() {
-    let client = |addr: SocketAddr, lobby: String, seed| {
-        let auto_join = Some(Join { lobby, topology: Topology::Mesh });
-        let options = SessionOptions { auto_join, ..SessionOptions::default() };
-        let session = GodotSession::new(options, StdRng::seed_from_u64(seed));
-        Godot { line: dial(addr, "/", session), me: PeerId::HOST, generation: 0, other: None }
+    let client = |addr: SocketAddr, request: Request, seed| {
+        let session = GodotSession::new(SessionOptions::default(), StdRng::seed_from_u64(seed));
+        let line = dial(addr, "/", session);
+        let request = Box::new(request);
+        line.request(ClientRequest::Ask { ticket: 1, request }).unwrap();
+        Godot { line, me: PeerId::HOST, generation: 0, other: None }
     };
-    let host = |addr| client(addr, String::new(), 1);
-    let guest = |addr, lobby| client(addr, lobby, 2);
+    let create = Request::Create { options: LobbyOptions::default(), me: Object::default() };
+    let host = |addr| client(addr, create, 1);
+    let guest = |addr, code| {
+        let (password, invite, me) = (String::new(), None, Object::default());
+        client(addr, Request::Enter { code, password, invite, me }, 2)
+    };
     meet(host, guest).await;
 }
 
