@@ -4,9 +4,11 @@
 //! - [`routing`]: which protocol is spoken at which path.
 //! - [`Signal`]: what two peers tell each other in order to connect.
 //! - [`godot`]: the protocol of Godot's `webrtc_signaling` demo, and what extends it.
+//! - [`omega`]: CloudLink Omega.
 
 pub mod godot;
 pub mod json;
+pub mod omega;
 pub mod routing;
 mod signal;
 mod target;
