@@ -12,16 +12,21 @@ mod tongue;
 use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
+use std::time::{Instant, SystemTime};
 
 use futures_util::future::join_all;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use signaling_core::overview::Overview;
+use signaling_core::wall_clock::WallClock;
 use signaling_net::{Listener, Port, PortConfig, ServerConfig, ServerHandle, host};
 use signaling_protocols::godot::{self, GodotServer};
+use signaling_protocols::omega::{self, LateServer, SeedServer};
 use signaling_protocols::routing::{Paths, Protocol};
 use tokio::runtime::Handle;
 
 use switchboard::Switchboard;
+use tongue::Spoken;
 pub use tongue::Tongue;
 
 /// What a [`Gateway`] speaks, and its limits.
@@ -41,6 +46,8 @@ pub struct GatewayConfig {
     pub godot: godot::Settings,
     /// The limits of its connections.
     pub godot_connections: ServerConfig,
+    /// What CloudLink Omega is to know, in both numberings.
+    pub omega: omega::Settings,
 }
 
 impl Default for GatewayConfig {
@@ -52,6 +59,7 @@ impl Default for GatewayConfig {
             port: PortConfig::default(),
             godot: godot::Settings::default(),
             godot_connections: ServerConfig::default(),
+            omega: omega::Settings::default(),
         }
     }
 }
@@ -78,16 +86,20 @@ impl Gateway {
         config: GatewayConfig,
         mut rng: StdRng,
     ) -> io::Result<Self> {
-        let GatewayConfig { protocols, paths, origins, .. } = config;
-        let mut switchboard = Switchboard::new(paths, origins);
-        let godot = protocols.contains(&Protocol::Godot).then(|| {
-            let machine = GodotServer::new(config.godot, fork(&mut rng));
-            host(runtime, machine, config.godot_connections)
+        let mut switchboard = Switchboard::new(config.paths.clone(), config.origins.clone());
+        let godot = config.protocols.contains(&Protocol::Godot).then(|| {
+            let machine = GodotServer::new(config.godot.clone(), fork(&mut rng));
+            host(runtime, machine, config.godot_connections.clone())
         });
         if let Some(godot) = &godot {
             switchboard.connect(Protocol::Godot, godot.entrance());
         }
-        let others = Vec::new();
+        let clock = wall_clock();
+        let mut stage = Stage { runtime, switchboard: &mut switchboard, tongues: Vec::new() };
+        for &protocol in &config.protocols {
+            stage.start(protocol, &config, fork(&mut rng), clock);
+        }
+        let others = stage.tongues;
         let port = Port::open(runtime, listener, switchboard, config.port)?;
         Ok(Self { port, godot, others })
     }
@@ -130,6 +142,48 @@ impl Gateway {
         }
         join_all(self.others().map(Tongue::closed)).await;
     }
+}
+
+/// Where the machines of all protocols but Godot's are started.
+struct Stage<'a> {
+    runtime: &'a Handle,
+    switchboard: &'a mut Switchboard,
+    tongues: Vec<Box<dyn Tongue>>,
+}
+
+impl Stage<'_> {
+    fn start(&mut self, protocol: Protocol, config: &GatewayConfig, rng: StdRng, clock: WallClock) {
+        match protocol {
+            Protocol::OmegaSeed => {
+                self.speak(protocol, SeedServer::new(config.omega.clone(), rng), own_pings());
+            }
+            Protocol::OmegaLate => {
+                self.speak(
+                    protocol,
+                    LateServer::new(config.omega.clone(), rng, clock),
+                    own_pings(),
+                );
+            }
+            _ => {}
+        }
+    }
+
+    fn speak<S: Overview>(&mut self, protocol: Protocol, machine: S, connections: ServerConfig) {
+        let server = host(self.runtime, machine, connections);
+        self.switchboard.connect(protocol, server.entrance());
+        self.tongues.push(Box::new(Spoken { protocol, server }));
+    }
+}
+
+/// The limits of connections that their protocol pings by itself.
+fn own_pings() -> ServerConfig {
+    ServerConfig { ping_interval: None, max_message_bytes: 256 << 10, ..ServerConfig::default() }
+}
+
+/// For machines whose ids carry the time.
+fn wall_clock() -> WallClock {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    WallClock::new(Instant::now(), since_1970.unwrap_or_default())
 }
 
 /// A generator of its own for each machine.

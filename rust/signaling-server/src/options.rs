@@ -152,6 +152,7 @@ impl Options {
             },
             godot,
             godot_connections: self.connections(),
+            ..GatewayConfig::default()
         })
     }
 

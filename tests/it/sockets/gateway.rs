@@ -52,6 +52,19 @@ async fn the_path_decides_what_is_spoken() {
 }
 
 #[tokio::test]
+async fn the_same_numbers_mean_different_things_at_the_paths_of_omega() {
+    let gateway = open(GatewayConfig::default());
+    for (target, ack) in [("/ws/game?v=0", 7), ("/signaling/game?v=0", 6)] {
+        let mut socket = Socket::request(gateway.local_addr(), target).await;
+        socket.say(r#"{"opcode":2,"payload":"Ada"}"#).await;
+        assert!(socket.hear().await.starts_with(r#"{"opcode":3,"payload":""#));
+        let lobby = if ack == 7 { r#""lobby""# } else { r#"{"lobby_id":"lobby"}"# };
+        socket.say(&format!(r#"{{"opcode":4,"payload":{lobby}}}"#)).await;
+        assert_eq!(socket.hear().await, format!(r#"{{"opcode":{ack}}}"#), "{target}");
+    }
+}
+
+#[tokio::test]
 async fn unknown_paths_and_protocols_that_are_off_are_not_found() {
     let gateway = open(native_only());
     let addr = gateway.local_addr();
