@@ -2,6 +2,7 @@
 //! until a data channel between them has carried a message each way.
 
 mod godot;
+mod omega;
 
 use std::net::SocketAddr;
 use std::time::Duration;
