@@ -10,14 +10,14 @@
 //!   change of hosts.
 //! - `post`: how members reach each other through the server while they connect.
 
-mod argument;
+pub(crate) mod argument;
 mod asked;
-mod failure;
+pub(crate) mod failure;
 mod members;
 mod migration;
 mod options;
 mod post;
-mod request;
+pub(crate) mod request;
 mod room;
 mod session;
 mod state;
@@ -40,7 +40,7 @@ use signaling_protocols::godot::{ClientRequest, Protocol, RelayKind, SessionOpti
 
 use crate::class_enum;
 use crate::frame::each_frame;
-use crate::json;
+use crate::line::{self, endpoint};
 use crate::peers::Mesh;
 use crate::server::SignalingServer;
 use argument::Keys;
@@ -823,33 +823,8 @@ impl SignalingClient {
 
     /// What each connection to another player is made with.
     fn configuration(&self) -> VarDictionary {
-        let mut configuration = json::untyped(self.rtc_configuration.dictionary());
-        let given = configuration.get("iceServers").unwrap_or_default();
-        let mut ice_servers = match given.try_to::<AnyArray>() {
-            Ok(servers) => servers.iter_shared().collect(),
-            Err(_) if given.is_nil() => VarArray::new(),
-            // Complained about where the connection is made.
-            Err(_) => return configuration,
-        };
-        // Each may have types of its own.
-        ice_servers.extend(AnyArray::iter_shared(&self.ice_servers));
-        ice_servers.extend_array(&self.told_ice_servers);
-        configuration.set("iceServers", &ice_servers);
-        configuration
-    }
-}
-
-fn endpoint(url: &GString) -> Result<Endpoint, Misuse> {
-    let url = url.to_string();
-    let has_scheme = |scheme: &str| {
-        url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-    };
-    if has_scheme("ws://") {
-        Ok(Endpoint::Url(url))
-    } else if has_scheme("wss://") {
-        Err(Misuse::new(Error::ERR_UNAVAILABLE, "This version cannot connect to `wss://`."))
-    } else {
-        Err(Misuse::invalid("`url` must begin with `ws://`."))
+        let told = self.told_ice_servers.iter_shared();
+        line::configuration(&self.rtc_configuration, &self.ice_servers, told)
     }
 }
 

@@ -9,6 +9,7 @@
 //! - `json`: what both tell of lobbies, and take.
 //! - `loose`: how the values of dictionaries are read.
 //! - `class_enum`: how enums become enums of a class.
+//! - `line`: how a client's node connects to its server.
 //! - `frame`: how both get their turn once a frame.
 //! - `webrtc`: the native WebRTC transport as engine classes.
 //! - `runtime`: the one network thread behind both.
@@ -29,6 +30,7 @@ mod client;
 mod entry;
 mod frame;
 mod json;
+mod line;
 mod loose;
 mod peers;
 mod runtime;

@@ -17,14 +17,14 @@ pub(crate) struct Keys(AnyDictionary);
 
 /// Anything; `null` where it is left out.
 #[derive(Debug, Clone)]
-pub(super) struct Anything(Variant);
+pub(crate) struct Anything(Variant);
 
 impl Keys {
-    pub(super) fn none() -> Self {
+    pub(crate) fn none() -> Self {
         Self(VarDictionary::new().upcast_any_dictionary())
     }
 
-    pub(super) fn dictionary(&self) -> &AnyDictionary {
+    pub(crate) fn dictionary(&self) -> &AnyDictionary {
         &self.0
     }
 }
@@ -34,11 +34,11 @@ impl SimpleVar for Keys {}
 impl Export for Keys {}
 
 impl Anything {
-    pub(super) fn nothing() -> Self {
+    pub(crate) fn nothing() -> Self {
         Self(Variant::nil())
     }
 
-    pub(super) fn variant(&self) -> &Variant {
+    pub(crate) fn variant(&self) -> &Variant {
         &self.0
     }
 }

@@ -18,7 +18,7 @@ macro_rules! failures {
     )*) => {
         class_enum! {
             /// Why something failed. The numbers never change.
-            pub(super) enum SignalingClient.Failure {
+            pub(crate) enum SignalingClient.Failure {
                 $($(#[doc = $help])* $variant = $number as $constant,)*
             }
         }
@@ -172,20 +172,20 @@ failures! {
 
 /// What is told of a failure.
 #[derive(Debug, Clone)]
-pub(super) struct Trouble {
+pub(crate) struct Trouble {
     failure: Failure,
     message: String,
     details: VarDictionary,
 }
 
 impl Trouble {
-    pub(super) fn new(failure: Failure) -> Self {
+    pub(crate) fn new(failure: Failure) -> Self {
         let details = vdict! { "name" => &*failure.name(), "hint" => failure.hint() };
         Self { failure, message: failure.sentence().to_owned(), details }
     }
 
     /// Why the connection has ended, unless we ended it.
-    pub(super) fn of_end(
+    pub(crate) fn of_end(
         code: u16,
         reason: &str,
         cause: Cause,
@@ -215,12 +215,12 @@ impl Trouble {
     }
 
     /// Why somebody else ended our stay in a lobby.
-    pub(super) fn of_problem(problem: Problem, message: &str) -> Self {
+    pub(crate) fn of_problem(problem: Problem, message: &str) -> Self {
         Self::new(problem.into()).saying(message)
     }
 
     /// Why a connection to another player is of no use.
-    pub(super) fn of_link(event: &LinkEvent) -> Option<Self> {
+    pub(crate) fn of_link(event: &LinkEvent) -> Option<Self> {
         match event {
             LinkEvent::Failed { id, reason, local_candidates, remote_candidates, has_stood } => {
                 Some(
@@ -250,7 +250,7 @@ impl Trouble {
     }
 
     /// The same in other words, if there are any.
-    pub(super) fn saying(mut self, message: &str) -> Self {
+    pub(crate) fn saying(mut self, message: &str) -> Self {
         if !message.is_empty() {
             message.clone_into(&mut self.message);
         }
@@ -258,20 +258,20 @@ impl Trouble {
     }
 
     /// The same with something more to know.
-    pub(super) fn with(mut self, key: &str, value: &impl ToGodot) -> Self {
+    pub(crate) fn with(mut self, key: &str, value: &impl ToGodot) -> Self {
         self.details.set(key, &value.to_variant());
         self
     }
 
-    pub(super) fn failure(&self) -> Failure {
+    pub(crate) fn failure(&self) -> Failure {
         self.failure
     }
 
-    pub(super) fn message(&self) -> GString {
+    pub(crate) fn message(&self) -> GString {
         GString::from(&self.message)
     }
 
-    pub(super) fn details(&self) -> VarDictionary {
+    pub(crate) fn details(&self) -> VarDictionary {
         self.details.clone()
     }
 
@@ -344,7 +344,7 @@ fn is_turn(url: &GString) -> bool {
 }
 
 /// The value that was found where another was expected.
-pub(super) fn conflicting(refusal: &Refusal) -> Option<Json> {
+pub(crate) fn conflicting(refusal: &Refusal) -> Option<Json> {
     match refusal {
         Refusal::Refused { problem: Problem::Conflict, details, .. } => details.get("value"),
         _ => None,

@@ -58,7 +58,7 @@ pub(crate) struct SignalingRequest {
 }
 
 /// What came of a request.
-pub(super) struct Outcome {
+pub(crate) struct Outcome {
     trouble: Option<Trouble>,
     value: Variant,
     details: VarDictionary,
@@ -66,10 +66,10 @@ pub(super) struct Outcome {
 
 /// How a method was misused.
 #[derive(Debug)]
-pub(super) struct Misuse {
-    pub(super) error: Error,
-    pub(super) failure: Failure,
-    pub(super) message: String,
+pub(crate) struct Misuse {
+    pub(crate) error: Error,
+    pub(crate) failure: Failure,
+    pub(crate) message: String,
 }
 
 #[godot_api]
@@ -88,7 +88,7 @@ impl SignalingRequest {
 
 impl SignalingRequest {
     /// A request that waits for its outcome.
-    pub(super) fn begin() -> Gd<Self> {
+    pub(crate) fn begin() -> Gd<Self> {
         Gd::from_init_fn(|base| Self {
             error: Error::OK,
             failure: Failure::None,
@@ -101,7 +101,7 @@ impl SignalingRequest {
     }
 
     /// A request that cannot be made; it is completed in the next frame.
-    pub(super) fn refused(misuse: Misuse) -> Gd<Self> {
+    pub(crate) fn refused(misuse: Misuse) -> Gd<Self> {
         let mut request = Self::begin();
         request.bind_mut().error = misuse.error;
         request.bind_mut().message = GString::from(&misuse.message);
@@ -111,13 +111,13 @@ impl SignalingRequest {
     }
 
     /// Tells what came of it.
-    pub(super) fn complete(this: &Gd<Self>, outcome: Outcome) {
+    pub(crate) fn complete(this: &Gd<Self>, outcome: Outcome) {
         let ok = this.clone().bind_mut().take(outcome);
         this.signals().completed().emit(ok);
     }
 
     /// The same in the next frame: nobody listens before the method that made it has returned.
-    pub(super) fn complete_later(this: &Gd<Self>, outcome: Outcome) {
+    pub(crate) fn complete_later(this: &Gd<Self>, outcome: Outcome) {
         let Some(main_loop) = Engine::singleton().get_main_loop() else { return };
         let Ok(tree) = main_loop.try_cast::<SceneTree>() else { return };
         let (request, mut outcome) = (this.clone(), Some(outcome));
@@ -142,27 +142,27 @@ impl SignalingRequest {
 }
 
 impl Outcome {
-    pub(super) fn done(value: Variant, details: VarDictionary) -> Self {
+    pub(crate) fn done(value: Variant, details: VarDictionary) -> Self {
         Self { trouble: None, value, details }
     }
 
-    pub(super) fn failed(trouble: Trouble) -> Self {
+    pub(crate) fn failed(trouble: Trouble) -> Self {
         Self { trouble: Some(trouble), value: Variant::nil(), details: VarDictionary::new() }
     }
 
     /// The same with something to know although it failed.
-    pub(super) fn with_value(self, value: Variant) -> Self {
+    pub(crate) fn with_value(self, value: Variant) -> Self {
         Self { value, ..self }
     }
 }
 
 impl Misuse {
-    pub(super) fn new(error: Error, message: impl Into<String>) -> Self {
+    pub(crate) fn new(error: Error, message: impl Into<String>) -> Self {
         Self { error, failure: Failure::Invalid, message: message.into() }
     }
 
     /// An argument that makes no sense.
-    pub(super) fn invalid(message: impl Into<String>) -> Self {
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(Error::ERR_INVALID_PARAMETER, message)
     }
 }

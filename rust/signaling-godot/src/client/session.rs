@@ -3,14 +3,12 @@
 use std::rc::{Rc, Weak};
 
 use godot::global::Error;
-use rand::SeedableRng;
-use rand::rngs::{StdRng, SysRng};
 use signaling_net::{ClientConfig, ClientHandle, Endpoint};
 use signaling_protocols::godot::extended::Request;
 use signaling_protocols::godot::{ClientEvent, ClientRequest, GodotSession, SessionOptions};
 
 use super::request::Misuse;
-use crate::runtime;
+use crate::line;
 
 /// The main thread's end of a session; the network thread has the other. Dropping it closes the
 /// connection.
@@ -28,12 +26,8 @@ impl Session {
     /// # Errors
     /// `ERR_CANT_CREATE` when there is no network thread, or no randomness.
     pub(super) fn connect(endpoint: Endpoint, options: SessionOptions) -> Result<Self, Misuse> {
-        let no_thread = |_| Misuse::new(Error::ERR_CANT_CREATE, "There is no network thread.");
-        let no_chance = |_| Misuse::new(Error::ERR_CANT_CREATE, "There is no randomness.");
-        let runtime = runtime::handle().map_err(no_thread)?;
-        let rng = StdRng::try_from_rng(&mut SysRng).map_err(no_chance)?;
-        let machine = GodotSession::new(options, rng);
-        let handle = signaling_net::connect(&runtime, endpoint, machine, ClientConfig::default());
+        let machine = |rng| GodotSession::new(options, rng);
+        let handle = line::connect(endpoint, machine, ClientConfig::default())?;
         Ok(Self { handle: Rc::new(handle), tickets: 0, close_waits: false })
     }
 
