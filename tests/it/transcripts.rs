@@ -2,6 +2,7 @@
 //! written: `player`.
 
 mod godot;
+mod omega;
 mod player;
 
 use std::fs;

@@ -135,7 +135,8 @@ impl<T: Subject> Play<T> {
             let (conn, text) = match output {
                 Output::Send { conn, text } => (conn, text.to_string()),
                 Output::Close { conn, close } => {
-                    (conn, format!("closed {} {}", close.code, close.reason))
+                    let text = format!("closed {} {}", close.code, close.reason);
+                    (conn, text.trim_end().to_owned())
                 }
                 Output::Ping { conn } => (conn, "pinged".to_owned()),
                 Output::Notice(_) => continue,
