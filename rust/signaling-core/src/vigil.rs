@@ -1,62 +1,77 @@
-//! Signs of life of many connections.
+//! Signs of life of many connections, or of whatever else may fall silent.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::time::Instant;
 
 use crate::ids::ConnId;
 use crate::keepalive::{Beat, Keepalive};
 use crate::timers::Timers;
 
-/// A [`Keepalive`] for each connection of a machine.
+/// A [`Keepalive`] for each connection of a machine, or for each of whatever has this key.
 ///
 /// A sign of life costs a lookup: the timer is moved only when it comes due.
-#[derive(Debug, Default)]
-pub struct Vigil {
-    keepalives: HashMap<ConnId, Keepalive>,
-    timers: Timers<ConnId>,
+#[derive(Debug)]
+pub struct Vigil<K = ConnId> {
+    keepalives: HashMap<K, Keepalive>,
+    timers: Timers<K>,
 }
 
-impl Vigil {
+impl<K> Default for Vigil<K> {
+    fn default() -> Self {
+        Self { keepalives: HashMap::new(), timers: Timers::default() }
+    }
+}
+
+impl<K: Ord + Hash + Clone> Vigil<K> {
     /// Watches a connection from now on, in place of an earlier watch.
-    pub fn watch(&mut self, conn: ConnId, keepalive: Keepalive) {
+    pub fn watch(&mut self, key: K, keepalive: Keepalive) {
         match keepalive.poll_timeout() {
-            Some(at) => self.timers.set(conn, at),
-            None => self.timers.cancel(&conn),
+            Some(at) => self.timers.set(key.clone(), at),
+            None => self.timers.cancel(&key),
         }
-        self.keepalives.insert(conn, keepalive);
+        self.keepalives.insert(key, keepalive);
     }
 
     /// Something arrived from this connection, or whatever else counts as life.
-    pub fn heard(&mut self, now: Instant, conn: ConnId) {
-        let Some(keepalive) = self.keepalives.get_mut(&conn) else { return };
+    pub fn heard(&mut self, now: Instant, key: impl Borrow<K>) {
+        let key = key.borrow();
+        let Some(keepalive) = self.keepalives.get_mut(key) else { return };
         keepalive.heard(now);
         // Something may be due again where nothing was.
-        if self.timers.get(&conn).is_none()
+        if self.timers.get(key).is_none()
             && let Some(at) = keepalive.poll_timeout()
         {
-            self.timers.set(conn, at);
+            self.timers.set(key.clone(), at);
         }
     }
 
     /// Forgets a connection.
-    pub fn forget(&mut self, conn: ConnId) {
-        self.keepalives.remove(&conn);
-        self.timers.cancel(&conn);
+    pub fn forget(&mut self, key: impl Borrow<K>) {
+        let key = key.borrow();
+        self.keepalives.remove(key);
+        self.timers.cancel(key);
+    }
+
+    /// How many are watched.
+    pub fn count(&self) -> usize {
+        self.keepalives.len()
     }
 
     /// What is due; call again until it returns `None`. A connection that is [`Beat::Silent`] is
     /// forgotten.
-    pub fn poll(&mut self, now: Instant) -> Option<(ConnId, Beat)> {
-        while let Some(conn) = self.timers.pop_due(now) {
-            let Some(keepalive) = self.keepalives.get_mut(&conn) else { continue };
+    pub fn poll(&mut self, now: Instant) -> Option<(K, Beat)> {
+        while let Some(key) = self.timers.pop_due(now) {
+            let Some(keepalive) = self.keepalives.get_mut(&key) else { continue };
             let beat = keepalive.poll(now);
             if beat == Some(Beat::Silent) {
-                self.forget(conn);
+                self.forget(&key);
             } else if let Some(at) = keepalive.poll_timeout() {
-                self.timers.set(conn, at);
+                self.timers.set(key.clone(), at);
             }
             if let Some(beat) = beat {
-                return Some((conn, beat));
+                return Some((key, beat));
             }
         }
         None
