@@ -66,6 +66,13 @@ impl<'a> Fields<'a> {
     pub(crate) fn object(&self, key: &str) -> Result<Option<Self>, WrongType> {
         self.raw(key).map(|text| Self::parse(text).ok_or(WrongType)).transpose()
     }
+
+    /// A list of objects; `None` when it is absent.
+    pub(crate) fn objects(&self, key: &str) -> Result<Option<Vec<Self>>, WrongType> {
+        let Some(list) = self.get::<Vec<&'a RawValue>>(key)? else { return Ok(None) };
+        let objects = list.into_iter().map(|text| Self::parse(text.get()).ok_or(WrongType));
+        objects.collect::<Result<_, _>>().map(Some)
+    }
 }
 
 /// A whole number, which may be written `1.0`.

@@ -5,10 +5,12 @@
 //! - [`Signal`]: what two peers tell each other in order to connect.
 //! - [`godot`]: the protocol of Godot's `webrtc_signaling` demo, and what extends it.
 //! - [`omega`]: CloudLink Omega.
+//! - [`rooms`]: rooms with heartbeats.
 
 pub mod godot;
 pub mod json;
 pub mod omega;
+pub mod rooms;
 pub mod routing;
 mod signal;
 mod target;
