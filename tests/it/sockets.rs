@@ -11,6 +11,7 @@ mod local;
 mod notices;
 mod ports;
 mod reconnects;
+mod rooms;
 mod sessions;
 mod slow_readers;
 mod support;

@@ -4,6 +4,7 @@
 mod godot;
 mod omega;
 mod player;
+mod rooms;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -22,6 +22,7 @@ use signaling_core::wall_clock::WallClock;
 use signaling_net::{Listener, Port, PortConfig, ServerConfig, ServerHandle, host};
 use signaling_protocols::godot::{self, GodotServer};
 use signaling_protocols::omega::{self, LateServer, SeedServer};
+use signaling_protocols::rooms::{self, RoomServer};
 use signaling_protocols::routing::{Paths, Protocol};
 use tokio::runtime::Handle;
 
@@ -48,6 +49,8 @@ pub struct GatewayConfig {
     pub godot_connections: ServerConfig,
     /// What CloudLink Omega is to know, in both numberings.
     pub omega: omega::Settings,
+    /// What rooms are to know.
+    pub rooms: rooms::Settings,
 }
 
 impl Default for GatewayConfig {
@@ -60,6 +63,7 @@ impl Default for GatewayConfig {
             godot: godot::Settings::default(),
             godot_connections: ServerConfig::default(),
             omega: omega::Settings::default(),
+            rooms: rooms::Settings::default(),
         }
     }
 }
@@ -164,6 +168,10 @@ impl Stage<'_> {
                     own_pings(),
                 );
             }
+            Protocol::Rooms => {
+                let machine = RoomServer::new(config.rooms.clone(), rng);
+                self.speak(protocol, machine, room_connections());
+            }
             _ => {}
         }
     }
@@ -178,6 +186,15 @@ impl Stage<'_> {
 /// The limits of connections that their protocol pings by itself.
 fn own_pings() -> ServerConfig {
     ServerConfig { ping_interval: None, max_message_bytes: 256 << 10, ..ServerConfig::default() }
+}
+
+/// The limits of rooms, whose messages come in frames.
+fn room_connections() -> ServerConfig {
+    ServerConfig {
+        max_message_bytes: rooms::MAX_MESSAGE_BYTES,
+        max_frame_bytes: Some(rooms::MAX_FRAME_BYTES),
+        ..own_pings()
+    }
 }
 
 /// For machines whose ids carry the time.

@@ -65,6 +65,16 @@ async fn the_same_numbers_mean_different_things_at_the_paths_of_omega() {
 }
 
 #[tokio::test]
+async fn rooms_are_spoken_at_their_path() {
+    let gateway = open(GatewayConfig::default());
+    let mut socket = Socket::request(gateway.local_addr(), "/room?ack=v1").await;
+    socket.say(r#"{"action":"leave"}"#).await;
+    let refusal =
+        r#"{"c":2001,"b":{"s":"LEAVE_ACK","d":{"uid":"","rid":"","msg":"invalid signal"}}}"#;
+    assert_eq!(socket.hear().await, refusal);
+}
+
+#[tokio::test]
 async fn unknown_paths_and_protocols_that_are_off_are_not_found() {
     let gateway = open(native_only());
     let addr = gateway.local_addr();
