@@ -19,12 +19,15 @@
 //! - [`wire`]: signals and acks, to and from text.
 //! - [`settings`]: the timers and limits of a server.
 //! - [`server`]: all rooms of one server.
+//! - [`client`]: one client's session.
 
+pub mod client;
 pub mod model;
 pub mod server;
 pub mod settings;
 pub mod wire;
 
+pub use client::{RoomEvent, RoomOptions, RoomRequest, RoomSession, RoomState};
 pub use model::{Channel, Media, Participant, Profile, Publisher, Recipient, Role};
 pub use server::RoomServer;
 pub use settings::Settings;

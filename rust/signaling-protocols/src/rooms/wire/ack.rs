@@ -343,3 +343,37 @@ impl<'a> Entry<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rooms::model::{Media, Participant, Profile};
+    use crate::rooms::wire::action::Code;
+    use crate::rooms::{MAX_ID_BYTES, MAX_PUBLISHERS};
+
+    #[test]
+    fn the_largest_list_fits_in_a_message() {
+        // Each byte of it takes six in JSON.
+        let id = "\u{1}".repeat(MAX_ID_BYTES);
+        let label = Some(id.clone());
+        let publisher = Publisher {
+            participant: Participant::new(id.as_str(), id.as_str()),
+            role: Role::Publisher,
+            media: Media::default(),
+            profile: Profile { host: label.clone(), category: label.clone(), device: label },
+        };
+        let publishers = &vec![publisher; MAX_PUBLISHERS];
+        let ack = Ack::Heartbeat { room: &id, id: Some(&id), publishers };
+        let bytes = ack.encode(Shape::Both, Some(Channel::Group)).len();
+        assert!(bytes > 64 << 10 && bytes <= MAX_MESSAGE_BYTES, "{bytes} bytes");
+    }
+
+    #[test]
+    fn a_signal_that_does_not_fit_is_not_sent_back() {
+        let refusal = Refusal::new(Code::InvalidSignal, "no");
+        let request = format!("\"{}\"", "x".repeat(MAX_MESSAGE_BYTES - 30));
+        let ack = Ack::Refused { action: Action::Leave, request: &request, refusal };
+        let text = ack.encode(Shape::V2, None);
+        assert_eq!(&*text, r#"{"c":2001,"s":"LEAVE","b":{"req":null,"msg":"no"}}"#);
+    }
+}
