@@ -4,8 +4,11 @@
 //! Each protocol has a machine of its own, and they share nothing but the port. Reading order:
 //! - this file: [`Gateway`], what is served and how it is ended.
 //! - `tongue`: one served protocol, whichever it is.
-//! - `switchboard`: whom a request is for.
+//! - `switchboard`, `origin`: whom a request is for, and from where it may come.
+//! - `key`: what the lobbies of all protocols are told apart by.
 
+mod key;
+mod origin;
 mod switchboard;
 mod tongue;
 
@@ -26,6 +29,8 @@ use signaling_protocols::rooms::{self, RoomServer};
 use signaling_protocols::routing::{Paths, Protocol};
 use tokio::runtime::Handle;
 
+pub use key::unique_name;
+pub use origin::Origin;
 use switchboard::Switchboard;
 use tongue::Spoken;
 pub use tongue::Tongue;
@@ -37,10 +42,10 @@ pub struct GatewayConfig {
     pub protocols: BTreeSet<Protocol>,
     /// Where they are spoken.
     pub paths: Paths,
-    /// The pages that may connect, such as `https://example.com`; whoever comes from another is
+    /// The pages that may connect; whoever comes from another is
     /// answered with HTTP 403. Programs that are no browser name none and are let in. Empty, the
     /// default: all.
-    pub origins: Vec<String>,
+    pub origins: Vec<Origin>,
     /// The limits of the port.
     pub port: PortConfig,
     /// What the protocol of Godot's demo is to know.

@@ -6,15 +6,17 @@ use std::sync::Arc;
 use signaling_net::{Answer, Entrance, Knock, Router};
 use signaling_protocols::routing::{Paths, Protocol, Route};
 
+use crate::Origin;
+
 /// The protocols that are spoken on a port.
 pub(crate) struct Switchboard {
     paths: Paths,
-    origins: Vec<String>,
+    origins: Vec<Origin>,
     entrances: BTreeMap<Protocol, Arc<dyn Entrance>>,
 }
 
 impl Switchboard {
-    pub(crate) fn new(paths: Paths, origins: Vec<String>) -> Self {
+    pub(crate) fn new(paths: Paths, origins: Vec<Origin>) -> Self {
         Self { paths, origins, entrances: BTreeMap::new() }
     }
 
@@ -24,8 +26,7 @@ impl Switchboard {
 
     /// Whether a page from there may connect.
     fn lets_in(&self, origin: Option<&str>) -> bool {
-        let is_listed =
-            |origin: &str| self.origins.iter().any(|it| it.eq_ignore_ascii_case(origin));
+        let is_listed = |header: &str| self.origins.iter().any(|origin| origin.is(header));
         self.origins.is_empty() || origin.is_none_or(is_listed)
     }
 }

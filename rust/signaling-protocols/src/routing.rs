@@ -1,5 +1,7 @@
 //! Which protocol is spoken at which path. Nothing is ever guessed from what a message contains.
 
+use thiserror::Error;
+
 use crate::target::{parameter, path, segment};
 
 /// What a connection speaks, as its path says.
@@ -62,12 +64,20 @@ pub enum Route {
 /// The paths that can be chosen. The others are built into the clients that use them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
-    /// Besides `/`. Default `/godot`.
-    pub godot: String,
-    /// Default `/room`.
-    pub rooms: String,
-    /// Default `/calling`.
-    pub calling: String,
+    godot: String,
+    rooms: String,
+    calling: String,
+}
+
+/// A path at which its protocol would not be found.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum PathError {
+    /// No request asks for it as it is written.
+    #[error("\"{0}\" is no path: it begins with / and has neither query nor spaces")]
+    Malformed(String),
+    /// It leads to another protocol.
+    #[error("the path \"{0}\" belongs to another protocol")]
+    Taken(String),
 }
 
 impl Default for Paths {
@@ -77,6 +87,27 @@ impl Default for Paths {
 }
 
 impl Paths {
+    /// The paths of Godot's protocol besides `/` (`/godot` by default), of rooms (`/room`) and of
+    /// calling (`/calling`), percent-encoded as they are on the wire. They have to differ whether or
+    /// not all three are spoken.
+    ///
+    /// # Errors
+    /// When one of the protocols would not be found at its path.
+    pub fn new(godot: &str, rooms: &str, calling: &str) -> Result<Self, PathError> {
+        let paths = Self { godot: godot.into(), rooms: rooms.into(), calling: calling.into() };
+        let chosen =
+            [(godot, Protocol::Godot), (rooms, Protocol::Rooms), (calling, Protocol::Calling)];
+        for (path, protocol) in chosen {
+            if !is_path(path) {
+                return Err(PathError::Malformed(path.to_owned()));
+            }
+            if paths.route(path) != Route::To(protocol) {
+                return Err(PathError::Taken(path.to_owned()));
+            }
+        }
+        Ok(paths)
+    }
+
     /// Where a request for this path and query leads, whether or not that protocol is spoken.
     pub fn route(&self, target: &str) -> Route {
         let game = parameter(target, "ugi");
@@ -85,14 +116,19 @@ impl Paths {
             "/" | "/signaling" | "/signaling/" => cloudlink5(game.as_deref().unwrap_or("")),
             "/peerjs" => Route::To(Protocol::PeerServer),
             "/peerjs/id" => Route::PeerId,
+            _ if segment(target, "/ws/").is_some() => Route::To(Protocol::OmegaSeed),
+            _ if segment(target, "/signaling/").is_some() => Route::To(Protocol::OmegaLate),
             path if path == self.godot => Route::To(Protocol::Godot),
             path if path == self.rooms => Route::To(Protocol::Rooms),
             path if path == self.calling => Route::To(Protocol::Calling),
-            _ if segment(target, "/ws/").is_some() => Route::To(Protocol::OmegaSeed),
-            _ if segment(target, "/signaling/").is_some() => Route::To(Protocol::OmegaLate),
             _ => Route::Unknown,
         }
     }
+}
+
+fn is_path(text: &str) -> bool {
+    let is_written = |byte: u8| byte.is_ascii_graphic() && byte != b'?' && byte != b'#';
+    text.starts_with('/') && text.bytes().all(is_written)
 }
 
 /// The longest name of a game in CloudLink 5, in bytes.
@@ -139,11 +175,23 @@ mod tests {
 
     #[test]
     fn other_paths_lead_nowhere() {
-        let paths = Paths { calling: "/elsewhere".into(), ..Paths::default() };
+        let paths = Paths::new("/", "/room", "/elsewhere").unwrap();
         for target in ["/calling", "/ws", "/ws/", "/ws/a/b", "/ws/%ff", "/room/", "/x?ugi=a", ""] {
             assert_eq!(paths.route(target), Route::Unknown, "{target}");
         }
         assert_eq!(paths.route("/elsewhere?events=doc"), Route::To(Protocol::Calling));
+    }
+
+    #[test]
+    fn each_protocol_is_found_at_its_path() {
+        for path in ["", "room", "/a room", "/room?a=b", "/#", "/r\u{f6}m"] {
+            let malformed = Err(PathError::Malformed(path.into()));
+            assert_eq!(Paths::new("/godot", path, "/calling"), malformed);
+        }
+        for path in ["/", "/godot", "/calling", "/peerjs", "/signaling", "/ws/a", "/signaling/a"] {
+            let taken = Err(PathError::Taken(path.into()));
+            assert_eq!(Paths::new("/godot", path, "/calling"), taken);
+        }
     }
 
     #[test]

@@ -24,8 +24,8 @@ use gate::Gate;
 use options::Options;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use signaling_core::overview::LobbyNotice;
-use signaling_gateway::{Gateway, GatewayConfig, Tongue};
+use signaling_core::overview::{LobbyKey, LobbyNotice};
+use signaling_gateway::{Gateway, GatewayConfig, Tongue, unique_name};
 use signaling_net::{Listener, ServerHandle};
 use signaling_protocols::godot::{GodotServer, ServerNotice};
 use tokio::runtime::{Builder, Handle};
@@ -120,20 +120,25 @@ async fn watch(gateway: &Gateway) {
 }
 
 fn log_notices(tongue: &dyn Tongue) {
-    let protocol = tongue.protocol().name();
-    for notice in tongue.take_notices().events {
+    let notices = tongue.take_notices();
+    if notices.lost {
+        tracing::warn!("too busy to log everything");
+    }
+    // As text in quotes, and not as it is: strangers choose names.
+    let name = |lobby: &LobbyKey| unique_name(tongue.protocol(), lobby);
+    for notice in notices.events {
         match notice {
-            LobbyNotice::Opened(lobby) => tracing::debug!(protocol, ?lobby, "lobby created"),
-            LobbyNotice::Changed(view) => {
-                tracing::debug!(protocol, lobby = ?view.key, "lobby changed");
+            LobbyNotice::Opened(lobby) => tracing::debug!(lobby = name(&lobby), "lobby created"),
+            LobbyNotice::Changed(lobby) => {
+                tracing::debug!(lobby = name(&lobby.key), hosts = ?lobby.hosts, "lobby changed");
             }
             LobbyNotice::Joined { lobby, member } => {
-                tracing::debug!(protocol, ?lobby, %member, "peer joined");
+                tracing::debug!(lobby = name(&lobby), member = &*member, "peer joined");
             }
             LobbyNotice::Left { lobby, member } => {
-                tracing::debug!(protocol, ?lobby, %member, "peer left");
+                tracing::debug!(lobby = name(&lobby), member = &*member, "peer left");
             }
-            LobbyNotice::Closed(lobby) => tracing::debug!(protocol, ?lobby, "lobby closed"),
+            LobbyNotice::Closed(lobby) => tracing::debug!(lobby = name(&lobby), "lobby closed"),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use clap::builder::RangedU64ValueParser;
-use signaling_gateway::GatewayConfig;
+use signaling_gateway::{GatewayConfig, Origin};
 use signaling_net::{PortConfig, ServerConfig};
 use signaling_protocols::godot::Settings;
 use signaling_protocols::godot::server::Hooks;
@@ -41,21 +41,18 @@ pub(crate) struct Options {
         value_name = "ORIGIN",
         value_delimiter = ','
     )]
-    origins: Vec<String>,
+    origins: Vec<Origin>,
 
     /// A path of Godot's protocol besides /
     #[arg(long, env = "SIGNALING_GODOT_PATH", default_value = "/godot", value_name = "PATH")]
-    #[arg(value_parser = path)]
     godot_path: String,
 
     /// The path of the rooms protocol
     #[arg(long, env = "SIGNALING_ROOMS_PATH", default_value = "/room", value_name = "PATH")]
-    #[arg(value_parser = path)]
     rooms_path: String,
 
     /// The path of the calling protocol
     #[arg(long, env = "SIGNALING_CALLING_PATH", default_value = "/calling", value_name = "PATH")]
-    #[arg(value_parser = path)]
     calling_path: String,
 
     /// Open connections; one more is closed at once
@@ -140,11 +137,8 @@ impl Options {
         godot.hooks = hooks;
         Ok(GatewayConfig {
             protocols: self.protocols.iter().flatten().copied().collect(),
-            paths: Paths {
-                godot: self.godot_path.clone(),
-                rooms: self.rooms_path.clone(),
-                calling: self.calling_path.clone(),
-            },
+            paths: Paths::new(&self.godot_path, &self.rooms_path, &self.calling_path)
+                .map_err(|error| error.to_string())?,
             origins: self.origins.clone(),
             port: PortConfig {
                 trust_proxy: self.trust_proxy,
@@ -190,10 +184,6 @@ fn protocols(name: &str) -> Result<Vec<Protocol>, String> {
     if named.is_empty() { Err("there is no such protocol".to_owned()) } else { Ok(named) }
 }
 
-fn path(text: &str) -> Result<String, String> {
-    if text.starts_with('/') { Ok(text.to_owned()) } else { Err("a path begins with /".to_owned()) }
-}
-
 fn message_bytes() -> RangeInclusive<u64> {
     let range = Settings::MESSAGE_BYTES;
     *range.start() as u64..=*range.end() as u64
@@ -237,6 +227,13 @@ mod tests {
     }
 
     #[test]
+    fn protocols_that_would_not_be_found_are_refused() {
+        let options = Options::parse_from(["signaling-server", "--rooms-path=/calling"]);
+        let error = options.config(Hooks::default()).unwrap_err();
+        assert_eq!(error, "the path \"/calling\" belongs to another protocol");
+    }
+
+    #[test]
     fn limits_that_would_turn_everybody_away_are_refused() {
         for option in [
             "--max-peers=0",
@@ -254,7 +251,7 @@ mod tests {
             "--auth-url=auth.example.com",
             "--auth-fail-open",
             "--protocols=esperanto",
-            "--rooms-path=room",
+            "--origin=example.com",
         ] {
             assert!(Options::try_parse_from(["signaling-server", option]).is_err(), "{option}");
         }

@@ -94,7 +94,7 @@ async fn plain_http_on_the_path_of_a_websocket_is_told_to_upgrade() {
 
 #[tokio::test]
 async fn pages_from_elsewhere_are_turned_away_where_origins_are_listed() {
-    let origins = vec!["https://example.com".to_owned()];
+    let origins = vec!["https://example.com".parse().unwrap()];
     let gateway = open(GatewayConfig { origins, ..native_only() });
     let addr = gateway.local_addr();
     assert_eq!(refusal(addr, "/", Some("https://evil.example")).await, Some(403));
