@@ -135,7 +135,7 @@ func test_it_follows_the_lobbies() -> void:
 	var age: float = entry.age
 	check(age > 0.0 and age < 5.0, "age in seconds")
 	entry.erase("age")
-	check_equal(entry, {"name": lobby, "host": 1, "members": PackedInt32Array([1, id]),
+	check_equal(entry, {"protocol": "godot", "key": lobby, "name": lobby, "host": 1, "members": PackedInt32Array([1, id]),
 		"mesh": false, "sealed": false, "public": false, "locked": false, "has_password": false,
 		"max_players": 256, "metadata": {}}, "the lobby")
 

@@ -36,6 +36,14 @@ pub struct LobbyView {
     pub has_password: bool,
 }
 
+impl LobbyView {
+    /// A lobby without members and limits, as it is when it has just come to be.
+    pub fn new(key: LobbyKey) -> Self {
+        let (members, hosts) = (Vec::new(), Vec::new());
+        Self { key, members, hosts, max_members: None, locked: false, has_password: false }
+    }
+}
+
 /// What happens to lobbies. Between `Opened` and `Closed` of a lobby stands everything else about
 /// it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,10 @@
 //! The node `SignalingServer`.
 
 mod admission;
+mod lobby;
 mod mirror;
 mod settings;
+mod telling;
 
 use std::collections::VecDeque;
 use std::io;
@@ -15,16 +17,17 @@ use godot::signal::ConnectHandle;
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 use signaling_core::PeerId;
-use signaling_gateway::{Gateway, GatewayConfig};
-use signaling_net::{Listener, LocalServer, PortConfig, ServerHandle};
-use signaling_protocols::godot::server::{Asked, Hooks, Wish};
-use signaling_protocols::godot::{GodotServer, LobbyInfo, ServerCommand, ServerNotice, Topology};
-use signaling_protocols::routing::Protocol;
+use signaling_gateway::Gateway;
+use signaling_net::{Listener, LocalServer, ServerHandle};
+use signaling_protocols::godot::server::Hooks;
+use signaling_protocols::godot::{GodotServer, ServerCommand};
 
 use crate::frame::each_frame;
-use crate::{json, runtime};
+use crate::runtime;
 use admission::{Decisions, SignalingAdmission};
+use lobby::{About, Lobby, Member};
 use mirror::Mirror;
+use telling::Told;
 
 /// Hosts lobbies in which WebRTC games find each other: a signaling server inside the game.
 ///
@@ -41,6 +44,12 @@ use mirror::Mirror;
 ///     if server.listen() != OK:
 ///         print("Is another server running on this machine?")
 /// ```
+///
+/// Clients that speak CloudLink Omega, CloudLink 5, rooms or calling find each other here too, once
+/// [member protocols] says so: `docs/protocols.md` tells of them. The signals and [method
+/// get_lobbies] cover the lobbies of all protocols. What is decided on, and [member max_peers],
+/// [member max_lobbies] and the like, are of the native protocol alone: the others have limits of
+/// their own.
 ///
 /// The server has a thread of its own: it serves while the game is paused, loads a level or hangs.
 /// The signals are emitted on the main thread, once a frame, also while the tree is paused.
@@ -80,6 +89,45 @@ pub(crate) struct SignalingServer {
     /// Read when the server starts.
     #[export]
     trust_proxy: bool,
+
+    /// The protocols that are spoken, added up: [constant PROTOCOL_GODOT] and the others. The path
+    /// of a request says which, and one of a protocol that is not spoken is answered with HTTP 404.
+    ///
+    /// Read when the server starts.
+    #[export_group(name = "Protocols")]
+    #[export]
+    #[var(hint = FLAGS, hint_string =
+        "Godot:1,CloudLink Omega:2,CloudLink 5:4,PeerServer:8,Rooms:16,Calling:32")]
+    #[init(val = Self::PROTOCOL_GODOT)]
+    protocols: i64,
+
+    /// The pages that may connect from a browser, such as `"https://example.com"`; others are
+    /// answered with HTTP 403. Programs that are no browser may always. Empty: all pages may.
+    ///
+    /// Read when the server starts.
+    #[export]
+    allowed_origins: PackedStringArray,
+
+    /// The path of the native protocol, which is spoken at `/` as well.
+    ///
+    /// Read when the server starts.
+    #[export]
+    #[init(val = GString::from("/godot"))]
+    godot_path: GString,
+
+    /// The path of rooms. No two protocols may have the same.
+    ///
+    /// Read when the server starts.
+    #[export]
+    #[init(val = GString::from("/room"))]
+    rooms_path: GString,
+
+    /// The path of calling. No two protocols may have the same.
+    ///
+    /// Read when the server starts.
+    #[export]
+    #[init(val = GString::from("/calling"))]
+    calling_path: GString,
 
     /// How many clients may be connected at a time, in a lobby or not. One more is turned away with
     /// "Too many peers connected". Each costs a few kilobytes of memory.
@@ -237,16 +285,33 @@ pub(crate) struct SignalingServer {
     base: Base<Node>,
 }
 
-/// What is told to the game by a signal.
-#[derive(Debug, Clone)]
-enum Told {
-    Started(u16),
-    Notice(ServerNotice),
-    Stopped,
-}
-
 #[godot_api]
 impl SignalingServer {
+    /// The native protocol, which [SignalingClient] speaks, at `/` and [member godot_path].
+    #[constant]
+    const PROTOCOL_GODOT: i64 = 1;
+
+    /// CloudLink Omega, at `/ws/{game}` and `/signaling/{game}`.
+    #[constant]
+    const PROTOCOL_CLOUDLINK_OMEGA: i64 = 2;
+
+    /// CloudLink 5, at `/?ugi={game}` and `/signaling?ugi={game}`: its lobbies. Its clients connect
+    /// to each other with [constant PROTOCOL_PEER_SERVER], here or elsewhere.
+    #[constant]
+    const PROTOCOL_CLOUDLINK_5: i64 = 4;
+
+    /// A PeerServer, at `/peerjs`, which has no lobbies.
+    #[constant]
+    const PROTOCOL_PEER_SERVER: i64 = 8;
+
+    /// Rooms with heartbeats, at [member rooms_path].
+    #[constant]
+    const PROTOCOL_ROOMS: i64 = 16;
+
+    /// Namespaces, rooms and invitations, at [member calling_path].
+    #[constant]
+    const PROTOCOL_CALLING: i64 = 32;
+
     /// Emitted when the server listens, with the port that clients connect to.
     #[signal]
     fn started(port: i64);
@@ -257,6 +322,11 @@ impl SignalingServer {
     fn stopped();
 
     /// Emitted when a client has created a lobby. Its host joins next, as peer 1.
+    ///
+    /// Of this signal and those that follow: `lobby` is the name of a lobby of the native protocol,
+    /// and `"rooms:name"` or the like for one of another protocol, as `key` in [method get_lobbies]
+    /// tells. There, `id` is the lower 31 bits of the FNV-1a hash of the member's name, or 2 more
+    /// where that is less than 2.
     #[signal]
     fn lobby_created(lobby: GString);
 
@@ -266,7 +336,7 @@ impl SignalingServer {
     fn lobby_changed(lobby: GString);
 
     /// Emitted when the host has sealed its lobby: nobody can join it any more, and it ends after
-    /// [member seal_timeout].
+    /// [member seal_timeout]. Only the native protocol has seals.
     #[signal]
     fn lobby_sealed(lobby: GString);
 
@@ -274,7 +344,8 @@ impl SignalingServer {
     #[signal]
     fn lobby_closed(lobby: GString);
 
-    /// Emitted when a peer has joined a lobby. Whoever creates it has the id 1.
+    /// Emitted when a peer has joined a lobby. Whoever creates one of the native protocol has the id
+    /// 1. See [signal lobby_created] for the others.
     #[signal]
     fn peer_joined(lobby: GString, id: i64);
 
@@ -283,8 +354,8 @@ impl SignalingServer {
     fn peer_left(lobby: GString, id: i64);
 
     /// Emitted when a client has connected and says who it is, before anything else: accept or
-    /// reject it. Not emitted for clients of the plain protocol, which do not say it, nor when one
-    /// resumes a lost connection.
+    /// reject it. Not emitted for clients of the plain protocol, which do not say it, nor of other
+    /// protocols, nor when one resumes a lost connection.
     ///
     /// Of this signal and the two that follow: if nobody is connected to it, everybody is accepted;
     /// what is connected later than [method listen] is called counts from the next frame on, and
@@ -339,9 +410,9 @@ impl SignalingServer {
         running.shutdown();
         // Those who asked are gone, and their tickets mean others in the next run.
         self.decisions = Decisions::default();
-        self.pending.retain(|told| !matches!(told, Told::Notice(ServerNotice::Asked(_))));
+        self.pending.retain(|told| !matches!(told, Told::Asked(_)));
         let known = self.known();
-        self.pending.extend(known.catch_up(Vec::new()).into_iter().map(Told::Notice));
+        self.pending.extend(known.end().into_iter().map(Told::Lobby));
         self.pending.push_back(Told::Stopped);
     }
 
@@ -363,25 +434,39 @@ impl SignalingServer {
         self.running.as_ref().map_or(0, |running| to_int(running.connection_count()))
     }
 
-    /// Returns all lobbies, sorted by name, as far as the signals have told of them. Each is a
-    /// dictionary with the keys
+    /// Returns all lobbies of all protocols, sorted by `key`, as far as the signals have told of
+    /// them. Each is a dictionary with the keys
     ///
-    /// - `name` ([String]), the code that others join with;
-    /// - `host` ([int]), the host's id, 1 unless another has taken over in a mesh;
+    /// - `protocol` ([String]), `"godot"` for the native one, `"omega"`, `"cloudlink5"`, `"rooms"` or
+    ///   `"calling"`;
+    /// - `key` ([String]), what the signals call it: in the native protocol its name, in others
+    ///   `"rooms:name"`, or `"omega:game/name"` where games are separated;
+    /// - `name` ([String]), in the native protocol the code that others join with;
     /// - `members` ([PackedInt32Array]), the ids of all peers in the order in which they joined,
     ///   the host included;
+    /// - `locked` ([bool]), `true` if nobody can join for now;
+    /// - `has_password` ([bool]), `true` if a password is needed;
+    /// - `max_players` ([int]), how many peers may be in it; 0 if there is no limit.
+    ///
+    /// In the native protocol also
+    ///
+    /// - `host` ([int]), the host's id, 1 unless another has taken over in a mesh;
     /// - `mesh` ([bool]), `true` if every peer connects to every other, `false` if all connect to
     ///   the host only;
     /// - `sealed` ([bool]), `true` if nobody can join any more;
     /// - `public` ([bool]), `true` if it is in lists;
-    /// - `locked` ([bool]), `true` if nobody can join for now;
-    /// - `has_password` ([bool]), `true` if a password is needed;
-    /// - `max_players` ([int]), how many peers may be in it;
     /// - `metadata` ([Dictionary]), what its host tells of it;
     /// - `age` ([float]), seconds since it was created.
+    ///
+    /// In the others also
+    ///
+    /// - `game` ([String]), the game that it belongs to, empty where games are not separated;
+    /// - `member_names` ([PackedStringArray]), what its members are known by there, in the order of
+    ///   `members`;
+    /// - `hosts` ([PackedStringArray]), who of them is in charge.
     #[func]
     fn get_lobbies(&self) -> Array<VarDictionary> {
-        self.mirror.lobbies().map(describe).collect()
+        self.mirror.lobbies().map(Lobby::describe).collect()
     }
 
     /// Closes a lobby: every peer in it is told `reason`, of which about 120 bytes arrive. Clients of
@@ -389,16 +474,17 @@ impl SignalingServer {
     /// SignalingClient.lobby_left]; those of the plain protocol are disconnected with 4000.
     ///
     /// Returns [constant OK], [constant ERR_UNCONFIGURED] if the server does not run, [constant
-    /// ERR_DOES_NOT_EXIST] if there is no such lobby, or [constant ERR_BUSY] if too many commands
-    /// wait already.
+    /// ERR_DOES_NOT_EXIST] if there is no such lobby, [constant ERR_UNAVAILABLE] if it is not of the
+    /// native protocol, or [constant ERR_BUSY] if too many commands wait already.
     #[func]
     fn close_lobby(
         &mut self,
         lobby: GString,
         #[opt(default = "Lobby closed")] reason: GString,
     ) -> Error {
-        self.command(&lobby, |info| {
-            Some(ServerCommand::CloseLobby { lobby: info.name.clone(), reason: reason.to_string() })
+        self.command(&lobby, |lobby| {
+            let (lobby, reason) = (lobby.key.clone(), reason.to_string());
+            Some(ServerCommand::CloseLobby { lobby, reason })
         })
     }
 
@@ -408,8 +494,8 @@ impl SignalingServer {
     /// host policy says.
     ///
     /// Returns [constant OK], [constant ERR_UNCONFIGURED] if the server does not run, [constant
-    /// ERR_DOES_NOT_EXIST] if there is no such lobby or peer, or [constant ERR_BUSY] if too many
-    /// commands wait already.
+    /// ERR_DOES_NOT_EXIST] if there is no such lobby or peer, [constant ERR_UNAVAILABLE] if the lobby
+    /// is not of the native protocol, or [constant ERR_BUSY] if too many commands wait already.
     #[func]
     fn disconnect_peer(
         &mut self,
@@ -417,10 +503,10 @@ impl SignalingServer {
         id: i64,
         #[opt(default = "Disconnected by the server")] reason: GString,
     ) -> Error {
-        self.command(&lobby, |info| {
+        self.command(&lobby, |lobby| {
             let peer = PeerId::new(u64::try_from(id).ok()?)?;
-            info.members.contains(&peer).then(|| ServerCommand::DisconnectPeer {
-                lobby: info.name.clone(),
+            lobby.members.contains(&Member::Numbered(peer)).then(|| ServerCommand::DisconnectPeer {
+                lobby: lobby.key.clone(),
                 peer,
                 reason: reason.to_string(),
             })
@@ -465,8 +551,7 @@ impl SignalingServer {
             return Err(Error::ERR_ALREADY_IN_USE);
         }
         let hooks = self.wanted_hooks().ok_or(Error::ERR_INVALID_PARAMETER)?;
-        let (mut settings, config) = self.settings().ok_or(Error::ERR_INVALID_PARAMETER)?;
-        settings.hooks = hooks.clone();
+        let config = self.config(hooks.clone()).ok_or(Error::ERR_INVALID_PARAMETER)?;
         let port = if port == 0 { self.port } else { port };
         let port = u16::try_from(port).map_err(|_| Error::ERR_INVALID_PARAMETER)?;
         let address = if bind_address.is_empty() { &self.bind_address } else { bind_address };
@@ -474,16 +559,6 @@ impl SignalingServer {
         let runtime = runtime::handle().map_err(|_| Error::ERR_CANT_CREATE)?;
         let listener = Listener::bind(&address.to_string(), port).map_err(explain)?;
         let rng = StdRng::try_from_rng(&mut SysRng).map_err(|_| Error::ERR_CANT_CREATE)?;
-        let config = GatewayConfig {
-            protocols: [Protocol::Godot].into(),
-            port: PortConfig {
-                trust_proxy: self.trust_proxy,
-                ..PortConfig::fitting(settings.max_peers)
-            },
-            godot: settings,
-            godot_connections: config,
-            ..GatewayConfig::default()
-        };
         let gateway = Gateway::open(&runtime, listener, config, rng).map_err(explain)?;
 
         (self.hooks, self.unasked) = (hooks, 0);
@@ -505,16 +580,20 @@ impl SignalingServer {
 
     fn command(
         &self,
-        lobby: &GString,
-        command: impl FnOnce(&LobbyInfo) -> Option<ServerCommand>,
+        key: &GString,
+        command: impl FnOnce(&Lobby) -> Option<ServerCommand>,
     ) -> Error {
-        let Some(running) = self.godot() else { return Error::ERR_UNCONFIGURED };
-        match self.mirror.lobby(&lobby.to_string()).and_then(command) {
-            None => Error::ERR_DOES_NOT_EXIST,
-            Some(command) => match running.command(command) {
-                Ok(()) => Error::OK,
-                Err(_) => Error::ERR_BUSY,
+        let Some(running) = &self.running else { return Error::ERR_UNCONFIGURED };
+        let Some(lobby) = self.mirror.lobby(&key.to_string()) else {
+            return Error::ERR_DOES_NOT_EXIST;
+        };
+        match (&lobby.about, running.godot()) {
+            (About::Native(_), Some(server)) => match command(lobby).map(|it| server.command(it)) {
+                None => Error::ERR_DOES_NOT_EXIST,
+                Some(Ok(())) => Error::OK,
+                Some(Err(_)) => Error::ERR_BUSY,
             },
+            _ => Error::ERR_UNAVAILABLE,
         }
     }
 
@@ -528,7 +607,7 @@ impl SignalingServer {
                 return;
             }
             let Some(told) = this.bind_mut().next() else { break };
-            tell(&this, told);
+            telling::tell(&this, told);
         }
         if this.is_instance_valid() {
             this.bind_mut().decide();
@@ -570,102 +649,6 @@ impl SignalingServer {
             timeout: settings::seconds(self.decision_timeout)??,
             accepts_undecided: self.accept_undecided,
         })
-    }
-
-    /// Takes what the network thread has told; returns how much there is to tell the game now.
-    fn collect(&mut self) -> usize {
-        if let Some(running) = self.godot() {
-            let mut notices = running.take_notices();
-            if notices.lost {
-                let (actual, asked) = running.resync(|machine| {
-                    let asked = machine.asked_from(self.unasked).cloned().map(Box::new);
-                    (machine.lobbies().collect(), asked.collect::<Vec<_>>())
-                });
-                notices.events = self.known().catch_up(actual);
-                notices.events.extend(asked.into_iter().map(ServerNotice::Asked));
-            }
-            let last = notices.events.iter().rev().find_map(ServerNotice::ticket);
-            self.unasked = last.map_or(self.unasked, |ticket| ticket + 1);
-            self.pending.extend(notices.events.into_iter().map(Told::Notice));
-        }
-        self.pending.len()
-    }
-
-    /// The next thing to tell; the getters agree with it already.
-    fn next(&mut self) -> Option<Told> {
-        let told = self.pending.pop_front()?;
-        if let Told::Notice(notice) = &told {
-            self.mirror.apply(notice);
-        }
-        Some(told)
-    }
-
-    /// What the game will know when everything pending has been told.
-    fn known(&self) -> Mirror {
-        let mut known = self.mirror.clone();
-        for told in &self.pending {
-            if let Told::Notice(notice) = told {
-                known.apply(notice);
-            }
-        }
-        known
-    }
-}
-
-fn tell(server: &Gd<SignalingServer>, told: Told) {
-    let mut signals = server.signals();
-    let text = |lobby: &str| GString::from(lobby);
-    match told {
-        Told::Started(port) => signals.started().emit(i64::from(port)),
-        Told::Stopped => signals.stopped().emit(),
-        Told::Notice(ServerNotice::LobbyCreated { info }) => {
-            signals.lobby_created().emit(&text(&info.name));
-        }
-        Told::Notice(ServerNotice::LobbyChanged { info }) => {
-            signals.lobby_changed().emit(&text(&info.name));
-        }
-        Told::Notice(ServerNotice::LobbySealed { lobby }) => {
-            signals.lobby_sealed().emit(&text(&lobby));
-        }
-        Told::Notice(ServerNotice::LobbyClosed { lobby }) => {
-            signals.lobby_closed().emit(&text(&lobby));
-        }
-        Told::Notice(ServerNotice::PeerJoined { lobby, peer }) => {
-            signals.peer_joined().emit(&text(&lobby), i64::from(peer.get()));
-        }
-        Told::Notice(ServerNotice::PeerLeft { lobby, peer }) => {
-            signals.peer_left().emit(&text(&lobby), i64::from(peer.get()));
-        }
-        Told::Notice(ServerNotice::Asked(asked)) => ask(server, &asked),
-        Told::Notice(ServerNotice::Undecided { .. }) => server.clone().bind_mut().warn_undecided(),
-    }
-}
-
-fn ask(server: &Gd<SignalingServer>, asked: &Asked) {
-    let request = SignalingAdmission::new(asked, &server.bind().decisions);
-    let mut signals = server.signals();
-    match asked.wish {
-        Wish::Hello => signals.hello_requested().emit(&request),
-        Wish::Create(_) => signals.create_requested().emit(&request),
-        Wish::Join(_) => signals.join_requested().emit(&request),
-    }
-}
-
-fn describe(lobby: &LobbyInfo) -> VarDictionary {
-    let members: PackedInt32Array =
-        lobby.members.iter().map(|peer| peer.get().cast_signed()).collect();
-    vdict! {
-        "name" => &*lobby.name,
-        "host" => lobby.host.get(),
-        "members" => &members,
-        "mesh" => lobby.topology == Topology::Mesh,
-        "sealed" => lobby.sealed,
-        "public" => lobby.is_public,
-        "locked" => lobby.is_locked,
-        "has_password" => lobby.has_password,
-        "max_players" => to_int(lobby.max_players),
-        "metadata" => &json::object_to_dictionary(&lobby.metadata),
-        "age" => lobby.created.elapsed().as_secs_f64(),
     }
 }
 

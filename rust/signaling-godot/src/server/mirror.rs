@@ -3,117 +3,118 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use signaling_core::PeerId;
-use signaling_protocols::godot::{LobbyInfo, ServerNotice};
+use signaling_protocols::routing::Protocol;
 
-/// A copy of the server's lobbies on the main thread, as told by the notices applied so far.
+use super::lobby::{Lobby, LobbyEvent, Member};
+
+/// A copy of the server's lobbies on the main thread, as told by the events applied so far.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Mirror {
-    lobbies: BTreeMap<Arc<str>, LobbyInfo>,
+    lobbies: BTreeMap<Arc<str>, Lobby>,
 }
 
 impl Mirror {
-    /// All lobbies, sorted by name.
-    pub(super) fn lobbies(&self) -> impl Iterator<Item = &LobbyInfo> {
+    /// All lobbies, sorted by key.
+    pub(super) fn lobbies(&self) -> impl Iterator<Item = &Lobby> {
         self.lobbies.values()
     }
 
-    /// The lobby with this name.
-    pub(super) fn lobby(&self, name: &str) -> Option<&LobbyInfo> {
-        self.lobbies.get(name)
+    /// The lobby with this key.
+    pub(super) fn lobby(&self, key: &str) -> Option<&Lobby> {
+        self.lobbies.get(key)
     }
 
-    /// Takes one notice into account.
-    pub(super) fn apply(&mut self, notice: &ServerNotice) {
-        match notice {
-            ServerNotice::LobbyCreated { info } | ServerNotice::LobbyChanged { info } => {
-                self.lobbies.insert(info.name.clone(), LobbyInfo::clone(info));
+    /// Takes one event into account.
+    pub(super) fn apply(&mut self, event: &LobbyEvent) {
+        match event {
+            LobbyEvent::Created(lobby) | LobbyEvent::Changed(lobby) => {
+                self.lobbies.insert(lobby.key.clone(), lobby.clone());
             }
-            ServerNotice::PeerJoined { lobby, peer } => {
-                self.change(lobby, |info| info.members.push(*peer));
+            LobbyEvent::Joined { lobby, member } => {
+                self.change(lobby, |lobby| lobby.members.push(member.clone()));
             }
-            ServerNotice::PeerLeft { lobby, peer } => {
-                self.change(lobby, |info| info.members.retain(|member| member != peer));
+            LobbyEvent::Left { lobby, member } => {
+                self.change(lobby, |lobby| lobby.members.retain(|other| other != member));
             }
-            ServerNotice::LobbySealed { lobby } => self.change(lobby, |info| info.sealed = true),
-            ServerNotice::LobbyClosed { lobby } => {
+            LobbyEvent::Sealed { lobby } => self.change(lobby, |lobby| lobby.sealed = true),
+            LobbyEvent::Closed { lobby } => {
                 self.lobbies.remove(lobby);
             }
-            ServerNotice::Asked(_) | ServerNotice::Undecided { .. } => {}
         }
     }
 
-    /// The notices that lead from here to `actual`, for when the real ones were lost.
-    pub(super) fn catch_up(&self, actual: Vec<LobbyInfo>) -> Vec<ServerNotice> {
+    /// The events after which nothing is left.
+    pub(super) fn end(&self) -> Vec<LobbyEvent> {
+        self.lobbies().flat_map(ended).collect()
+    }
+
+    /// The events that lead from here to `actual`, all lobbies of one protocol, for when the real
+    /// ones were lost.
+    pub(super) fn catch_up(
+        &self,
+        protocol: Protocol,
+        actual: impl IntoIterator<Item = Lobby>,
+    ) -> Vec<LobbyEvent> {
         let actual: BTreeMap<_, _> =
-            actual.into_iter().map(|info| (info.name.clone(), info)).collect();
-        let mut notices = Vec::new();
-        for known in self.lobbies.values() {
-            match actual.get(&known.name).filter(|info| info.created == known.created) {
-                Some(info) => notices.extend(left(known, &info.members)),
-                None => notices.extend(left(known, &[]).chain([closed(known)])),
+            actual.into_iter().map(|lobby| (lobby.key.clone(), lobby)).collect();
+        let mut events = Vec::new();
+        for known in self.lobbies().filter(|known| known.protocol() == protocol) {
+            match actual.get(&known.key).filter(|lobby| lobby.goes_on(known)) {
+                Some(lobby) => events.extend(left(known, &lobby.members)),
+                None => events.extend(ended(known)),
             }
         }
-        for info in actual.values() {
-            let known = self.lobby(&info.name).filter(|known| known.created == info.created);
-            notices.extend(known.is_none().then(|| created(info)));
-            notices.extend(joined(info, known.map_or(&[][..], |known| &known.members)));
-            let sealed = info.sealed && !known.is_some_and(|known| known.sealed);
-            notices.extend(sealed.then(|| ServerNotice::LobbySealed { lobby: info.name.clone() }));
-            let is_same = known.is_some_and(|known| are_settings_same(known, info));
-            notices.extend((known.is_some() && !is_same).then(|| changed(info)));
+        for lobby in actual.values() {
+            let known = self.lobby(&lobby.key).filter(|known| lobby.goes_on(known));
+            events.extend(known.is_none().then(|| created(lobby)));
+            events.extend(joined(lobby, known.map_or(&[][..], |known| &known.members)));
+            let is_news = lobby.sealed && !known.is_some_and(|known| known.sealed);
+            events.extend(is_news.then(|| LobbyEvent::Sealed { lobby: lobby.key.clone() }));
+            let has_changed = known.is_some_and(|known| known.about != lobby.about);
+            events.extend(has_changed.then(|| LobbyEvent::Changed(lobby.clone())));
         }
-        notices
+        events
     }
 
-    fn change(&mut self, lobby: &str, change: impl FnOnce(&mut LobbyInfo)) {
-        if let Some(info) = self.lobbies.get_mut(lobby) {
-            change(info);
+    fn change(&mut self, key: &str, change: impl FnOnce(&mut Lobby)) {
+        if let Some(lobby) = self.lobbies.get_mut(key) {
+            change(lobby);
         }
     }
 }
 
-fn created(info: &LobbyInfo) -> ServerNotice {
-    let info = LobbyInfo { members: Vec::new(), sealed: false, ..info.clone() };
-    ServerNotice::LobbyCreated { info: Box::new(info) }
+fn created(lobby: &Lobby) -> LobbyEvent {
+    LobbyEvent::Created(Lobby { members: Vec::new(), sealed: false, ..lobby.clone() })
 }
 
-fn changed(info: &LobbyInfo) -> ServerNotice {
-    ServerNotice::LobbyChanged { info: Box::new(info.clone()) }
+fn joined(lobby: &Lobby, known: &[Member]) -> impl Iterator<Item = LobbyEvent> {
+    let new = lobby.members.iter().filter(|member| !known.contains(member));
+    new.map(|member| LobbyEvent::Joined { lobby: lobby.key.clone(), member: member.clone() })
 }
 
-/// Whether two states of a lobby differ in nothing that has notices of its own.
-fn are_settings_same(known: &LobbyInfo, info: &LobbyInfo) -> bool {
-    let (members, sealed) = (info.members.clone(), info.sealed);
-    LobbyInfo { members, sealed, ..known.clone() } == *info
+fn left(lobby: &Lobby, remaining: &[Member]) -> impl Iterator<Item = LobbyEvent> {
+    let gone = lobby.members.iter().filter(|member| !remaining.contains(member));
+    gone.map(|member| LobbyEvent::Left { lobby: lobby.key.clone(), member: member.clone() })
 }
 
-fn closed(info: &LobbyInfo) -> ServerNotice {
-    ServerNotice::LobbyClosed { lobby: info.name.clone() }
-}
-
-fn joined(info: &LobbyInfo, known: &[PeerId]) -> impl Iterator<Item = ServerNotice> {
-    let new = info.members.iter().filter(|peer| !known.contains(peer));
-    new.map(|peer| ServerNotice::PeerJoined { lobby: info.name.clone(), peer: *peer })
-}
-
-fn left(info: &LobbyInfo, remaining: &[PeerId]) -> impl Iterator<Item = ServerNotice> {
-    let gone = info.members.iter().filter(|peer| !remaining.contains(peer));
-    gone.map(|peer| ServerNotice::PeerLeft { lobby: info.name.clone(), peer: *peer })
+fn ended(lobby: &Lobby) -> impl Iterator<Item = LobbyEvent> {
+    left(lobby, &[]).chain([LobbyEvent::Closed { lobby: lobby.key.clone() }])
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, Instant};
 
-    use signaling_protocols::godot::Topology;
+    use signaling_core::PeerId;
+    use signaling_core::overview::{LobbyKey, LobbyView};
     use signaling_protocols::godot::extended::Object;
+    use signaling_protocols::godot::{LobbyInfo, Topology};
 
     use super::*;
 
-    fn info(name: &str, created: Instant, sealed: bool, members: &[u64]) -> LobbyInfo {
+    fn native(name: &str, created: Instant, sealed: bool, members: &[u64]) -> Lobby {
         let members: Vec<_> = members.iter().filter_map(|id| PeerId::new(*id)).collect();
-        LobbyInfo {
+        Lobby::native(LobbyInfo {
             name: name.into(),
             topology: Topology::Mesh,
             sealed,
@@ -125,12 +126,31 @@ mod tests {
             is_locked: false,
             has_password: false,
             metadata: Object::default(),
-        }
+        })
     }
 
-    fn mirror(lobbies: &[LobbyInfo]) -> Mirror {
-        let by_name = |info: &LobbyInfo| (info.name.clone(), info.clone());
-        Mirror { lobbies: lobbies.iter().map(by_name).collect() }
+    fn room(name: &str, members: &[&str]) -> Lobby {
+        let members: Vec<Arc<str>> = members.iter().map(|&member| member.into()).collect();
+        let key = LobbyKey { game: "".into(), name: name.into() };
+        let hosts = members.first().into_iter().cloned().collect();
+        Lobby::other(Protocol::Rooms, LobbyView { members, hosts, ..LobbyView::new(key) })
+    }
+
+    fn mirror(lobbies: &[Lobby]) -> Mirror {
+        let by_key = |lobby: &Lobby| (lobby.key.clone(), lobby.clone());
+        Mirror { lobbies: lobbies.iter().map(by_key).collect() }
+    }
+
+    /// From each state to each later one.
+    fn check_catching_up(protocol: Protocol, states: &[Vec<Lobby>]) {
+        let later_states = |index: usize| states[index..].iter();
+        let pairs = states.iter().enumerate();
+        for (from, to) in pairs.flat_map(|(i, from)| later_states(i).map(move |to| (from, to))) {
+            let mut mirror = mirror(from);
+            let events = mirror.catch_up(protocol, to.clone());
+            events.iter().for_each(|event| mirror.apply(event));
+            assert_eq!(mirror.lobbies().cloned().collect::<Vec<_>>(), *to, "from {from:?}");
+        }
     }
 
     #[test]
@@ -139,27 +159,39 @@ mod tests {
         let later = start + Duration::from_secs(1);
         let states = [
             vec![],
-            vec![info("a", start, false, &[1])],
-            vec![info("a", start, false, &[1, 2]), info("b", start, true, &[1, 5])],
-            vec![info("a", start, true, &[1, 3]), info("b", start, true, &[1])],
-            vec![info("a", later, false, &[1, 3])],
+            vec![native("a", start, false, &[1])],
+            vec![native("a", start, false, &[1, 2]), native("b", start, true, &[1, 5])],
+            vec![native("a", start, true, &[1, 3]), native("b", start, true, &[1])],
+            vec![native("a", later, false, &[1, 3])],
         ];
-        let later_states = |index: usize| states[index..].iter();
-        let pairs = states.iter().enumerate();
-        for (from, to) in pairs.flat_map(|(i, from)| later_states(i).map(move |to| (from, to))) {
-            let mut mirror = mirror(from);
-            mirror.catch_up(to.clone()).iter().for_each(|notice| mirror.apply(notice));
-            assert_eq!(mirror.lobbies().cloned().collect::<Vec<_>>(), *to, "from {from:?}");
-        }
+        check_catching_up(Protocol::Godot, &states);
+        let states = [
+            vec![],
+            vec![room("a", &["Ann"]), room("b", &["Ben", "Bob"])],
+            vec![room("a", &["Amy", "Abe"]), room("c", &["Ann"])],
+        ];
+        check_catching_up(Protocol::Rooms, &states);
     }
 
     #[test]
-    fn catching_up_tells_of_departures_before_the_end_of_a_lobby() {
-        let known = mirror(&[info("a", Instant::now(), false, &[1, 2])]);
+    fn catching_up_with_one_protocol_leaves_the_others_alone() {
+        let known = mirror(&[native("a", Instant::now(), false, &[1]), room("a", &[])]);
+        let closed = |lobby: &str| vec![LobbyEvent::Closed { lobby: lobby.into() }];
+        assert_eq!(known.catch_up(Protocol::Rooms, []), closed("rooms:a"));
+        assert_eq!(known.catch_up(Protocol::Calling, []), []);
+    }
+
+    #[test]
+    fn a_lobby_ends_after_its_members_have_left() {
+        let known = mirror(&[native("a", Instant::now(), false, &[1, 2])]);
         let lobby: Arc<str> = "a".into();
-        let left = |peer| ServerNotice::PeerLeft { lobby: lobby.clone(), peer };
-        let closed = ServerNotice::LobbyClosed { lobby: lobby.clone() };
-        let second = PeerId::new(2).unwrap();
-        assert_eq!(known.catch_up(vec![]), [left(PeerId::HOST), left(second), closed]);
+        let left = |peer| LobbyEvent::Left { lobby: lobby.clone(), member: Member::Numbered(peer) };
+        let events = [
+            left(PeerId::HOST),
+            left(PeerId::new(2).unwrap()),
+            LobbyEvent::Closed { lobby: lobby.clone() },
+        ];
+        assert_eq!(known.end(), events);
+        assert_eq!(known.catch_up(Protocol::Godot, []), events);
     }
 }

@@ -1,13 +1,16 @@
 //! The node's properties, as the server wants them.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use godot::prelude::*;
-use signaling_net::ServerConfig;
+use signaling_gateway::{GatewayConfig, Origin};
+use signaling_net::{PortConfig, ServerConfig};
 use signaling_protocols::godot::Settings;
 use signaling_protocols::godot::extended::{Json, limits};
-use signaling_protocols::godot::server::TurnSecret;
+use signaling_protocols::godot::server::{Hooks, TurnSecret};
+use signaling_protocols::routing::{Paths, Protocol};
 
 use super::SignalingServer;
 use crate::json;
@@ -20,7 +23,52 @@ const TURN_CREDENTIAL_BYTES: usize = 256;
 
 impl SignalingServer {
     /// The properties as the server wants them; `None` when one is out of its range.
-    pub(super) fn settings(&self) -> Option<(Settings, ServerConfig)> {
+    pub(super) fn config(&self, hooks: Hooks) -> Option<GatewayConfig> {
+        let mut godot = self.settings()?;
+        godot.hooks = hooks;
+        Some(GatewayConfig {
+            protocols: self.spoken()?,
+            paths: self.paths()?,
+            origins: self.origins()?,
+            port: PortConfig {
+                trust_proxy: self.trust_proxy,
+                ..PortConfig::fitting(godot.max_peers)
+            },
+            godot_connections: self.connections(&godot)?,
+            godot,
+            ..GatewayConfig::default()
+        })
+    }
+
+    /// The protocols whose bits are set.
+    fn spoken(&self) -> Option<BTreeSet<Protocol>> {
+        let all = Protocol::ALL.into_iter().fold(0, |bits, protocol| bits | bit(protocol));
+        if self.protocols == 0 || self.protocols & !all != 0 {
+            return refused(&format!("`protocols` is {}, not a sum of protocols", self.protocols));
+        }
+        let is_spoken = |protocol: &Protocol| self.protocols & bit(*protocol) != 0;
+        Some(Protocol::ALL.into_iter().filter(is_spoken).collect())
+    }
+
+    fn paths(&self) -> Option<Paths> {
+        let [godot, rooms, calling] =
+            [&self.godot_path, &self.rooms_path, &self.calling_path].map(GString::to_string);
+        Paths::new(&godot, &rooms, &calling).map_or_else(|why| refused(&why.to_string()), Some)
+    }
+
+    fn origins(&self) -> Option<Vec<Origin>> {
+        let parse = |origin: &GString| {
+            let parsed = origin.to_string().parse();
+            parsed.map_or_else(
+                |why| refused(&format!("of \"{origin}\" in `allowed_origins`: {why}")),
+                Some,
+            )
+        };
+        self.allowed_origins.as_slice().iter().map(parse).collect()
+    }
+
+    /// What the native protocol is to know.
+    fn settings(&self) -> Option<Settings> {
         let mut settings = Settings::default();
         settings.max_peers = count(self.max_peers)?;
         settings.max_lobbies = count(self.max_lobbies)?;
@@ -38,12 +86,16 @@ impl SignalingServer {
             .filter(|bytes| *bytes <= limits::LOBBY_METADATA)?;
         settings.ice_servers = self.told_ice_servers()?;
         settings.turn = self.turn_servers()?;
-        let config = ServerConfig {
+        Some(settings)
+    }
+
+    /// The limits of its connections.
+    fn connections(&self, settings: &Settings) -> Option<ServerConfig> {
+        Some(ServerConfig {
             ping_interval: seconds(self.ping_interval)?,
             silence_limit: seconds(self.pong_timeout)?,
             ..ServerConfig::fitting(settings.max_peers, settings.max_message_bytes)
-        };
-        Some((settings, config))
+        })
     }
 
     /// The servers that clients are told of; `None`, and an error tells why, when they would not be
@@ -80,6 +132,18 @@ impl SignalingServer {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let clock = (Instant::now(), since_1970);
         Some(Some(TurnSecret::new(urls, self.turn_secret.to_string(), lifetime, clock)))
+    }
+}
+
+/// What stands for a protocol in [`SignalingServer::protocols`].
+fn bit(protocol: Protocol) -> i64 {
+    match protocol {
+        Protocol::Godot => SignalingServer::PROTOCOL_GODOT,
+        Protocol::OmegaSeed | Protocol::OmegaLate => SignalingServer::PROTOCOL_CLOUDLINK_OMEGA,
+        Protocol::CloudLink5 => SignalingServer::PROTOCOL_CLOUDLINK_5,
+        Protocol::PeerServer => SignalingServer::PROTOCOL_PEER_SERVER,
+        Protocol::Rooms => SignalingServer::PROTOCOL_ROOMS,
+        Protocol::Calling => SignalingServer::PROTOCOL_CALLING,
     }
 }
 
