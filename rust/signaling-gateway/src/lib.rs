@@ -42,9 +42,8 @@ pub struct GatewayConfig {
     pub protocols: BTreeSet<Protocol>,
     /// Where they are spoken.
     pub paths: Paths,
-    /// The pages that may connect; whoever comes from another is
-    /// answered with HTTP 403. Programs that are no browser name none and are let in. Empty, the
-    /// default: all.
+    /// The pages that may connect; whoever comes from another is answered with HTTP 403. Programs
+    /// that are no browser name none and are let in. Empty, the default: all.
     pub origins: Vec<Origin>,
     /// The limits of the port.
     pub port: PortConfig,
