@@ -2,7 +2,9 @@
 //!
 //! A failing run prints its seed; `SIMULATION_SEED=n` runs that one alone.
 
+mod crowd;
 mod godot;
+mod omega;
 mod sessions;
 mod view;
 mod world;
