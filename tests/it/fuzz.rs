@@ -8,10 +8,15 @@ use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, IteratorRandom};
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
+use signaling_core::overview::Overview;
+use signaling_core::wall_clock::WallClock;
 use signaling_core::{ConnId, Frame, Input, PeerId, Server, Session, SessionInput};
 use signaling_protocols::godot::wire::{ClientMessage, ServerMessage, escape};
 use signaling_protocols::godot::{
     GodotServer, GodotSession, RelayKind, SessionOptions, Settings, Topology,
+};
+use signaling_protocols::omega::{
+    self, LateServer, Numbering, OmegaSession, SeedServer, late, seed,
 };
 
 use crate::document::frames;
@@ -149,6 +154,141 @@ fn godot_messages_survive_the_wire() {
         ] {
             assert_eq!(ServerMessage::decode(Frame::Text(&message.encode())), Some(message));
         }
+    }
+}
+
+const OMEGA_FRAMES: [&str; 12] = [
+    r#"{"opcode":2,"payload":"Ada"}"#,
+    r#"{"opcode":3,"payload":"0192a3b4-c5d6-4000-8000-000000000001"}"#,
+    r#"{"opcode":4,"payload":1.5}"#,
+    r#"{"opcode":4,"payload":{"lobby_id":"a","max_peers":2.0,"password":"\u00e9"}}"#,
+    r#"{"opcode":5,"payload":"a"}"#,
+    r#"{"opcode":7.0}"#,
+    r#"{"opcode":11,"payload":{"type":"offer","sdp":"v=0\r\n"},"tx":"b"}"#,
+    r#"{"opcode":12,"payload":{"candidate":"c","sdpMid":"0","sdpMLineIndex":0},"tx":{"id":"b","username":"B"}}"#,
+    r#"{"opcode":15,"payload":{"type":"answer","sdp":"v=0"},"tx":"b"}"#,
+    r#"{"opcode":14,"payload":[[[]]],"rx":"0192a3b4-c5d6-4000-8000-000000000001"}"#,
+    r#"{"opcode":35,"payload":{"id":1,"name":"chat","ordered":true},"tx":{"id":"b"},"rx":null}"#,
+    r#"{"opcode":20,"payload":"b"}"#,
+];
+
+#[test]
+fn no_frame_upsets_omega() {
+    let (settings, clock) = (omega::Settings::default(), WallClock::new(now(), Duration::ZERO));
+    let rng = || StdRng::seed_from_u64(4);
+    let client = |numbering| OmegaSession::new(numbering, "Ada");
+    hammer(OMEGA_FRAMES, SeedServer::new(settings.clone(), rng()), client(Numbering::Seed));
+    hammer(OMEGA_FRAMES, LateServer::new(settings, rng(), clock), client(Numbering::Late));
+}
+
+/// Damaged frames for a server, four for each connection after the first frame undamaged, and for a
+/// client.
+fn hammer(
+    frames: impl AsRef<[&'static str]>,
+    mut server: impl Overview,
+    mut session: impl Session,
+) {
+    let (mut rng, mut now) = (StdRng::seed_from_u64(5), now());
+    session.handle_input(now, SessionInput::Opened);
+    for round in 0..ROUNDS / 4 {
+        now += Duration::from_millis(rng.random_range(0..100));
+        server.handle_input(now, Input::Timeout);
+        let frame = frames.as_ref().choose(&mut rng).expect("not empty");
+        let bytes = mutate(&mut rng, frame.as_bytes());
+        let frame = str::from_utf8(&bytes).map_or(Frame::Binary(&bytes), Frame::Text);
+        let conn = ConnId(round as u64 / 4);
+        if round % 4 == 0 {
+            server.handle_input(now, Input::Opened { conn, target: "/ws/game", from: "" });
+            let hello = decode(&server, Frame::Text(frames.as_ref()[0]));
+            server.handle_input(now, Input::Message { conn, message: hello });
+        }
+        let message = decode(&server, frame);
+        server.handle_input(now, Input::Message { conn, message });
+        if round % 4 == 3 {
+            server.handle_input(now, Input::Closed { conn });
+        }
+        session.handle_input(now, SessionInput::Frame(frame));
+        while server.poll_output().is_some() || session.poll_output().is_some() {}
+    }
+    assert!(server.lobbies().is_empty(), "everybody has left");
+}
+
+fn decode<'a, S: Server>(_: &S, frame: Frame<'a>) -> S::Message<'a> {
+    S::decode(frame)
+}
+
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[test]
+fn omega_messages_survive_the_wire() {
+    let mut rng = StdRng::seed_from_u64(6);
+    for _ in 0..10_000 {
+        let (text, kind) = (random_text(&mut rng), rng.random_range(0..5_usize));
+        let payload = escape(&text);
+        let payload = Some(&*payload);
+        check_seed_numbering(&text, payload, kind);
+        check_late_numbering(&text, payload, kind, rng.random());
+    }
+}
+
+fn check_seed_numbering(text: &str, payload: Option<&str>, kind: usize) {
+    use seed::wire::{ClientMessage, Relay, ServerMessage};
+    let (kind, payload) = match kind {
+        0 => (Relay::Offer, payload),
+        1 => (Relay::Acceptance, payload),
+        2 => (Relay::Answer, payload),
+        3 => (Relay::Check, None),
+        _ => (Relay::Ready, None),
+    };
+    let given = || Some(text.into());
+    for message in [
+        ClientMessage::ConfigHost { lobby: given() },
+        ClientMessage::ConfigPeer { lobby: given() },
+        ClientMessage::Relay { kind, payload, to: given() },
+        ClientMessage::ShutdownWarning { suspect: given() },
+    ] {
+        assert_eq!(ClientMessage::decode(Frame::Text(&message.encode())), message);
+    }
+    for message in [
+        ServerMessage::Violation(text.into()),
+        ServerMessage::NewPeer(text.into()),
+        ServerMessage::Relayed { kind, payload, from: text.into() },
+        ServerMessage::ShutdownAck(text.into()),
+    ] {
+        assert_eq!(ServerMessage::decode(Frame::Text(&message.encode())), Some(message));
+    }
+}
+
+fn check_late_numbering(text: &str, payload: Option<&str>, kind: usize, number: i32) {
+    use late::wire::{ClientMessage, LobbyConfig, LobbyOffer, Payload, Relay, ServerMessage, User};
+    let kind = [Relay::Offer, Relay::Answer, Relay::Candidate][kind % 3];
+    let (max_peers, given) = (number.into(), || text.to_owned());
+    let config = LobbyConfig {
+        lobby_id: given(),
+        allow_host_reclaim: number % 2 == 0,
+        max_peers,
+        password: given(),
+        ..LobbyConfig::default()
+    };
+    let given_payload = payload.map_or(Payload::Missing, Payload::Given);
+    for message in [
+        ClientMessage::Init(Payload::Given(text.into())),
+        ClientMessage::ConfigHost(Payload::Given(config)),
+        ClientMessage::Relay { kind, payload: given_payload, to: None },
+    ] {
+        assert_eq!(ClientMessage::decode(Frame::Text(&message.encode())), message);
+    }
+    let user = || User { id: given(), username: given() };
+    let offer = LobbyOffer { id: given(), lobby_id: given(), max_peers, ..LobbyOffer::default() };
+    for message in [
+        ServerMessage::NewHost(offer),
+        ServerMessage::NewPeer(user()),
+        ServerMessage::Relayed { kind, payload, from: user() },
+        ServerMessage::LobbyClose(text.into()),
+    ] {
+        assert_eq!(ServerMessage::decode(Frame::Text(&message.encode())), Some(message));
     }
 }
 

@@ -360,7 +360,8 @@ impl<'a> ServerMessage<'a> {
         let text = || packet.text("payload").ok().flatten().map(Cow::Owned);
         let fields = || packet.object("payload");
         Some(match packet.opcode {
-            0 => Self::Violation(text().unwrap_or_default()),
+            // The server of 2023 sends others of this number by accident.
+            0 => Self::Violation(text()?),
             1 => Self::Keepalive,
             3 => Self::InitOk(text()?),
             6 => Self::AckHost,
