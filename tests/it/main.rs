@@ -5,6 +5,7 @@
 //! - `interop`: other WebRTC stacks.
 //! - `meetings`: two clients of each protocol make a data channel.
 //! - `fuzz`: garbage through every public decoder.
+//! - `watched`: a machine held to what it tells of its lobbies, for transcripts and simulations.
 //! - `sockets`: what only real sockets show, on the loopback interface.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
@@ -16,3 +17,4 @@ mod meetings;
 mod simulation;
 mod sockets;
 mod transcripts;
+mod watched;

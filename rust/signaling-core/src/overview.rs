@@ -45,10 +45,11 @@ impl LobbyView {
 }
 
 /// What happens to lobbies. Between `Opened` and `Closed` of a lobby stands everything else about
-/// it.
+/// it, and whoever takes all notices into account knows what [`Overview::lobbies`] says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LobbyNotice {
-    /// A lobby came to be, still empty.
+    /// A lobby came to be, a [`LobbyView::new`]. Where its creator makes more of it, `Changed`
+    /// follows the creator's `Joined`.
     Opened(LobbyKey),
     /// A member came in.
     Joined {

@@ -9,6 +9,7 @@ use signaling_protocols::omega::{LateServer, SeedServer, Settings};
 
 use super::files;
 use super::player::{Subject, check};
+use crate::watched::Watched;
 
 #[test]
 fn the_seed_numbering_says_what_its_transcripts_say() {
@@ -27,14 +28,14 @@ fn the_late_numbering_says_what_its_transcripts_say() {
 struct Seed(Settings);
 
 impl Subject for Seed {
-    type Server = SeedServer;
+    type Server = Watched<SeedServer>;
 
     fn set(&mut self, name: &str, value: u64) -> bool {
         set(&mut self.0, name, value)
     }
 
-    fn start(&self) -> SeedServer {
-        SeedServer::new(self.0.clone(), StdRng::seed_from_u64(1))
+    fn start(&self) -> Watched<SeedServer> {
+        Watched::new(SeedServer::new(self.0.clone(), StdRng::seed_from_u64(1)))
     }
 
     /// Every variable is a random UUID.
@@ -46,15 +47,15 @@ impl Subject for Seed {
 struct Late(Settings);
 
 impl Subject for Late {
-    type Server = LateServer;
+    type Server = Watched<LateServer>;
 
     fn set(&mut self, name: &str, value: u64) -> bool {
         set(&mut self.0, name, value)
     }
 
-    fn start(&self) -> LateServer {
+    fn start(&self) -> Watched<LateServer> {
         let clock = WallClock::new(Instant::now(), Duration::from_millis(0x018c_0000_0000));
-        LateServer::new(self.0.clone(), StdRng::seed_from_u64(1), clock)
+        Watched::new(LateServer::new(self.0.clone(), StdRng::seed_from_u64(1), clock))
     }
 
     /// Every variable is a UUID of the time.

@@ -10,6 +10,7 @@ use signaling_protocols::rooms::{Channel, RoomServer, Settings};
 
 use super::files;
 use super::player::{Subject, check};
+use crate::watched::Watched;
 
 #[test]
 fn rooms_say_what_their_transcripts_say() {
@@ -52,7 +53,7 @@ fn codes(action: Action) -> &'static [u16] {
 }
 
 impl Subject for Settings {
-    type Server = RoomServer;
+    type Server = Watched<RoomServer>;
 
     fn set(&mut self, name: &str, value: u64) -> bool {
         let (count, millis) = (value as usize, Duration::from_millis(value));
@@ -74,8 +75,8 @@ impl Subject for Settings {
         true
     }
 
-    fn start(&self) -> RoomServer {
-        RoomServer::new(self.clone(), StdRng::seed_from_u64(1))
+    fn start(&self) -> Watched<RoomServer> {
+        Watched::new(RoomServer::new(self.clone(), StdRng::seed_from_u64(1)))
     }
 
     /// `%NAME` is what the gateway calls a connection or a request.

@@ -288,6 +288,12 @@ impl RoomServer {
         self.outputs.push_back(Output::Notice(notice));
     }
 
+    fn notify_changed(&mut self, room: &Arc<str>) {
+        if let Some(view) = self.rooms.get(room).map(|it| it.view(lobby_key(room))) {
+            self.notify(LobbyNotice::Changed(Box::new(view)));
+        }
+    }
+
     fn shut_down(&mut self) {
         let rooms: Vec<Arc<str>> = self.rooms.keys().cloned().collect();
         rooms.iter().for_each(|room| self.forget_room(room));

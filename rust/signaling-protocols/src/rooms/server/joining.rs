@@ -52,6 +52,7 @@ impl RoomServer {
         self.rooms.insert(Arc::clone(name), room);
         self.notify(LobbyNotice::Opened(lobby_key(name)));
         self.settle(now, conn, signal);
+        self.notify_changed(name);
         Ok(())
     }
 

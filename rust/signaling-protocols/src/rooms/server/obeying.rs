@@ -98,6 +98,7 @@ impl RoomServer {
         let has_room = room.publisher_count() + viewers.len() <= MAX_PUBLISHERS;
         require(has_room, refusals::TOO_MANY_PUBLISHERS)?;
         viewers.iter().for_each(|viewer| room.promote(viewer));
+        self.notify_changed(name);
         self.pass_on(now, name, &viewers, data);
         self.announce(now, name, None);
         Ok(())
