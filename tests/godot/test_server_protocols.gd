@@ -62,6 +62,102 @@ func test_a_lobby_tells_its_protocol() -> void:
 	check_equal([entry.protocol, entry.key], ["godot", entry.name], "the native protocol")
 
 
+func test_it_shows_the_lobbies_of_omega() -> void:
+	var hosting := {opcode = 4, payload = "hall"}
+	var joining := {opcode = 5, payload = "hall"}
+	await _check_lobby(SignalingServer.PROTOCOL_CLOUDLINK_OMEGA, {
+		path = "/ws/my%20game", host = [{opcode = 2}, hosting], member = [{opcode = 2}, joining],
+		expected = {protocol = "omega", key = "omega:my game/hall", game = "my game",
+			name = "hall", locked = false, has_password = false, max_players = 0},
+	})
+
+
+func test_it_shows_the_lobbies_of_the_later_omega() -> void:
+	var lobby := {lobby_id = "hall", password = "sesame"}
+	var hosting := lobby.merged({max_peers = 2, allow_host_reclaim = false,
+		allow_peers_to_claim_host = false})
+	await _check_lobby(SignalingServer.PROTOCOL_CLOUDLINK_OMEGA, {
+		path = "/signaling/go",
+		host = [{opcode = 2, payload = "Ann"}, {opcode = 4, payload = hosting}],
+		member = [{opcode = 2, payload = "Ben"}, {opcode = 5, payload = lobby}],
+		expected = {protocol = "omega", key = "omega-late:go/hall", game = "go",
+			name = "hall", locked = false, has_password = true, max_players = 2},
+	})
+
+
+func test_it_shows_rooms() -> void:
+	var ann := {s = "JOIN", ch = "p2p", rid = "hall", ss = {userId = "ann", sessionId = "1"}}
+	var ben: Dictionary = ann.merged({ss = {userId = "ben", sessionId = "2"}}, true)
+	await _check_lobby(SignalingServer.PROTOCOL_ROOMS, {
+		path = "/room",
+		host = [{action = "join", data = ann.merged({roomCreating = true})}],
+		member = [{action = "join", data = ben}],
+		member_leaves = [{action = "leave", data = ben.merged({s = "LEAVE"}, true)}],
+		host_leaves = [{action = "leave", data = ann.merged({s = "LEAVE"}, true)}],
+		expected = {protocol = "rooms", key = "rooms:hall", game = "", name = "hall",
+			locked = false, has_password = false, max_players = 2},
+	})
+
+
+func test_protocols_do_not_disturb_each_other() -> void:
+	var server := add_server({"protocols": 63})
+	await add_member(server)
+	await until(func() -> bool: return server.get_lobbies().size() == 1, 5.0, "a lobby")
+	await _say(await _add_socket(server, "/ws/go"), [{opcode = 2}, {opcode = 4, payload = "hall"}])
+	await until(func() -> bool: return server.get_lobbies().size() == 2, 5.0, "two lobbies")
+	var told := record(server)
+	server.stop()
+	await frames(2)
+	check_equal(told.map(func(entry: Array) -> String: return entry[0]), ["peer_left",
+		"lobby_closed", "peer_left", "lobby_closed", "stopped"], "all is told to end")
+	check_equal(server.get_lobbies(), [] as Array[Dictionary], "nothing is left")
+
+
+## Lets two clients meet in a lobby and leave it, and looks at what the server shows meanwhile.
+func _check_lobby(protocol: int, conversation: Dictionary) -> void:
+	var server := add_server({"protocols": protocol})
+	var told := record(server)
+	var expected: Dictionary = conversation.expected
+	var key: String = expected.key
+	var size := func() -> int:
+		var lobbies := server.get_lobbies()
+		return lobbies[0].members.size() if lobbies else 0
+
+	var host := await _add_socket(server, conversation.path)
+	await _say(host, conversation.host)
+	await until(func() -> bool: return size.call() == 1, 5.0, "a lobby")
+	var member := await _add_socket(server, conversation.path)
+	await _say(member, conversation.member)
+	await until(func() -> bool: return size.call() == 2, 5.0, "two members")
+	var entry: Dictionary = server.get_lobbies()[0]
+	for fact: String in expected:
+		check_equal(entry[fact], expected[fact], fact)
+	var names: PackedStringArray = entry.member_names
+	check_equal(entry.hosts, names.slice(0, conversation.get("hosts", 1)), "hosts")
+	check_equal(entry.members, PackedInt32Array([_id_of(names[0]), _id_of(names[1])]), "members")
+	check_equal(server.close_lobby(key), ERR_UNAVAILABLE, "closing it")
+	check_equal(server.disconnect_peer(key, entry.members[0]), ERR_UNAVAILABLE, "putting one out")
+
+	await _leave(member, conversation.get("member_leaves", []))
+	await until(func() -> bool: return size.call() == 1, 5.0, "one member")
+	await _leave(host, conversation.get("host_leaves", []))
+	await until(func() -> bool: return told_of(told, "lobby_closed"), 5.0, "no lobby")
+	var is_news := func(entry: Array) -> bool:
+		return entry[0] not in ["started", "lobby_changed"]
+	check_equal(told.filter(is_news), [["lobby_created", key], ["peer_joined", key, entry.members[0]],
+		["peer_joined", key, entry.members[1]], ["peer_left", key, entry.members[1]],
+		["peer_left", key, entry.members[0]], ["lobby_closed", key]] as Array[Array], "signals")
+
+
+## The id that stands for a text.
+func _id_of(text: String) -> int:
+	var hash := 0x811c9dc5
+	for byte in text.to_utf8_buffer():
+		hash = ((hash ^ byte) * 0x01000193) & 0xffffffff
+	hash &= 0x7fffffff
+	return hash if hash >= 2 else hash + 2
+
+
 ## Asks for the paths of all protocols.
 func _check_spoken(server: SignalingServer, protocols: int) -> void:
 	for protocol: int in PATHS:
@@ -94,3 +190,26 @@ func _add_socket(server: SignalingServer, path: String) -> WebSocketPeer:
 		socket.poll()
 		return socket.get_ready_state() == WebSocketPeer.STATE_OPEN, 5.0, path)
 	return socket
+
+
+## Sends each message when the one before is answered, and waits for the last answer.
+func _say(socket: WebSocketPeer, messages: Array) -> void:
+	for message: Dictionary in messages:
+		socket.send_text(JSON.stringify(message))
+		await until(func() -> bool:
+			socket.poll()
+			return socket.get_available_packet_count() > 0, 5.0, "an answer to %s" % message)
+		while socket.get_available_packet_count() > 0:
+			socket.get_packet()
+
+
+## Says goodbye, or just goes where no words are needed.
+func _leave(socket: WebSocketPeer, farewell: Array) -> void:
+	for message: Dictionary in farewell:
+		socket.send_text(JSON.stringify(message))
+	if farewell.is_empty():
+		socket.close()
+	await until(func() -> bool:
+		socket.poll()
+		return not farewell.is_empty() or socket.get_ready_state() == WebSocketPeer.STATE_CLOSED,
+		5.0, "gone")
