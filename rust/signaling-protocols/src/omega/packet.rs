@@ -71,8 +71,8 @@ impl<'a> Draft<'a> {
         Self { tx: Some(json(sender)), ..self }
     }
 
-    pub(super) fn rx(self, recipient: &str) -> Self {
-        Self { rx: Some(json(&recipient)), ..self }
+    pub(super) fn rx(self, recipient: Option<&str>) -> Self {
+        Self { rx: recipient.map(|recipient| json(&recipient)), ..self }
     }
 
     /// The text, on one line.
@@ -123,6 +123,6 @@ mod tests {
         assert_eq!(Draft::new(6).write(), r#"{"opcode":6}"#);
         let full = Draft::new(11).passing_on(Some("{ \"a\": [1.0, \" \\u00e9\"] }")).tx(&"x");
         assert_eq!(full.write(), r#"{"opcode":11,"payload":{"a":[1.0," \u00e9"]},"tx":"x"}"#);
-        assert_eq!(Draft::new(16).rx("\"").write(), r#"{"opcode":16,"rx":"\""}"#);
+        assert_eq!(Draft::new(16).rx(Some("\"")).write(), r#"{"opcode":16,"rx":"\""}"#);
     }
 }

@@ -266,11 +266,8 @@ impl<'a> ClientMessage<'a> {
             Self::ConfigHost(config) => config.write(Draft::new(4)),
             Self::ConfigPeer(entrance) => entrance.write(Draft::new(5)),
             Self::Relay { kind, payload, to } => {
-                let draft = Draft::new(kind.opcode());
-                let draft = match to {
-                    Some(to) => draft.rx(&to.to_string()),
-                    None => draft,
-                };
+                let to = to.map(|to| to.to_string());
+                let draft = Draft::new(kind.opcode()).rx(to.as_deref());
                 draft.passing_on(payload.given().copied()).write()
             }
             Self::Unknown(opcode) => format!("{{\"opcode\":{opcode}}}"),

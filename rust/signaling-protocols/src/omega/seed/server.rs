@@ -51,7 +51,7 @@ enum Role {
     Peer,
 }
 
-/// What a client may not do, with the code and reason of the close that follows.
+/// What a client may not do; the close that follows says nearly the same.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum Violation {
     #[error("Got invalid/malformed JSON: JSON parsing error!")]
@@ -138,11 +138,10 @@ impl SeedServer {
             Builder::from_random_bytes(self.base.rng.random()).into_uuid().to_string().into();
         let version = parameter(target, "v");
         let is_known = version.is_none_or(|version| VERSIONS.contains(&&*version));
-        let entered = match is_known {
-            true => self.base.enter(now, conn, (target, PATH), id, Client::default()),
-            false => return self.violate(conn, &Violation::Version),
-        };
-        if entered.is_err() {
+        if !is_known {
+            return self.violate(conn, &Violation::Version);
+        }
+        if self.base.enter(now, conn, (target, PATH), id, Client::default()).is_err() {
             self.violate(conn, &Violation::Full);
         }
     }
@@ -150,10 +149,12 @@ impl SeedServer {
     fn handle_message(&mut self, now: Instant, conn: ConnId, message: ClientMessage<'_>) {
         self.hear(now, conn);
         // A connection that we have closed may still have had frames under way.
-        if self.base.spaces.of(conn).is_none() {
-            return;
-        }
-        if let Err(violation) = self.handle(now, conn, message) {
+        let Some(client) = self.base.spaces.client(conn) else { return };
+        let handled = match check(client, &message) {
+            Ok(()) => self.handle(now, conn, message),
+            Err(violation) => Err(violation),
+        };
+        if let Err(violation) = handled {
             self.violate(conn, &violation);
             self.depart(conn);
         }
@@ -165,77 +166,57 @@ impl SeedServer {
         conn: ConnId,
         message: ClientMessage<'_>,
     ) -> Result<(), Violation> {
-        let client = self.base.spaces.client(conn).ok_or(Violation::NotInitialised)?;
-        let (is_initialised, is_member) = (client.data.is_initialised, client.lobby().is_some());
         match message {
-            ClientMessage::Malformed => Err(Violation::Malformed),
-            ClientMessage::Unknown(opcode) => Err(Violation::UnknownOpcode(opcode)),
             ClientMessage::Keepalive => self.keep_alive(conn),
-            ClientMessage::Init { .. } if is_initialised => Err(Violation::AlreadyInitialised),
             ClientMessage::Init { .. } => self.initialise(now, conn),
-            _ if !is_initialised => Err(Violation::NotInitialised),
-            ClientMessage::ConfigHost { .. } | ClientMessage::ConfigPeer { .. } if is_member => {
-                Err(Violation::AlreadyConfigured)
+            ClientMessage::ConfigHost { lobby: Some(lobby) } => {
+                self.configure(conn, &lobby, Role::Host)?;
             }
-            ClientMessage::ConfigHost { lobby } => {
-                self.configure(conn, lobby.as_deref(), Role::Host)
+            ClientMessage::ConfigPeer { lobby: Some(lobby) } => {
+                self.configure(conn, &lobby, Role::Peer)?;
             }
-            ClientMessage::ConfigPeer { lobby } => {
-                self.configure(conn, lobby.as_deref(), Role::Peer)
+            ClientMessage::Relay { kind, payload, to: Some(to) } => {
+                self.relay(conn, kind, payload, &to);
             }
             ClientMessage::Shutdown => {
                 self.depart(conn);
                 self.base.out.close(conn, Close::new(1000, ""));
-                Ok(())
             }
-            _ if !is_member => Err(Violation::NotConfigured),
-            ClientMessage::Relay { kind, payload, to } => {
-                self.relay(conn, kind, payload, &to.ok_or(Violation::NoRecipient)?);
-                Ok(())
+            ClientMessage::ShutdownWarning { suspect: Some(suspect) } => {
+                self.suspect(now, conn, &suspect);
             }
-            ClientMessage::ShutdownWarning { suspect } => {
-                self.suspect(now, conn, &suspect.ok_or(Violation::NoRecipient)?);
-                Ok(())
-            }
+            // Nothing else passes the check.
+            _ => {}
         }
+        Ok(())
     }
 
-    fn keep_alive(&mut self, conn: ConnId) -> Result<(), Violation> {
-        let Some(client) = self.base.spaces.client_mut(conn) else { return Ok(()) };
+    fn keep_alive(&mut self, conn: ConnId) {
+        let Some(client) = self.base.spaces.client_mut(conn) else { return };
         // Answers are not echoed, or two that answer everything would never come to rest.
         match client.data.unanswered.checked_sub(1) {
             Some(unanswered) => client.data.unanswered = unanswered,
             None => self.tell(conn, &ServerMessage::Keepalive),
         }
-        Ok(())
     }
 
-    fn initialise(&mut self, now: Instant, conn: ConnId) -> Result<(), Violation> {
-        let client = self.base.spaces.client_mut(conn).ok_or(Violation::NotInitialised)?;
+    fn initialise(&mut self, now: Instant, conn: ConnId) {
+        let Some(client) = self.base.spaces.client_mut(conn) else { return };
         client.data.is_initialised = true;
         let id = client.id().clone();
         self.tell(conn, &ServerMessage::InitOk((&*id).into()));
         let Settings { keepalive_interval, silence_limit, .. } = self.base.settings;
         let keepalive = Keepalive::new(now, Some(keepalive_interval), Some(silence_limit));
         self.base.vigil.watch(conn, keepalive);
-        Ok(())
     }
 
-    fn configure(
-        &mut self,
-        conn: ConnId,
-        lobby: Option<&str>,
-        role: Role,
-    ) -> Result<(), Violation> {
-        let name: Arc<str> = lobby.ok_or(Violation::NoLobby)?.into();
-        self.join(conn, &name, role)?;
-        self.tell(
-            conn,
-            &match role {
-                Role::Host => ServerMessage::AckHost,
-                Role::Peer => ServerMessage::AckPeer,
-            },
-        );
+    fn configure(&mut self, conn: ConnId, lobby: &str, role: Role) -> Result<(), Violation> {
+        self.join(conn, &lobby.into(), role)?;
+        let ack = match role {
+            Role::Host => ServerMessage::AckHost,
+            Role::Peer => ServerMessage::AckPeer,
+        };
+        self.tell(conn, &ack);
         for other in self.counterparts(conn) {
             match role {
                 Role::Host => self.introduce(conn, other),
@@ -250,7 +231,7 @@ impl SeedServer {
         let Settings { max_lobby_hosts, max_lobby_peers, .. } = self.base.settings;
         let room = if role == Role::Host { max_lobby_hosts } else { max_lobby_peers };
         let Some(space) = self.base.spaces.of_mut(conn) else { return Ok(()) };
-        if space.lobby(name).is_some_and(|lobby| lobby.having(role).count() >= room) || room == 0 {
+        if space.lobby(name).map_or(0, |lobby| lobby.having(role).count()) >= room {
             return Err(Violation::Full);
         }
         if space.lobby(name).is_none() {
@@ -400,6 +381,24 @@ impl SeedServer {
         };
         self.base.violation(conn, &text, Close::new(code, reason));
     }
+}
+
+/// Whether a client may say this now, and has said what belongs to it.
+fn check(client: &space::Client<Client>, message: &ClientMessage<'_>) -> Result<(), Violation> {
+    use ClientMessage::*;
+    let (is_initialised, is_member) = (client.data.is_initialised, client.lobby().is_some());
+    Err(match message {
+        Malformed => Violation::Malformed,
+        Unknown(opcode) => Violation::UnknownOpcode(*opcode),
+        Init { .. } if is_initialised => Violation::AlreadyInitialised,
+        Keepalive | Init { .. } => return Ok(()),
+        _ if !is_initialised => Violation::NotInitialised,
+        ConfigHost { .. } | ConfigPeer { .. } if is_member => Violation::AlreadyConfigured,
+        ConfigHost { lobby: None } | ConfigPeer { lobby: None } => Violation::NoLobby,
+        Relay { .. } | ShutdownWarning { .. } if !is_member => Violation::NotConfigured,
+        Relay { to: None, .. } | ShutdownWarning { suspect: None } => Violation::NoRecipient,
+        _ => return Ok(()),
+    })
 }
 
 impl From<space::Full> for Violation {

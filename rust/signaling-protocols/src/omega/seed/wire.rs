@@ -156,25 +156,22 @@ impl<'a> ClientMessage<'a> {
         Self::Relay { kind, payload: packet.payload().filter(|_| kind.has_payload()), to }
     }
 
-    /// Writes a frame.
+    /// Writes a frame; a malformed one has no text.
     pub fn encode(&self) -> String {
-        let with_id = |draft: Draft<'static>, to: &Option<Cow<'a, str>>| match to {
-            Some(to) => draft.rx(to),
-            None => draft,
-        };
         match self {
-            Self::Malformed => String::new(),
-            Self::Keepalive => Draft::new(KEEPALIVE).write(),
-            Self::Init { name } => Draft::new(2).passing_on(name.as_deref()).write(),
-            Self::ConfigHost { lobby } => config(4, lobby.as_deref()),
-            Self::ConfigPeer { lobby } => config(5, lobby.as_deref()),
+            Self::Malformed => return String::new(),
+            Self::Keepalive => Draft::new(KEEPALIVE),
+            Self::Init { name } => Draft::new(2).passing_on(name.as_deref()),
+            Self::ConfigHost { lobby } => Draft::new(4).payload(lobby),
+            Self::ConfigPeer { lobby } => Draft::new(5).payload(lobby),
             Self::Relay { kind, payload, to } => {
-                with_id(Draft::new(kind.sent()), to).passing_on(*payload).write()
+                Draft::new(kind.sent()).passing_on(*payload).rx(to.as_deref())
             }
-            Self::Shutdown => Draft::new(18).write(),
-            Self::ShutdownWarning { suspect } => with_id(Draft::new(20), suspect).write(),
-            Self::Unknown(opcode) => format!("{{\"opcode\":{opcode}}}"),
+            Self::Shutdown => Draft::new(18),
+            Self::ShutdownWarning { suspect } => Draft::new(20).rx(suspect.as_deref()),
+            Self::Unknown(opcode) => return format!("{{\"opcode\":{opcode}}}"),
         }
+        .write()
     }
 }
 
@@ -190,13 +187,6 @@ fn lobby<'a>(packet: &Packet<'a>) -> Option<Cow<'a, str>> {
 
 fn text<'a>(packet: &Packet<'a>, key: &str) -> Option<Cow<'a, str>> {
     packet.text(key).ok().flatten().map(Cow::Owned)
-}
-
-fn config(opcode: u8, lobby: Option<&str>) -> String {
-    match lobby {
-        Some(lobby) => Draft::new(opcode).payload(&lobby).write(),
-        None => Draft::new(opcode).write(),
-    }
 }
 
 impl<'a> ServerMessage<'a> {
