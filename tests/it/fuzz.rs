@@ -11,6 +11,12 @@ use serde_json::Value;
 use signaling_core::overview::Overview;
 use signaling_core::wall_clock::WallClock;
 use signaling_core::{ConnId, Frame, Input, PeerId, Server, Session, SessionInput};
+use signaling_protocols::calling::wire::{
+    ClientMessage as ClientStanza, ServerMessage as ServerStanza,
+};
+use signaling_protocols::calling::{
+    self, CallingServer, CallingSession, Event, Naming, Request, Status,
+};
 use signaling_protocols::godot::wire::{ClientMessage, ServerMessage, escape};
 use signaling_protocols::godot::{
     GodotServer, GodotSession, RelayKind, SessionOptions, Settings, Topology,
@@ -64,6 +70,114 @@ fn no_frame_upsets_the_godot_protocol() {
         while server.poll_output().is_some() || session.poll_output().is_some() {}
     }
     assert_eq!(server.lobbies().count(), 0, "everybody has left");
+}
+
+/// Every stanza that calling knows, and odd ones.
+const CALLING_STANZAS: [&str; 40] = [
+    r#"{"type":"status","tid":1,"status":{"a":[1e999,"\ud800"]}}"#,
+    r#"{"type":"ns_subscribe","tid":1.5,"namespace":"n"}"#,
+    r#"{"type":"ns_unsubscribe","namespace":"n"}"#,
+    r#"{"type":"ns_user_register","tid":2,"namespace":"n"}"#,
+    r#"{"type":"ns_user_unregister","tid":2,"namespace":"n"}"#,
+    r#"{"type":"ns_room_register","tid":2,"namespace":"n","room":"r"}"#,
+    r#"{"type":"ns_room_unregister","tid":2,"namespace":"n","room":"r"}"#,
+    r#"{"type":"room_join","tid":3,"room":"r","status":{"b":null}}"#,
+    r#"{"type":"room_join","tid":4,"status":[1,2]}"#,
+    r#"{"type":"room_leave","tid":5,"room":"r"}"#,
+    r#"{"type":"room_status","room":"r","key":"k","value":1,"check":true,"previous":[{"a":1}]}"#,
+    r#"{"type":"room_peer_status","tid":6,"room":"r","status":null}"#,
+    r#"{"type":"room_peer_update","tid":6,"room":"r","pending":false,"status":{}}"#,
+    r#"{"type":"room_peer_to","tid":7,"room":"r","user":"u","event":"e","data":{"x":"\n"}}"#,
+    r#"{"type":"invite_send","tid":8,"room":"r","user":"u","data":[]}"#,
+    r#"{"type":"invite_cancel","tid":9,"handle":0}"#,
+    r#"{"type":"invite_accept","tid":10,"handle":1e0,"status":{}}"#,
+    r#"{"type":"invite_deny","tid":11,"handle":-1e300}"#,
+    r#"{"type":"ping","tid":12}"#,
+    r#"{"type":"remote_ping","tid":13,"time":1e308}"#,
+    r#"{"type":"remote_timeout","tid":14,"time":99999999}"#,
+    r#"{"type":"hello","id":"u","server":"s"}"#,
+    r#"{"type":"answer","tid":0,"data":{"room":"r","peers":{"u":{"pending":true}},"status":{}}}"#,
+    r#"{"type":"answer","tid":1,"data":{"users":{"u":{}},"rooms":{"r":{"status":{},"peers":{}}}}}"#,
+    r#"{"type":"answer","tid":2,"error":"Limit reached"}"#,
+    r#"{"type":"error","error":"Unknown command"}"#,
+    r#"{"type":"ns_user_add","namespace":"n","user":"u","status":{"a":1}}"#,
+    r#"{"type":"user_update","namespace":"n","user":"u","status":{"a":1}}"#,
+    r#"{"type":"ns_room_add","namespace":"n","room":"r","status":{},"peers":{"u":{"pending":true}}}"#,
+    r#"{"type":"ns_room_user_add","namespace":"n","room":"r","user":"u","status":{},"pending":true}"#,
+    r#"{"type":"ns_room_peer_update","namespace":"n","room":"r","user":"u","pending":false}"#,
+    r#"{"type":"room_update","room":"r","status":{"k":"v"}}"#,
+    r#"{"type":"room_peer_rm","room":"r","user":"u"}"#,
+    r#"{"type":"room_peer_from","room":"r","user":"u","event":"e","data":null}"#,
+    r#"{"type":"invite_incoming","handle":0,"user":"u","status":{},"data":{"a":[]}}"#,
+    r#"{"type":"invite_incoming","handle":0,"room":"r","peers":{},"status":{},"sender":"u","data":1}"#,
+    r#"{"type":"invite_response","handle":3,"accepted":true}"#,
+    r#"{"type":"invite_cancelled","handle":4.0}"#,
+    r#"[[[["type"]]]]"#,
+    "null",
+];
+
+#[test]
+fn no_stanza_upsets_calling() {
+    let mut rng = StdRng::seed_from_u64(5);
+    let mut now = Instant::now();
+    let settings = calling::Settings::default();
+    let mut server = CallingServer::new(settings, StdRng::seed_from_u64(5));
+    let mut session = CallingSession::new(calling::client::SessionOptions::default());
+    session.handle_input(now, SessionInput::Opened);
+    for round in 0..ROUNDS / 5 {
+        now += Duration::from_millis(rng.random_range(0..1000));
+        server.handle_input(now, Input::Timeout);
+        let conn = ConnId(round as u64 / 16);
+        if round % 16 == 0 {
+            server.handle_input(now, Input::Opened { conn, target: "/calling", from: "" });
+        }
+        let stanza = CALLING_STANZAS.choose(&mut rng).expect("not empty");
+        let bytes = mutate(&mut rng, stanza.as_bytes());
+        let frame = str::from_utf8(&bytes).map_or(Frame::Binary(&bytes), Frame::Text);
+        let message = CallingServer::decode(frame);
+        if let ClientStanza::Request { request: Ok(request), .. } = &message {
+            check_request_survival(request);
+        }
+        server.handle_input(now, Input::Message { conn, message });
+        if round % 16 == 15 {
+            server.handle_input(now, Input::Closed { conn });
+        }
+
+        if round % 4 == 0 {
+            let request = Box::new(Request::Join { room: None, status: Status::default() });
+            let ask = calling::ClientRequest::Ask { ticket: 0, request };
+            session.handle_input(now, SessionInput::Request(ask));
+        }
+        session.handle_input(now, SessionInput::Frame(frame));
+        if let Some(ServerStanza::Event { event, .. }) = ServerStanza::decode(frame) {
+            check_event_survival(&event);
+        }
+        while server.poll_output().is_some() || session.poll_output().is_some() {}
+    }
+    server.handle_input(now, Input::Shutdown);
+    while server.poll_output().is_some() {}
+    assert_eq!(server.poll_timeout(), None);
+}
+
+/// What is understood is written so that it is understood as the same.
+fn check_request_survival(request: &Request) {
+    // Times are written in whole milliseconds.
+    if matches!(request, Request::RemotePing { .. } | Request::RemoteTimeout { .. }) {
+        return;
+    }
+    let expected = ClientStanza::Request { tid: None, request: Ok(request.clone()) };
+    assert_eq!(CallingServer::decode(Frame::Text(&request.encode(None))), expected);
+}
+
+fn check_event_survival(event: &Event) {
+    for text in event.encode(Naming::Both) {
+        let Some(ServerStanza::Event { event: again, .. }) =
+            ServerStanza::decode(Frame::Text(&text))
+        else {
+            panic!("{text} is no event");
+        };
+        assert_eq!(again, *event);
+    }
 }
 
 /// The documented messages with damage inside of their `data`, which is JSON text of its own.

@@ -1,6 +1,7 @@
 //! Two clients of each protocol meet over real sockets: through a gateway that speaks everything,
 //! until a data channel between them has carried a message each way.
 
+mod calling;
 mod godot;
 mod omega;
 

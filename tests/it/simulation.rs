@@ -2,6 +2,7 @@
 //!
 //! A failing run prints its seed; `SIMULATION_SEED=n` runs that one alone.
 
+mod calling;
 mod crowd;
 mod godot;
 mod omega;

@@ -1,6 +1,7 @@
 //! Strings in, strings out: each file under `tests/transcripts/` is a conversation. How one is
 //! written: `player`.
 
+mod calling;
 mod godot;
 mod omega;
 mod player;

@@ -23,6 +23,7 @@ use rand::rngs::StdRng;
 use signaling_core::overview::Overview;
 use signaling_core::wall_clock::WallClock;
 use signaling_net::{Listener, Port, PortConfig, ServerConfig, ServerHandle, host};
+use signaling_protocols::calling::{self, CallingServer};
 use signaling_protocols::godot::{self, GodotServer};
 use signaling_protocols::omega::{self, LateServer, SeedServer};
 use signaling_protocols::rooms::{self, RoomServer};
@@ -51,6 +52,8 @@ pub struct GatewayConfig {
     pub godot: godot::Settings,
     /// The limits of its connections.
     pub godot_connections: ServerConfig,
+    /// What the protocol of namespaces, rooms and invitations is to know.
+    pub calling: calling::Settings,
     /// What CloudLink Omega is to know, in both numberings.
     pub omega: omega::Settings,
     /// What rooms are to know.
@@ -66,6 +69,7 @@ impl Default for GatewayConfig {
             port: PortConfig::default(),
             godot: godot::Settings::default(),
             godot_connections: ServerConfig::default(),
+            calling: calling::Settings::default(),
             omega: omega::Settings::default(),
             rooms: rooms::Settings::default(),
         }
@@ -175,6 +179,10 @@ impl Stage<'_> {
             Protocol::Rooms => {
                 let machine = RoomServer::new(config.rooms.clone(), rng);
                 self.speak(protocol, machine, room_connections());
+            }
+            Protocol::Calling => {
+                let machine = CallingServer::new(config.calling.clone(), rng);
+                self.speak(protocol, machine, own_pings());
             }
             _ => {}
         }

@@ -6,7 +6,9 @@
 //! - [`godot`]: the protocol of Godot's `webrtc_signaling` demo, and what extends it.
 //! - [`omega`]: CloudLink Omega.
 //! - [`rooms`]: rooms with heartbeats.
+//! - [`calling`]: namespaces, rooms and invitations.
 
+pub mod calling;
 pub mod godot;
 pub mod json;
 pub mod omega;

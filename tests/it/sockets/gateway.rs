@@ -75,6 +75,20 @@ async fn rooms_are_spoken_at_their_path() {
 }
 
 #[tokio::test]
+async fn the_path_of_calling_leads_to_calling() {
+    let gateway = open(GatewayConfig::default());
+    let mut socket = Socket::request(gateway.local_addr(), "/calling?events=doc").await;
+    assert!(socket.hear().await.starts_with(r#"{"type":"hello","id":""#));
+    // A large message passes where the native protocol would not take it.
+    let data = "x".repeat(200_000);
+    socket.say(&format!(r#"{{"type":"ping","tid":1,"x":"{data}"}}"#)).await;
+    let answer = r#"{"type":"answer","tid":1,"error":"Unexpected field in message"}"#;
+    assert_eq!(socket.hear().await, answer);
+    socket.say(&format!("\"{}\"", "x".repeat(262_144))).await;
+    assert_eq!(socket.closed().await, super::support::closed(1009, "Message too large"));
+}
+
+#[tokio::test]
 async fn unknown_paths_and_protocols_that_are_off_are_not_found() {
     let gateway = open(native_only());
     let addr = gateway.local_addr();

@@ -1,0 +1,446 @@
+//! One client's session with a server, on one connection: when that is lost, the session is over.
+//!
+//! ```text
+//!   connecting ─ opened ─► open
+//!        └──── closed ──────┴───► over
+//! ```
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use signaling_core::keepalive::{Beat, Keepalive};
+use signaling_core::{Cause, Close, Frame, Session, SessionInput, SessionOutput};
+
+use super::value::Payload;
+use super::wire::ServerMessage;
+use super::wire::event::Event;
+use super::wire::reply::{Expects, Reply};
+use super::wire::request::Request;
+
+/// Requests of the game that wait for an answer; further ones are refused.
+const MAX_UNANSWERED: usize = 256;
+
+/// What the game may ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientRequest {
+    /// Ask the server for something. What is asked before the connection stands waits for it.
+    Ask {
+        /// What [`ClientEvent::Answered`] names, once.
+        ticket: u64,
+        /// What.
+        request: Box<Request>,
+    },
+    /// Close the connection, for good.
+    Close,
+}
+
+/// What the game is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientEvent {
+    /// The server tells of something; of what it tells under two names, once.
+    Told(Event),
+    /// What was asked with this ticket has an answer.
+    Answered {
+        /// The ticket.
+        ticket: u64,
+        /// What was done, or why not.
+        result: Result<Reply, Refusal>,
+    },
+    /// The server sent something that makes no sense, and it was ignored.
+    Malformed {
+        /// Its length.
+        bytes: usize,
+    },
+    /// The connection has ended or never came about; nothing follows.
+    Disconnected {
+        /// The close code; 1006 when there was no close frame.
+        code: u16,
+        /// The reason.
+        reason: String,
+        /// What brought it about.
+        cause: Cause,
+    },
+}
+
+/// Why what was asked was not done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The server says so; this is its text, most often one of [`Problem`](super::Problem).
+    #[error("{0}")]
+    Refused(String),
+    /// The answer of the server makes no sense; it may have been done.
+    #[error("The answer makes no sense")]
+    Misunderstood,
+    /// 256 requests wait already.
+    #[error("Too many requests wait for an answer")]
+    Overloaded,
+    /// The connection ended before the answer came; it may have been done.
+    #[error("The connection is lost")]
+    ConnectionLost,
+    /// There is no connection any more.
+    #[error("There is no connection")]
+    NotConnected,
+}
+
+/// After which times a session wants to hear something.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SessionOptions {
+    /// After which time without a message the server is asked whether it is there. Default 40 s.
+    pub ping_after: Duration,
+    /// After which time without a message the connection is closed with 1001. Default 100 s.
+    pub give_up_after: Duration,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self { ping_after: Duration::from_secs(40), give_up_after: Duration::from_secs(100) }
+    }
+}
+
+/// The client side of the protocol.
+#[derive(Debug)]
+pub struct CallingSession {
+    options: SessionOptions,
+    line: Line,
+    next_tid: u64,
+    /// What was asked before the connection stood; at most [`MAX_UNANSWERED`].
+    early: Vec<(u64, Request)>,
+    /// What waits for an answer, by its number: ticket and what the answer carries. At most
+    /// [`MAX_UNANSWERED`].
+    asked: BTreeMap<u64, (u64, Expects)>,
+    /// What was told last, if a repetition under another name may follow.
+    repeatable: Option<Event>,
+    keepalive: Option<Keepalive>,
+    outputs: VecDeque<SessionOutput<ClientEvent>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Line {
+    Connecting,
+    Open,
+    Over,
+}
+
+impl CallingSession {
+    /// A session whose connection is being made.
+    pub fn new(options: SessionOptions) -> Self {
+        Self {
+            options,
+            line: Line::Connecting,
+            next_tid: 0,
+            early: Vec::new(),
+            asked: BTreeMap::new(),
+            repeatable: None,
+            keepalive: None,
+            outputs: VecDeque::new(),
+        }
+    }
+}
+
+impl Session for CallingSession {
+    type Request = ClientRequest;
+    type Event = ClientEvent;
+
+    fn handle_input(&mut self, now: Instant, input: SessionInput<'_, ClientRequest>) {
+        match input {
+            SessionInput::Opened if self.line == Line::Connecting => self.open(now),
+            SessionInput::Frame(frame) if self.line == Line::Open => self.receive(now, frame),
+            SessionInput::Request(ClientRequest::Ask { ticket, request }) => {
+                self.ask(ticket, *request);
+            }
+            SessionInput::Request(ClientRequest::Close) => self.close(Close::new(1000, "")),
+            SessionInput::Timeout => self.handle_timeout(now),
+            SessionInput::Closed { close, cause } if self.line != Line::Over => {
+                self.end(&close, cause);
+            }
+            SessionInput::Opened | SessionInput::Frame(_) | SessionInput::Closed { .. } => {}
+        }
+    }
+
+    fn poll_output(&mut self) -> Option<SessionOutput<ClientEvent>> {
+        self.outputs.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.keepalive.as_ref().and_then(Keepalive::poll_timeout)
+    }
+}
+
+impl CallingSession {
+    fn open(&mut self, now: Instant) {
+        self.line = Line::Open;
+        let SessionOptions { ping_after, give_up_after } = self.options;
+        self.keepalive = Some(Keepalive::in_silence(now, [ping_after].into(), Some(give_up_after)));
+        for (ticket, request) in std::mem::take(&mut self.early) {
+            self.ask_server(ticket, &request);
+        }
+    }
+
+    fn ask(&mut self, ticket: u64, request: Request) {
+        let has_room = self.early.len() + self.asked.len() < MAX_UNANSWERED;
+        match self.line {
+            Line::Over => self.answer(ticket, Err(Refusal::NotConnected)),
+            _ if !has_room => self.answer(ticket, Err(Refusal::Overloaded)),
+            Line::Connecting => self.early.push((ticket, request)),
+            Line::Open => self.ask_server(ticket, &request),
+        }
+    }
+
+    fn ask_server(&mut self, ticket: u64, request: &Request) {
+        let tid = self.send(request);
+        self.asked.insert(tid, (ticket, Expects::from(request)));
+    }
+
+    /// Sends a request; its number.
+    fn send(&mut self, request: &Request) -> u64 {
+        let tid = self.next_tid;
+        self.next_tid += 1;
+        self.outputs.push_back(SessionOutput::Send(request.encode(Some(tid))));
+        tid
+    }
+
+    fn receive(&mut self, now: Instant, frame: Frame<'_>) {
+        if let Some(keepalive) = &mut self.keepalive {
+            keepalive.heard(now);
+        }
+        let repeatable = self.repeatable.take();
+        match ServerMessage::decode(frame) {
+            Some(ServerMessage::Answer { tid, result }) => self.receive_answer(tid, result),
+            Some(ServerMessage::Event { event, is_alias }) => {
+                if is_alias && repeatable.as_ref() == Some(&event) {
+                    return;
+                }
+                self.repeatable = (!is_alias && event.has_alias()).then(|| event.clone());
+                self.tell(ClientEvent::Told(event));
+            }
+            Some(ServerMessage::Unknown) => {}
+            None => self.tell(ClientEvent::Malformed { bytes: length(frame) }),
+        }
+    }
+
+    /// Answers that nobody waits for are those to our own pings.
+    fn receive_answer(&mut self, tid: u64, result: Result<Option<Payload>, String>) {
+        let Some((ticket, expects)) = self.asked.remove(&tid) else { return };
+        let result = result
+            .map_err(Refusal::Refused)
+            .and_then(|data| Reply::decode(expects, data.as_ref()).ok_or(Refusal::Misunderstood));
+        self.answer(ticket, result);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        while let Some(beat) = self.keepalive.as_mut().and_then(|keepalive| keepalive.poll(now)) {
+            match beat {
+                Beat::Ping => {
+                    self.send(&Request::Ping);
+                }
+                Beat::Silent => self.close(Close::new(1001, "Timed out")),
+            }
+        }
+    }
+
+    fn close(&mut self, close: Close) {
+        self.keepalive = None;
+        if self.line != Line::Over {
+            self.outputs.push_back(SessionOutput::Close(close));
+        }
+    }
+
+    fn end(&mut self, close: &Close, cause: Cause) {
+        self.line = Line::Over;
+        self.keepalive = None;
+        let early = std::mem::take(&mut self.early).into_iter().map(|(ticket, _)| ticket);
+        let asked = std::mem::take(&mut self.asked).into_values().map(|(ticket, _)| ticket);
+        for ticket in asked.chain(early) {
+            self.answer(ticket, Err(Refusal::ConnectionLost));
+        }
+        let (code, reason) = (close.code, close.reason.to_string());
+        self.tell(ClientEvent::Disconnected { code, reason, cause });
+    }
+
+    fn answer(&mut self, ticket: u64, result: Result<Reply, Refusal>) {
+        self.tell(ClientEvent::Answered { ticket, result });
+    }
+
+    fn tell(&mut self, event: ClientEvent) {
+        self.outputs.push_back(SessionOutput::Event(event));
+    }
+}
+
+fn length(frame: Frame<'_>) -> usize {
+    match frame {
+        Frame::Text(text) => text.len(),
+        Frame::Binary(bytes) => bytes.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calling::{Payload, RoomView, Scope, Status};
+
+    struct Line {
+        session: CallingSession,
+        now: Instant,
+    }
+
+    impl Line {
+        fn connecting() -> Self {
+            let session = CallingSession::new(SessionOptions::default());
+            Self { session, now: Instant::now() }
+        }
+
+        fn open() -> Self {
+            let mut line = Self::connecting();
+            assert_eq!(line.input(SessionInput::Opened), []);
+            line
+        }
+
+        fn input(
+            &mut self,
+            input: SessionInput<'_, ClientRequest>,
+        ) -> Vec<SessionOutput<ClientEvent>> {
+            self.session.handle_input(self.now, input);
+            std::iter::from_fn(|| self.session.poll_output()).collect()
+        }
+
+        fn hear(&mut self, text: &str) -> Vec<SessionOutput<ClientEvent>> {
+            self.input(SessionInput::Frame(Frame::Text(text)))
+        }
+
+        fn ask(&mut self, ticket: u64, request: Request) -> Vec<SessionOutput<ClientEvent>> {
+            self.input(SessionInput::Request(ClientRequest::Ask {
+                ticket,
+                request: request.into(),
+            }))
+        }
+
+        fn pass(&mut self, secs: u64) -> Vec<SessionOutput<ClientEvent>> {
+            self.now += Duration::from_secs(secs);
+            self.input(SessionInput::Timeout)
+        }
+
+        fn lose(&mut self) -> Vec<SessionOutput<ClientEvent>> {
+            let close = Close::abnormal("cut");
+            self.input(SessionInput::Closed { close, cause: Cause::Lost })
+        }
+    }
+
+    fn send(text: &str) -> SessionOutput<ClientEvent> {
+        SessionOutput::Send(text.into())
+    }
+
+    fn answered(ticket: u64, result: Result<Reply, Refusal>) -> SessionOutput<ClientEvent> {
+        SessionOutput::Event(ClientEvent::Answered { ticket, result })
+    }
+
+    fn told(event: Event) -> SessionOutput<ClientEvent> {
+        SessionOutput::Event(ClientEvent::Told(event))
+    }
+
+    fn leave(room: &str) -> Request {
+        Request::Leave { room: room.into() }
+    }
+
+    #[test]
+    fn each_request_has_its_answer() {
+        let mut line = Line::open();
+        let request = r#"{"type":"room_leave","tid":0,"room":"r"}"#;
+        assert_eq!(line.ask(7, leave("r")), [send(request)]);
+        let join = Request::Join { room: None, status: Status::default() };
+        assert_eq!(line.ask(8, join), [send(r#"{"type":"room_join","tid":1,"status":{}}"#)]);
+        let invite = Request::Invite {
+            room: "r".into(),
+            user: "u".into(),
+            data: Payload::parse("[]").unwrap(),
+        };
+        line.ask(9, invite);
+
+        let room = Reply::Room { room: "r".into(), view: RoomView::default() };
+        let answer = r#"{"type":"answer","tid":1.0,"data":{"room":"r","peers":{}}}"#;
+        assert_eq!(line.hear(answer), [answered(8, Ok(room))]);
+        let refusal = Refusal::Refused("Room does not exist".into());
+        let answer = r#"{"type":"answer","tid":0,"error":"Room does not exist"}"#;
+        assert_eq!(line.hear(answer), [answered(7, Err(refusal))]);
+        assert_eq!(line.hear(answer), []);
+        let answer = r#"{"type":"answer","tid":2,"data":{}}"#;
+        assert_eq!(line.hear(answer), [answered(9, Err(Refusal::Misunderstood))]);
+    }
+
+    #[test]
+    fn what_is_asked_early_is_sent_when_the_connection_stands() {
+        let mut line = Line::connecting();
+        assert_eq!(line.ask(1, leave("r")), []);
+        let request = r#"{"type":"room_leave","tid":0,"room":"r"}"#;
+        assert_eq!(line.input(SessionInput::Opened), [send(request)]);
+    }
+
+    #[test]
+    fn a_lost_connection_refuses_what_waits_and_ends_the_session() {
+        let mut line = Line::open();
+        line.ask(1, leave("r"));
+        let (code, reason) = (1006, "cut".to_owned());
+        let end = ClientEvent::Disconnected { code, reason, cause: Cause::Lost };
+        let lost = answered(1, Err(Refusal::ConnectionLost));
+        assert_eq!(line.lose(), [lost, SessionOutput::Event(end)]);
+        assert_eq!(line.ask(2, leave("r")), [answered(2, Err(Refusal::NotConnected))]);
+        assert_eq!(line.session.poll_timeout(), None);
+        assert_eq!(line.lose(), []);
+    }
+
+    #[test]
+    fn too_many_requests_are_refused() {
+        let mut line = Line::connecting();
+        for ticket in 0..MAX_UNANSWERED as u64 {
+            assert_eq!(line.ask(ticket, leave("r")), []);
+        }
+        assert_eq!(line.ask(999, leave("r")), [answered(999, Err(Refusal::Overloaded))]);
+        line.input(SessionInput::Opened);
+        assert_eq!(line.ask(999, leave("r")), [answered(999, Err(Refusal::Overloaded))]);
+    }
+
+    #[test]
+    fn what_is_told_under_two_names_is_told_once() {
+        let mut line = Line::open();
+        let stanza =
+            |kind: &str| format!(r#"{{"type":"{kind}","namespace":"n","room":"r","user":"u"}}"#);
+        let scope = Scope::Namespace("n".into());
+        let event = Event::PeerRemoved { scope, room: "r".into(), user: "u".into() };
+        assert_eq!(line.hear(&stanza("ns_room_peer_rm")), [told(event.clone())]);
+        assert_eq!(line.hear(&stanza("ns_room_user_rm")), []);
+        assert_eq!(line.hear(&stanza("ns_room_user_rm")), [told(event.clone())]);
+        assert_eq!(line.hear(&stanza("ns_room_peer_rm")), [told(event)]);
+    }
+
+    #[test]
+    fn silence_is_broken_by_a_ping_and_ended_by_a_close() {
+        let mut line = Line::open();
+        assert_eq!(line.pass(39), []);
+        assert_eq!(line.pass(1), [send(r#"{"type":"ping","tid":0}"#)]);
+        assert_eq!(line.hear(r#"{"type":"answer","tid":0}"#), []);
+        assert_eq!(line.pass(40), [send(r#"{"type":"ping","tid":1}"#)]);
+        assert_eq!(line.pass(59), []);
+        assert_eq!(line.pass(1), [SessionOutput::Close(Close::new(1001, "Timed out"))]);
+        assert_eq!(line.pass(1000), []);
+    }
+
+    #[test]
+    fn nonsense_is_told_and_what_is_new_ignored() {
+        let mut line = Line::open();
+        let malformed = |bytes| SessionOutput::Event(ClientEvent::Malformed { bytes });
+        assert_eq!(line.hear("{"), [malformed(1)]);
+        assert_eq!(line.hear(r#"{"type":"hello"}"#), [malformed(16)]);
+        assert_eq!(line.hear(r#"{"type":"news"}"#), []);
+        let hello = Event::Hello { user: "u".into(), server: "s".into() };
+        assert_eq!(line.hear(r#"{"type":"hello","id":"u","server":"s","x":1}"#), [told(hello)]);
+    }
+
+    #[test]
+    fn closing_is_up_to_the_game() {
+        let mut line = Line::open();
+        let close = line.input(SessionInput::Request(ClientRequest::Close));
+        assert_eq!(close, [SessionOutput::Close(Close::new(1000, ""))]);
+        line.lose();
+        assert_eq!(line.input(SessionInput::Request(ClientRequest::Close)), []);
+    }
+}

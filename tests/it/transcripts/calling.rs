@@ -1,0 +1,94 @@
+//! Namespaces, rooms and invitations.
+
+use std::fs;
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use signaling_protocols::calling::{CallingServer, Problem, Settings};
+
+use super::files;
+use super::player::{Subject, check};
+
+#[test]
+fn calling_says_what_its_transcripts_say() {
+    for path in files("calling") {
+        check(&path, Calling(Settings::default()));
+    }
+}
+
+#[test]
+fn the_calling_transcripts_show_every_problem() {
+    let transcripts: String =
+        files("calling").iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    for problem in PROBLEMS {
+        let error = format!(r#""error":"{problem}""#);
+        assert!(transcripts.contains(&error), "no transcript shows {problem}");
+    }
+}
+
+const PROBLEMS: [Problem; 21] = [
+    Problem::MissingType,
+    Problem::UnknownCommand,
+    Problem::TypeMismatch,
+    Problem::MissingElement,
+    Problem::UnexpectedField,
+    Problem::NoSuchRoom,
+    Problem::NoSuchNamespace,
+    Problem::AlreadyInRoom,
+    Problem::NotInRoom,
+    Problem::OnlyInvited,
+    Problem::UnknownRecipient,
+    Problem::RecipientPending,
+    Problem::OtherStatus,
+    Problem::AlreadySubscribed,
+    Problem::NotSubscribed,
+    Problem::UserAlreadyRegistered,
+    Problem::UserNotRegistered,
+    Problem::RoomAlreadyRegistered,
+    Problem::RoomNotRegistered,
+    Problem::InvalidHandle,
+    Problem::LimitReached,
+];
+
+struct Calling(Settings);
+
+impl Subject for Calling {
+    type Server = CallingServer;
+
+    fn set(&mut self, name: &str, value: u64) -> bool {
+        let settings = &mut self.0;
+        let limit = match name {
+            "empty_room_time" => {
+                settings.empty_room_time = Duration::from_millis(value);
+                return true;
+            }
+            "max_users" => &mut settings.max_users,
+            "max_rooms" => &mut settings.max_rooms,
+            "max_room_peers" => &mut settings.max_room_peers,
+            "max_namespaces" => &mut settings.max_namespaces,
+            "max_namespace_entries" => &mut settings.max_namespace_entries,
+            "max_room_namespaces" => &mut settings.max_room_namespaces,
+            "max_user_places" => &mut settings.max_user_places,
+            "max_user_invitations" => &mut settings.max_user_invitations,
+            "max_name_bytes" => &mut settings.max_name_bytes,
+            "max_status_bytes" => &mut settings.max_status_bytes,
+            "max_list_bytes" => &mut settings.max_list_bytes,
+            _ => return false,
+        };
+        *limit = value as usize;
+        true
+    }
+
+    fn start(&self) -> CallingServer {
+        CallingServer::new(self.0.clone(), StdRng::seed_from_u64(1))
+    }
+
+    /// Users and rooms are UUIDs of version 4.
+    fn can_be(_variable: &str, value: &str) -> bool {
+        let groups: Vec<&str> = value.split('-').collect();
+        groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+            && groups[2].starts_with('4')
+            && groups[3].starts_with(['8', '9', 'a', 'b'])
+    }
+}
