@@ -219,7 +219,7 @@ impl World {
             LobbyNotice::Closed(lobby) => {
                 assert_eq!(self.told.remove(&lobby.name), Some(BTreeSet::new()), "all have left");
             }
-            LobbyNotice::Changed(_) => panic!("nothing of a room can change"),
+            LobbyNotice::Changed(view) => assert_eq!(view.max_members, Some(4), "its only limit"),
         }
     }
 

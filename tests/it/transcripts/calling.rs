@@ -9,6 +9,7 @@ use signaling_protocols::calling::{CallingServer, Problem, Settings};
 
 use super::files;
 use super::player::{Subject, check};
+use crate::watched::Watched;
 
 #[test]
 fn calling_says_what_its_transcripts_say() {
@@ -54,7 +55,7 @@ const PROBLEMS: [Problem; 21] = [
 struct Calling(Settings);
 
 impl Subject for Calling {
-    type Server = CallingServer;
+    type Server = Watched<CallingServer>;
 
     fn set(&mut self, name: &str, value: u64) -> bool {
         let settings = &mut self.0;
@@ -80,8 +81,8 @@ impl Subject for Calling {
         true
     }
 
-    fn start(&self) -> CallingServer {
-        CallingServer::new(self.0.clone(), StdRng::seed_from_u64(1))
+    fn start(&self) -> Watched<CallingServer> {
+        Watched::new(CallingServer::new(self.0.clone(), StdRng::seed_from_u64(1)))
     }
 
     /// Users and rooms are UUIDs of version 4.

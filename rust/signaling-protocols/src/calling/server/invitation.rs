@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use signaling_core::ConnId;
 use signaling_core::overview::LobbyNotice;
 
+use super::room::Peer;
 use super::{Aftermath, CallingServer, Done, Name, allow, key};
 use crate::calling::value::{Payload, Status};
 use crate::calling::wire::event::{Event, Invitation, PeerChange, Scope};
@@ -96,8 +97,11 @@ impl CallingServer {
     ) -> Result<Done, Problem> {
         self.check_status(&status)?;
         let Open { other, other_handle, room, .. } = self.take(conn, handle, Side::Received)?;
-        if let Some(peer) = self.peer_mut(conn, &room) {
-            (peer.status, peer.pending) = (status, false);
+        if let Some(kept) = self.rooms.get_mut(&room)
+            && let Some(peer) = kept.peers.leave(&conn)
+        {
+            // It has come only now, behind those who came meanwhile.
+            kept.peers.join(conn, Peer { status, pending: false, ..peer });
         }
         self.notify(LobbyNotice::Joined { lobby: key(&room), member: self.id_of(conn) });
         self.tell(other, &Event::Responded { handle: other_handle, accepted: true });

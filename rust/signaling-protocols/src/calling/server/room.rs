@@ -37,14 +37,7 @@ pub(super) struct Peer {
 
 impl Room {
     pub(super) fn overview(&self, key: LobbyKey, settings: &Settings) -> LobbyView {
-        LobbyView {
-            key,
-            members: self.members().collect(),
-            hosts: Vec::new(),
-            max_members: Some(settings.max_room_peers),
-            locked: false,
-            has_password: false,
-        }
+        LobbyView { members: self.members().collect(), ..overview(key, settings) }
     }
 
     /// What is told when it is closed with all its peers.
@@ -61,6 +54,11 @@ impl Room {
     pub(super) fn assert_consistent(&self) {
         self.peers.assert_consistent();
     }
+}
+
+/// A room without members.
+fn overview(key: LobbyKey, settings: &Settings) -> LobbyView {
+    LobbyView { max_members: Some(settings.max_room_peers), ..LobbyView::new(key) }
 }
 
 impl CallingServer {
@@ -97,6 +95,8 @@ impl CallingServer {
         let peer = Peer { id: self.id_of(conn), status, pending };
         if self.rooms.get(name).is_none_or(|room| room.peers.is_empty()) {
             self.notify(LobbyNotice::Opened(key(name)));
+            let view = overview(key(name), &self.settings);
+            self.notify(LobbyNotice::Changed(view.into()));
         }
         if let Some(room) = self.rooms.get_mut(name) {
             room.peers.join(conn, peer);

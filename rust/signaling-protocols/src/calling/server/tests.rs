@@ -1,7 +1,7 @@
 //! What transcripts do not show: what the embedding program is told.
 
 use rand::SeedableRng;
-use signaling_core::overview::LobbyNotice::{Closed, Joined, Left, Opened};
+use signaling_core::overview::LobbyNotice::{Changed, Closed, Joined, Left, Opened};
 
 use super::*;
 
@@ -50,7 +50,8 @@ fn rooms_with_peers_are_lobbies_and_who_is_only_invited_is_no_member() {
     let joined = |member: &Arc<str>| Joined { lobby: den(), member: member.clone() };
     let left = |member: &Arc<str>| Left { lobby: den(), member: member.clone() };
     let join = r#"{"type":"room_join","room":"den"}"#;
-    assert_eq!(world.say(0, join), [Opened(den()), joined(&a)]);
+    let limits = Changed(Box::new(LobbyView { max_members: Some(32), ..LobbyView::new(den()) }));
+    assert_eq!(world.say(0, join), [Opened(den()), limits.clone(), joined(&a)]);
     let invite = format!(r#"{{"type":"invite_send","room":"den","user":"{b}","data":null}}"#);
     assert_eq!(world.say(0, &invite), []);
     let view = world.server.lobbies().remove(0);
@@ -60,7 +61,7 @@ fn rooms_with_peers_are_lobbies_and_who_is_only_invited_is_no_member() {
     assert_eq!(world.input(Input::Closed { conn: ConnId(1) }), [left(&b), Closed(den())]);
     assert_eq!(world.server.lobbies(), []);
     // It lives on for its status, and is a lobby again when somebody comes.
-    assert_eq!(world.say(0, join), [Opened(den()), joined(&a)]);
+    assert_eq!(world.say(0, join), [Opened(den()), limits, joined(&a)]);
 }
 
 #[test]
