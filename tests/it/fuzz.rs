@@ -2,6 +2,8 @@
 //!
 //! Inputs are real frames, mutated with a fixed seed, so that a failure repeats itself.
 
+mod rooms;
+
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;

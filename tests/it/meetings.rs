@@ -4,6 +4,7 @@
 mod calling;
 mod godot;
 mod omega;
+mod rooms;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -6,6 +6,7 @@ mod calling;
 mod crowd;
 mod godot;
 mod omega;
+mod rooms;
 mod sessions;
 mod view;
 mod world;

@@ -186,6 +186,11 @@ impl RoomServer {
         request: &Request<'_>,
     ) -> Result<(), Refusal> {
         let signal = request.signal.as_ref().ok_or(refusals::MALFORMED)?;
+        let key = SessionKey::of(signal);
+        // Whatever comes of it, it is a sign of life.
+        if self.holds(conn, &key) {
+            self.presence.heard(now, &key);
+        }
         if !request.action.is_for(signal.channel) {
             return Err(refusals::NOT_IN_SUCH_ROOMS);
         }
@@ -193,8 +198,6 @@ impl RoomServer {
             return self.join(now, conn, signal, media, is_creating);
         }
         self.check_sender(conn, signal)?;
-        let key = SessionKey::of(signal);
-        self.presence.heard(now, &key);
         self.obey(now, &key, signal, request.data)
     }
 
@@ -211,6 +214,11 @@ impl RoomServer {
             _ if matches!(action, Action::Leave | Action::Heartbeat) => Err(refusals::NO_SUCH_ROOM),
             _ => Err(refusals::NOT_IN_ROOM),
         }
+    }
+
+    /// Whether a session is bound to this connection.
+    fn holds(&self, conn: ConnId, key: &SessionKey) -> bool {
+        self.conns.get(&conn).is_some_and(|conn| conn.sessions.contains(key))
     }
 
     fn handle_timeout(&mut self, now: Instant) {

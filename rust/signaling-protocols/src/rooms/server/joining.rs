@@ -157,10 +157,6 @@ impl RoomServer {
         has_room.then_some(()).ok_or(refusals::LIMIT_REACHED)
     }
 
-    fn holds(&self, conn: ConnId, key: &SessionKey) -> bool {
-        self.conns.get(&conn).is_some_and(|conn| conn.sessions.contains(key))
-    }
-
     fn bind(&mut self, conn: ConnId, key: &SessionKey) {
         let room = self.rooms.get_mut(&key.room);
         let member = room.and_then(|room| room.roster.get_mut(&key.participant));
