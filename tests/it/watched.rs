@@ -17,16 +17,28 @@ impl<S: Overview> Watched<S> {
         Self { server, told: BTreeMap::new() }
     }
 
+    /// The lobbies, as the notices say.
+    pub(crate) fn told(&self) -> &BTreeMap<LobbyKey, LobbyView> {
+        &self.told
+    }
+
     fn take(&mut self, notice: LobbyNotice) {
         match notice {
             LobbyNotice::Opened(key) => {
                 let earlier = self.told.insert(key.clone(), LobbyView::new(key));
                 assert_eq!(earlier, None, "a lobby is opened once");
             }
-            LobbyNotice::Joined { lobby, member } => self.lobby(&lobby).members.push(member),
+            LobbyNotice::Joined { lobby, member } => {
+                let members = &mut self.lobby(&lobby).members;
+                assert!(!members.contains(&member), "a member joins once");
+                members.push(member);
+            }
             LobbyNotice::Changed(view) => self.lobby(&view.key).clone_from(&view),
             LobbyNotice::Left { lobby, member } => {
-                self.lobby(&lobby).members.retain(|other| *other != member);
+                let view = self.lobby(&lobby);
+                assert!(view.members.contains(&member), "a member leaves once");
+                view.members.retain(|other| *other != member);
+                view.hosts.retain(|other| *other != member);
             }
             LobbyNotice::Closed(key) => {
                 let closed = self.told.remove(&key).expect("only an open lobby is closed");

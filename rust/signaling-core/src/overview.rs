@@ -60,7 +60,7 @@ pub enum LobbyNotice {
     },
     /// Hosts, limits or locks have changed.
     Changed(Box<LobbyView>),
-    /// A member is gone, for whatever reason.
+    /// A member is gone, for whatever reason. If it was a host, it is none any more.
     Left {
         /// Where.
         lobby: LobbyKey,

@@ -91,6 +91,14 @@ impl Lobby {
         }
     }
 
+    /// A member has left.
+    pub(super) fn remove(&mut self, member: &Member) {
+        self.members.retain(|other| other != member);
+        if let (About::Other(_, view), Member::Named(name)) = (&mut self.about, member) {
+            view.hosts.retain(|host| host != name);
+        }
+    }
+
     /// As `SignalingServer.get_lobbies` tells of it.
     pub(super) fn describe(&self) -> VarDictionary {
         let members: PackedInt32Array =

@@ -34,7 +34,7 @@ impl Mirror {
                 self.change(lobby, |lobby| lobby.members.push(member.clone()));
             }
             LobbyEvent::Left { lobby, member } => {
-                self.change(lobby, |lobby| lobby.members.retain(|other| other != member));
+                self.change(lobby, |lobby| lobby.remove(member));
             }
             LobbyEvent::Sealed { lobby } => self.change(lobby, |lobby| lobby.sealed = true),
             LobbyEvent::Closed { lobby } => {
