@@ -75,6 +75,14 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// How many bytes a message has.
+pub(crate) fn length(frame: Frame<'_>) -> usize {
+    match frame {
+        Frame::Text(text) => text.len(),
+        Frame::Binary(bytes) => bytes.len(),
+    }
+}
+
 /// A whole number, which may be written `1.0`.
 pub(crate) fn integer(text: &str) -> Option<i64> {
     let number: serde_json::Number = serde_json::from_str(text).ok()?;

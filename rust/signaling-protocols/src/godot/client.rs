@@ -14,7 +14,7 @@
 use std::time::Instant;
 
 use rand::rngs::StdRng;
-use signaling_core::{Frame, Session, SessionInput, SessionOutput};
+use signaling_core::{Session, SessionInput, SessionOutput};
 
 pub mod event;
 mod extended;
@@ -96,11 +96,4 @@ impl Session for GodotSession {
 /// name, its index, and the candidate, after an empty one.
 pub fn candidate_payload(mid: &str, index: i32, sdp: &str) -> String {
     format!("\n{mid}\n{index}\n{sdp}")
-}
-
-fn length(frame: Frame<'_>) -> usize {
-    match frame {
-        Frame::Text(text) => text.len(),
-        Frame::Binary(bytes) => bytes.len(),
-    }
 }

@@ -2,18 +2,19 @@
 
 use signaling_core::{Cause, Close, Frame, PeerId, SessionInput};
 
+use super::MAX_UNANSWERED;
 use super::event::{Answer, ClientEvent, Refusal, of_message};
 use super::outputs::Outputs;
 use super::request::ClientRequest;
 use super::state::ClientState;
 use super::told::Told;
-use super::{MAX_UNANSWERED, length};
 use crate::godot::Topology;
 use crate::godot::extended::{
     HostPolicy, LobbyEntry, LobbyOptions, LobbyView, Object, Problem, Request, limits,
 };
 use crate::godot::refusal;
 use crate::godot::wire::{self, ClientMessage, ServerMessage};
+use crate::json::length;
 
 /// ```text
 ///   connecting ─ opened ─► open

@@ -12,12 +12,12 @@ use super::asks::{Asked, Asker, is_joining};
 use super::pulse::Pulse;
 use super::{Extended, Identity, Line, Lobby, REPLAY_BYTES, Timer};
 use crate::godot::client::event::{Answer, ClientEvent, Refusal};
-use crate::godot::client::length;
 use crate::godot::client::state::ClientState;
 use crate::godot::extended::{
     Hello, HostPolicy, Object, Problem, Request, Resume, ServerEvent, VERSION, Welcome,
 };
 use crate::godot::wire::{ClientMessage, ServerMessage};
+use crate::json::length;
 
 /// How long an answer to HELLO may take. On later connections, where the server is known to speak
 /// the extended protocol, at least two intervals of PING.

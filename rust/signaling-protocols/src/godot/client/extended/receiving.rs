@@ -9,12 +9,12 @@ use super::connecting::Retries;
 use super::links::Links;
 use super::{Extended, Lobby};
 use crate::godot::client::event::{Answer, ClientEvent, Refusal, of_message};
-use crate::godot::client::length;
 use crate::godot::client::state::ClientState;
 use crate::godot::extended::{
     LobbyView, MemberView, Object, Problem, Request, ServerEvent, limits,
 };
 use crate::godot::wire::{ClientMessage, ServerMessage};
+use crate::json::length;
 
 impl Extended {
     /// A message on a connection that talks. All but PING and HELLO are counted, those that mean
