@@ -2,6 +2,7 @@
 //!
 //! Inputs are real frames, mutated with a fixed seed, so that a failure repeats itself.
 
+mod cloudlink5;
 mod rooms;
 
 use std::time::{Duration, Instant};

@@ -3,9 +3,11 @@
 //! A failing run prints its seed; `SIMULATION_SEED=n` runs that one alone.
 
 mod calling;
+mod cloudlink5;
 mod crowd;
 mod godot;
 mod omega;
+mod peer_server;
 mod rooms;
 mod sessions;
 mod view;

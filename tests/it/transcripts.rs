@@ -2,8 +2,10 @@
 //! written: `player`.
 
 mod calling;
+mod cloudlink5;
 mod godot;
 mod omega;
+mod peer_server;
 mod player;
 mod rooms;
 

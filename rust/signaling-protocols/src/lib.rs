@@ -5,10 +5,12 @@
 //! - [`Signal`]: what two peers tell each other in order to connect.
 //! - [`godot`]: the protocol of Godot's `webrtc_signaling` demo, and what extends it.
 //! - [`omega`]: CloudLink Omega.
+//! - [`cloudlink5`]: CloudLink 5, with its PeerServer and its data channels.
 //! - [`rooms`]: rooms with heartbeats.
 //! - [`calling`]: namespaces, rooms and invitations.
 
 pub mod calling;
+pub mod cloudlink5;
 pub mod godot;
 pub mod json;
 pub mod omega;

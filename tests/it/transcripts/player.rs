@@ -171,7 +171,10 @@ impl<T: Subject> Play<T> {
         let variable = variable(&pattern[at..]);
         if !self.bound.contains_key(variable) {
             let Some(rest) = text.get(at..) else { return };
-            let belongs = |c: &char| c.is_ascii_alphanumeric() || "-_+/=".contains(*c);
+            // What the pattern goes on with ends it.
+            let end = pattern[at + variable.len()..].chars().next();
+            let belongs =
+                |c: &char| (c.is_ascii_alphanumeric() || "-_+/=".contains(*c)) && Some(*c) != end;
             let value: String = rest.chars().take_while(belongs).collect();
             assert!(T::can_be(variable, &value), "{}: {variable} is {value:?}", self.at);
             self.bound.insert(variable.to_owned(), value);

@@ -1,0 +1,110 @@
+//! Listing, finding, creating and joining.
+
+use std::sync::Arc;
+
+use signaling_core::ConnId;
+use signaling_core::space::Full;
+
+use super::lobby::Lobby;
+use super::{CloudLink5Server, Game};
+use crate::cloudlink5::wire::{
+    CreateLobby, CreateReply, JoinLobby, JoinReply, LobbyInfo, Role, ServerMessage, User,
+};
+
+impl CloudLink5Server {
+    pub(super) fn list(&mut self, conn: ConnId) {
+        let lobbies = self.game(conn).into_iter().flat_map(Game::lobbies);
+        let names = lobbies.map(|(name, _)| name.clone()).collect();
+        self.send(conn, &ServerMessage::ListAck(names));
+    }
+
+    pub(super) fn find(&mut self, conn: ConnId, name: Option<&str>) {
+        let info = name.and_then(|name| self.info(conn, name)).map(Box::new);
+        self.send(conn, &ServerMessage::FindAck(info));
+    }
+
+    fn info(&self, conn: ConnId, name: &str) -> Option<LobbyInfo> {
+        let lobby = self.game(conn)?.lobby(name)?;
+        Some(LobbyInfo {
+            host: self.user(*lobby.roster.host())?.clone(),
+            max_players: lobby.max_players,
+            current_players: lobby.players(),
+            currently_locked: lobby.is_locked,
+            password_required: lobby.password.is_some(),
+            relay_enabled: false,
+        })
+    }
+
+    pub(super) fn create(&mut self, conn: ConnId, options: &CreateLobby) {
+        let Some(game) = self.game(conn) else { return };
+        if game.lobby(&options.name).is_some() {
+            return self.send(conn, &ServerMessage::CreateAck(CreateReply::Exists));
+        }
+        let is_too_long = options.name.len() > self.settings.max_text_bytes;
+        let name: Arc<str> = options.name.as_str().into();
+        if is_too_long || !self.open_lobby(conn, &name, options) {
+            return self.expel_for(conn, Full);
+        }
+        self.send(conn, &ServerMessage::Transition(Role::Host));
+        self.send(conn, &ServerMessage::CreateAck(CreateReply::Created));
+        if let Some(user) = self.user(conn).cloned() {
+            self.send(conn, &ServerMessage::NewHost(user));
+        }
+        let bystanders = self.bystanders(conn);
+        self.send_all(&bystanders, &ServerMessage::NewLobby(name));
+        if options.enable_relay {
+            self.warn(conn, "Relays coming soon...");
+        }
+    }
+
+    /// Adds a lobby and moves its host there; false when there are too many.
+    fn open_lobby(&mut self, host: ConnId, name: &Arc<str>, options: &CreateLobby) -> bool {
+        self.leave_lobby(host);
+        let lobby = Lobby::new(host, options, &self.passwords);
+        let Some(game) = self.spaces.of_mut(host) else { return false };
+        let Ok(opened) = game.open_lobby(name.clone(), lobby) else { return false };
+        let joined = game.place(host, name.clone());
+        let changed = game.changed(name);
+        self.notify([opened, joined].into_iter().chain(changed));
+        true
+    }
+
+    pub(super) fn join(&mut self, conn: ConnId, JoinLobby { name, password }: &JoinLobby) {
+        let Some(game) = self.game(conn) else { return };
+        let own = game.client(conn).and_then(|client| client.lobby());
+        if own.is_some_and(|own| **own == **name) {
+            return self.warn(conn, "already in lobby");
+        }
+        let admit = |lobby: &Lobby| lobby.admit(password, &self.passwords);
+        let reply = game.lobby(name).map_or(JoinReply::NotFound, admit);
+        if reply == JoinReply::Joined {
+            self.leave_lobby(conn);
+            self.add_member(conn, name);
+        } else {
+            self.send(conn, &ServerMessage::JoinAck(reply));
+        }
+    }
+
+    /// Whoever is there already connects to the newcomer, which is told of the host alone.
+    fn add_member(&mut self, conn: ConnId, name: &str) {
+        let Some(user) = self.user(conn).cloned() else { return };
+        let Some(game) = self.spaces.of_mut(conn) else { return };
+        let Some(lobby) = game.lobby_mut(name) else { return };
+        let (host, before) = (*lobby.roster.host(), lobby.members());
+        lobby.roster.join(conn, ());
+        let joined = game.place(conn, name.into());
+        self.notify([joined]);
+        self.send(conn, &ServerMessage::Transition(Role::Peer));
+        self.send(conn, &ServerMessage::JoinAck(JoinReply::Joined));
+        if let Some(host) = self.user(host).cloned() {
+            self.send(conn, &ServerMessage::NewHost(host));
+        }
+        self.announce(user, host, &before);
+    }
+
+    fn announce(&mut self, newcomer: User, host: ConnId, members: &[ConnId]) {
+        self.send(host, &ServerMessage::NewPeer(newcomer.clone()));
+        let others: Vec<_> = members.iter().copied().filter(|conn| *conn != host).collect();
+        self.send_all(&others, &ServerMessage::PeerJoin(newcomer));
+    }
+}

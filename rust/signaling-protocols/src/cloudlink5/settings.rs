@@ -1,0 +1,48 @@
+//! What can be set of a lobby server.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use signaling_core::space::Limits;
+
+/// The limits and timers of a [`CloudLink5Server`](super::CloudLink5Server).
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Settings {
+    /// How many games, clients and lobbies there may be. Whoever wants one more is closed with the
+    /// violation `server limit reached`.
+    pub limits: Limits,
+    /// The longest name of a lobby or user and the longest key, in bytes; a longer one is closed
+    /// with the same violation. Default 512: all names of a game have to fit in one list.
+    pub max_text_bytes: usize,
+    /// How often each connection is pinged. Default 30 s.
+    pub ping_interval: Duration,
+    /// A connection from which nothing arrives for this long, not even a pong, is closed. Default
+    /// 90 s.
+    pub silence_limit: Duration,
+    /// The accounts that may come in, by their tokens. `None`, the default: anybody may who gives a
+    /// name or any token.
+    pub accounts: Option<HashMap<String, Account>>,
+}
+
+/// Whose token it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The account's id.
+    pub user_id: Arc<str>,
+    /// The name that others see.
+    pub username: Arc<str>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            max_text_bytes: 512,
+            ping_interval: Duration::from_secs(30),
+            silence_limit: Duration::from_secs(90),
+            accounts: None,
+        }
+    }
+}
