@@ -2,6 +2,7 @@
 //! until a data channel between them has carried a message each way.
 
 mod calling;
+mod cloudlink5;
 mod godot;
 mod omega;
 mod rooms;

@@ -24,6 +24,8 @@ use signaling_core::overview::Overview;
 use signaling_core::wall_clock::WallClock;
 use signaling_net::{Listener, Port, PortConfig, ServerConfig, ServerHandle, host};
 use signaling_protocols::calling::{self, CallingServer};
+use signaling_protocols::cloudlink5::peer_server::{self, PeerServer};
+use signaling_protocols::cloudlink5::{self, CloudLink5Server};
 use signaling_protocols::godot::{self, GodotServer};
 use signaling_protocols::omega::{self, LateServer, SeedServer};
 use signaling_protocols::rooms::{self, RoomServer};
@@ -56,6 +58,10 @@ pub struct GatewayConfig {
     pub calling: calling::Settings,
     /// What CloudLink Omega is to know, in both numberings.
     pub omega: omega::Settings,
+    /// What CloudLink 5 is to know of lobbies.
+    pub cloudlink5: cloudlink5::Settings,
+    /// What its PeerServer is to know.
+    pub peer_server: peer_server::Settings,
     /// What rooms are to know.
     pub rooms: rooms::Settings,
 }
@@ -71,6 +77,8 @@ impl Default for GatewayConfig {
             godot_connections: ServerConfig::default(),
             calling: calling::Settings::default(),
             omega: omega::Settings::default(),
+            cloudlink5: cloudlink5::Settings::default(),
+            peer_server: peer_server::Settings::default(),
             rooms: rooms::Settings::default(),
         }
     }
@@ -175,6 +183,14 @@ impl Stage<'_> {
                     LateServer::new(config.omega.clone(), rng, clock),
                     own_pings(),
                 );
+            }
+            Protocol::CloudLink5 => {
+                let machine = CloudLink5Server::new(config.cloudlink5.clone(), rng, clock);
+                self.speak(protocol, machine, own_pings());
+            }
+            Protocol::PeerServer => {
+                self.switchboard.draw_peer_ids(rng);
+                self.speak(protocol, PeerServer::new(config.peer_server.clone()), own_pings());
             }
             Protocol::Rooms => {
                 let machine = RoomServer::new(config.rooms.clone(), rng);

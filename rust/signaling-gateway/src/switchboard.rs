@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+use rand::rngs::StdRng;
 use signaling_net::{Answer, Entrance, Knock, Router};
+use signaling_protocols::cloudlink5::peer_server;
 use signaling_protocols::routing::{Paths, Protocol, Route};
 
 use crate::Origin;
@@ -13,15 +16,22 @@ pub(crate) struct Switchboard {
     paths: Paths,
     origins: Vec<Origin>,
     entrances: BTreeMap<Protocol, Arc<dyn Entrance>>,
+    /// Draws ids for clients of the PeerServer, while there is one.
+    peer_ids: Option<Mutex<StdRng>>,
 }
 
 impl Switchboard {
     pub(crate) fn new(paths: Paths, origins: Vec<Origin>) -> Self {
-        Self { paths, origins, entrances: BTreeMap::new() }
+        Self { paths, origins, entrances: BTreeMap::new(), peer_ids: None }
     }
 
     pub(crate) fn connect(&mut self, protocol: Protocol, entrance: Arc<dyn Entrance>) {
         self.entrances.insert(protocol, entrance);
+    }
+
+    /// Whoever asks for an id of the PeerServer is given one from now on.
+    pub(crate) fn draw_peer_ids(&mut self, rng: StdRng) {
+        self.peer_ids = Some(Mutex::new(rng));
     }
 
     /// Whether a page from there may connect.
@@ -44,7 +54,11 @@ impl Router for Switchboard {
             Route::Malformed(why) if self.entrances.contains_key(&Protocol::CloudLink5) => {
                 http(400, why)
             }
-            Route::PeerId | Route::Malformed(_) | Route::Unknown => unknown(),
+            Route::PeerId => match &self.peer_ids {
+                Some(rng) => http(200, &peer_server::draw_id(&mut *rng.lock())),
+                None => unknown(),
+            },
+            Route::Malformed(_) | Route::Unknown => unknown(),
         }
     }
 }

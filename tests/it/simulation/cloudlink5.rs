@@ -1,7 +1,4 @@
 //! The lobbies of CloudLink 5 under clients that do anything at any time.
-//!
-//! The model keeps what each client was told, and compares that with what the server says of its
-//! lobbies.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -9,32 +6,31 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, IteratorRandom};
 use rand::{RngExt, SeedableRng};
-use signaling_core::overview::{LobbyKey, LobbyNotice, LobbyView, Overview};
+use signaling_core::overview::{LobbyKey, LobbyView};
 use signaling_core::wall_clock::WallClock;
-use signaling_core::{ConnId, Frame, Input, Output, Server};
+use signaling_core::{Close, ConnId, Frame};
 use signaling_protocols::cloudlink5::wire::{Role, ServerMessage};
 use signaling_protocols::cloudlink5::{CloudLink5Server, Settings};
 
+use super::crowd::{Crowd, play};
 use super::for_each_seed;
 
-const STEPS: usize = 120;
-const GAMES: [&str; 2] = ["chess", "go"];
+const STEPS: usize = 100;
 const NAMES: [&str; 3] = ["attic", "cellar", ""];
 
 #[test]
-fn nobody_in_a_lobby_of_cloudlink_5_is_told_wrong() {
-    for_each_seed(300, |seed| World::new(seed).run());
+fn members_in_cloudlink_5_know_who_their_host_is() {
+    for_each_seed(300, |seed| {
+        let mut settings = Settings::default();
+        (settings.limits.clients, settings.limits.lobbies) = (6, 2);
+        let clock = WallClock::new(Instant::now(), Duration::ZERO);
+        let server = CloudLink5Server::new(settings, StdRng::seed_from_u64(seed), clock);
+        play(seed, STEPS, server, Clients::default());
+    });
 }
 
-struct World {
-    rng: StdRng,
-    server: CloudLink5Server,
-    now: Instant,
-    next_conn: u64,
-    clients: BTreeMap<ConnId, Client>,
-    /// The lobbies as an embedding program sees them that only listens to notices.
-    told: BTreeMap<LobbyKey, LobbyView>,
-}
+#[derive(Default)]
+struct Clients(BTreeMap<ConnId, Client>);
 
 /// What one client knows.
 #[derive(Default)]
@@ -44,88 +40,24 @@ struct Client {
     host: String,
 }
 
-impl World {
-    fn new(seed: u64) -> Self {
-        let now = Instant::now();
-        let mut settings = Settings::default();
-        (settings.limits.clients, settings.limits.lobbies) = (6, 2);
-        let clock = WallClock::new(now, Duration::ZERO);
-        Self {
-            rng: StdRng::seed_from_u64(seed),
-            server: CloudLink5Server::new(settings, StdRng::seed_from_u64(seed), clock),
-            now,
-            next_conn: 0,
-            clients: BTreeMap::new(),
-            told: BTreeMap::new(),
-        }
+impl Crowd for Clients {
+    type Server = CloudLink5Server;
+
+    fn enter(&mut self, rng: &mut StdRng, conn: ConnId) -> String {
+        self.0.insert(conn, Client::default());
+        let game = ["chess", "go"].choose(rng).expect("not empty");
+        format!("/?ugi={game}")
     }
 
-    fn run(mut self) {
-        for _ in 0..STEPS {
-            self.step();
-            self.check();
-        }
-        self.handle(Input::Shutdown);
-        self.check();
-        assert!(self.clients.is_empty() && self.told.is_empty(), "everybody is told of the end");
-        assert_eq!(self.server.poll_timeout(), None, "no timer outlives its reason");
-    }
-
-    fn step(&mut self) {
-        match self.rng.random_range(0..100) {
-            0..15 => {
-                let conn = ConnId(self.next_conn);
-                self.next_conn += 1;
-                self.clients.insert(conn, Client::default());
-                let game = GAMES.choose(&mut self.rng).expect("there are games");
-                self.handle(Input::Opened { conn, target: &format!("/?ugi={game}"), from: "" });
-                self.say(conn, r#"{"opcode":"INIT","payload":{"username":"Ada"}}"#);
-            }
-            15..20 => self.advance(),
-            20..27 => {
-                if let Some(conn) = self.any_conn() {
-                    self.clients.remove(&conn);
-                    self.handle(Input::Closed { conn });
-                }
-            }
-            _ => {
-                if let Some(conn) = self.any_conn() {
-                    let text = self.message();
-                    self.say(conn, &text);
-                }
-            }
-        }
-    }
-
-    fn any_conn(&mut self) -> Option<ConnId> {
-        self.clients.keys().copied().choose(&mut self.rng)
-    }
-
-    fn advance(&mut self) {
-        self.now += Duration::from_secs(self.rng.random_range(0..40));
-        self.handle(Input::Timeout);
-    }
-
-    fn message(&mut self) -> String {
-        let name = NAMES.choose(&mut self.rng).expect("there are names");
-        let peer = self.clients.values().choose(&mut self.rng).map_or("", |it| &it.me);
-        let number = self.rng.random_range(-2..4);
-        let methods = [
-            r#""lock""#.to_owned(),
-            r#""unlock""#.to_owned(),
-            r#""close_lobby""#.to_owned(),
-            format!(r#""kick","args":"{peer}""#),
-            format!(r#""transfer_ownership","args":"{peer}""#),
-            format!(r#""change_max_players","args":{number}"#),
-            format!(r#""change_password","args":"{name}""#),
-        ];
-        let (opcode, payload) = match self.rng.random_range(0..40) {
-            0..10 => ("CREATE_LOBBY", format!(r#"{{"name":"{name}","max_players":{number}}}"#)),
-            10..22 => ("JOIN_LOBBY", format!(r#"{{"name":"{name}"}}"#)),
-            22..35 => {
-                let method = methods.choose(&mut self.rng).expect("there are methods");
-                ("MANAGE_LOBBY", format!(r#"{{"method":{method}}}"#))
-            }
+    fn say(&mut self, rng: &mut StdRng, conn: ConnId) -> String {
+        let name = NAMES.choose(rng).expect("not empty");
+        let number = rng.random_range(-2..4);
+        let is_new = self.0[&conn].me.is_empty();
+        let (opcode, payload) = match rng.random_range(0..40) {
+            _ if is_new => ("INIT", r#"{"username":"Ada"}"#.to_owned()),
+            0..12 => ("CREATE_LOBBY", format!(r#"{{"name":"{name}","max_players":{number}}}"#)),
+            12..22 => ("JOIN_LOBBY", format!(r#"{{"name":"{name}"}}"#)),
+            22..35 => ("MANAGE_LOBBY", self.manage(rng)),
             35 => ("LIST_LOBBIES", "null".to_owned()),
             36 => ("FIND_LOBBY", format!(r#""{name}""#)),
             37..39 => ("KEEPALIVE", "null".to_owned()),
@@ -134,30 +66,8 @@ impl World {
         format!(r#"{{"opcode":"{opcode}","payload":{payload}}}"#)
     }
 
-    fn say(&mut self, conn: ConnId, text: &str) {
-        if self.clients.contains_key(&conn) {
-            let message = CloudLink5Server::decode(Frame::Text(text));
-            self.handle(Input::Message { conn, message });
-        }
-    }
-
-    fn handle(&mut self, input: Input<'_, CloudLink5Server>) {
-        self.server.handle_input(self.now, input);
-        self.server.assert_consistent();
-        while let Some(output) = self.server.poll_output() {
-            match output {
-                Output::Send { conn, text } => self.receive(conn, &text),
-                Output::Close { conn, .. } => {
-                    self.clients.remove(&conn).expect("nobody is closed twice");
-                }
-                Output::Ping { conn } => assert!(self.clients.contains_key(&conn), "it is there"),
-                Output::Notice(notice) => self.notice(notice),
-            }
-        }
-    }
-
-    fn receive(&mut self, conn: ConnId, text: &str) {
-        let client = self.clients.get_mut(&conn).expect("nothing is sent after the end");
+    fn hear(&mut self, conn: ConnId, text: &str) {
+        let client = self.0.get_mut(&conn).expect("nobody is told anything after the end");
         match ServerMessage::decode(Frame::Text(text)).expect("the server makes sense") {
             ServerMessage::InitOk(user) => client.me = user.instance_id.to_string(),
             ServerMessage::Transition(role) => client.role = role,
@@ -172,53 +82,12 @@ impl World {
         }
     }
 
-    fn notice(&mut self, notice: LobbyNotice) {
-        match notice {
-            LobbyNotice::Opened(key) => {
-                let (members, hosts) = (Vec::new(), Vec::new());
-                let view = LobbyView {
-                    key: key.clone(),
-                    members,
-                    hosts,
-                    max_members: None,
-                    locked: false,
-                    has_password: false,
-                };
-                assert_eq!(self.told.insert(key, view), None, "opened once");
-            }
-            LobbyNotice::Joined { lobby, member } => self.listed(&lobby).members.push(member),
-            LobbyNotice::Changed(view) => {
-                let known = self.listed(&view.key);
-                let sorted = |view: &LobbyView| {
-                    let mut members = view.members.clone();
-                    members.sort();
-                    members
-                };
-                assert_eq!(sorted(known), sorted(&view), "who is in it has been told before");
-                *known = *view;
-            }
-            LobbyNotice::Left { lobby, member } => {
-                let members = &mut self.listed(&lobby).members;
-                let before = members.len();
-                members.retain(|known| *known != member);
-                assert_eq!(members.len() + 1, before, "{member} left once");
-            }
-            LobbyNotice::Closed(key) => {
-                let view = self.told.remove(&key).expect("closed once");
-                assert_eq!(view.members, [], "all have left before");
-            }
-        }
+    fn part(&mut self, conn: ConnId, _: Option<&Close>) {
+        self.0.remove(&conn);
     }
 
-    fn listed(&mut self, key: &LobbyKey) -> &mut LobbyView {
-        self.told.get_mut(key).expect("the lobby was opened and is not closed")
-    }
-
-    fn check(&self) {
-        let lobbies: BTreeMap<_, _> =
-            self.server.lobbies().into_iter().map(|view| (view.key.clone(), view)).collect();
-        assert_eq!(lobbies, self.told, "notices tell the whole story");
-        let placed = self.clients.values().filter(|client| client.role != Role::None);
+    fn check(&self, lobbies: &BTreeMap<LobbyKey, LobbyView>) {
+        let placed = self.0.values().filter(|client| client.role != Role::None);
         let members: usize = lobbies.values().map(|lobby| lobby.members.len()).sum();
         assert_eq!(placed.clone().count(), members, "who is told so is in a lobby");
         for client in placed {
@@ -228,5 +97,22 @@ impl World {
             assert_eq!(*client.host, **host, "all know who the host is");
             assert_eq!(client.role == Role::Host, client.me == client.host, "and so does it");
         }
+    }
+}
+
+impl Clients {
+    fn manage(&self, rng: &mut StdRng) -> String {
+        let peer = self.0.values().choose(rng).map_or("", |client| &client.me);
+        let number = rng.random_range(-2..4);
+        let method = match rng.random_range(0..7) {
+            0 => r#""lock""#.to_owned(),
+            1 => r#""unlock""#.to_owned(),
+            2 => r#""close_lobby""#.to_owned(),
+            3 => format!(r#""kick","args":"{peer}""#),
+            4 => format!(r#""transfer_ownership","args":"{peer}""#),
+            5 => format!(r#""change_max_players","args":{number}"#),
+            _ => format!(r#""change_password","args":"{number}""#),
+        };
+        format!(r#"{{"method":{method}}}"#)
     }
 }

@@ -89,6 +89,33 @@ async fn the_path_of_calling_leads_to_calling() {
 }
 
 #[tokio::test]
+async fn cloudlink_5_is_spoken_where_a_game_is_named() {
+    let gateway = open(GatewayConfig::default());
+    let addr = gateway.local_addr();
+    for target in ["/?ugi=chess", "/signaling?ugi=chess", "/signaling/?ugi=chess&token=x"] {
+        let mut socket = Socket::request(addr, target).await;
+        socket.say(r#"{"opcode":"LIST_LOBBIES"}"#).await;
+        assert_eq!(socket.hear().await, r#"{"opcode":"WARNING","payload":"unauthorized"}"#);
+    }
+    for target in ["/?ugi=", "/signaling", "/?ugi=a%2Fb", "/?ugi=a--b"] {
+        assert_eq!(refusal(addr, target, None).await, Some(400), "{target}");
+    }
+}
+
+#[tokio::test]
+async fn the_peer_server_hands_out_ids_and_takes_them() {
+    let gateway = open(GatewayConfig::default());
+    let addr = gateway.local_addr();
+    let [one, other] = [get(addr, "/peerjs/id").await, get(addr, "/peerjs/id").await];
+    assert!(one.starts_with("HTTP/1.1 200 OK\r\n"), "{one}");
+    let id = one.rsplit("\r\n").next().unwrap();
+    assert_eq!(id.len(), 36);
+    assert!(!other.ends_with(id), "each is another");
+    let target = format!("/peerjs?key=peerjs&id={id}&token=t&version=1.5.4");
+    assert_eq!(Socket::request(addr, &target).await.hear().await, r#"{"type":"OPEN"}"#);
+}
+
+#[tokio::test]
 async fn unknown_paths_and_protocols_that_are_off_are_not_found() {
     let gateway = open(native_only());
     let addr = gateway.local_addr();

@@ -10,6 +10,7 @@ use signaling_protocols::cloudlink5::{Account, CloudLink5Server, Settings};
 
 use super::files;
 use super::player::{Subject, check};
+use crate::watched::Watched;
 
 #[test]
 fn the_lobbies_of_cloudlink_5_say_what_their_transcripts_say() {
@@ -19,7 +20,7 @@ fn the_lobbies_of_cloudlink_5_say_what_their_transcripts_say() {
 }
 
 impl Subject for Settings {
-    type Server = CloudLink5Server;
+    type Server = Watched<CloudLink5Server>;
 
     fn set(&mut self, name: &str, value: u64) -> bool {
         let (count, millis) = (value as usize, Duration::from_millis(value));
@@ -45,9 +46,9 @@ impl Subject for Settings {
         true
     }
 
-    fn start(&self) -> CloudLink5Server {
+    fn start(&self) -> Watched<CloudLink5Server> {
         let clock = WallClock::new(Instant::now(), Duration::from_secs(1_700_000_000));
-        CloudLink5Server::new(self.clone(), StdRng::seed_from_u64(1), clock)
+        Watched::new(CloudLink5Server::new(self.clone(), StdRng::seed_from_u64(1), clock))
     }
 
     /// `$name` is a ULID, `%NAME` 16 bytes in base64.
