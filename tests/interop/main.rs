@@ -5,10 +5,11 @@
 //! counterpart, in both roles. `cargo xtask interop [filter]` provides the counterparts.
 //!
 //! Reading order: `stacks` (who they are), `cases` (what must work), `duo` (a connection between
-//! us and them), `counterpart` (their process).
+//! us and them), `counterpart` (their process), `calling` (a library that brings its own signaling).
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 
+mod calling;
 mod cases;
 mod counterpart;
 mod duo;
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Figures would mean nothing, and the machine may have only two cores.
     arguments.test_threads = Some(1);
-    let trials = STACKS.iter().flat_map(trials_with).collect();
+    let trials = STACKS.iter().flat_map(trials_with).chain(calling::trials()).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 

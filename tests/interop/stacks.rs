@@ -67,8 +67,7 @@ const WITHOUT_MDNS: &str = "--disable-features=WebRtcHideLocalIpsWithMdns";
 
 impl Stack {
     pub(crate) fn command(&self) -> Result<Command> {
-        let home = env::var_os(HOME).context("run `cargo xtask interop`")?;
-        let home = PathBuf::from(home);
+        let home = home()?;
         let (program, arguments) = self.command.split_first().context("a stack has a command")?;
         // A name without a folder is looked up on the PATH.
         let program = match program.contains('/') {
@@ -79,4 +78,9 @@ impl Stack {
         command.current_dir(home).args(arguments);
         Ok(command)
     }
+}
+
+/// The folder with what the counterparts need.
+pub(crate) fn home() -> Result<PathBuf> {
+    env::var_os(HOME).map(PathBuf::from).context("run `cargo xtask interop`")
 }

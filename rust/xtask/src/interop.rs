@@ -20,20 +20,32 @@ use crate::workspace::Workspace;
 
 /// How long an installation may take on a slow line.
 const INSTALL_LIMIT: Duration = Duration::from_secs(600);
+/// How long our server may take to be built.
+const BUILD_LIMIT: Duration = Duration::from_secs(1800);
 /// What is installed or left there by browsers, beside what is copied from the checkout.
 const APART: [&str; 5] =
     ["node_modules", "python", "profile", "profile_without_mdns", "profile_in_mesh"];
 /// The variable that tells the cases where the counterparts are.
 const HOME: &str = "INTEROP_HOME";
 
+/// The variable that tells them where our server's program is.
+const SERVER: &str = "SIGNALING_SERVER";
+
 /// Runs the cases whose name contains `filter`.
 pub(crate) fn test(workspace: &Workspace, filter: &str) -> Result<Tally> {
     let home = counterparts(workspace)?;
     let mut command = workspace.cargo(["test", "--package", "interop", "--", filter]);
-    command.env(HOME, &home);
+    command.env(HOME, &home).env(SERVER, server(workspace)?);
     let mut tally = test::cargo_test(command)?;
     tally += mesh::test(workspace, &home, filter)?;
     Ok(tally)
+}
+
+/// Our server's program.
+fn server(workspace: &Workspace) -> Result<PathBuf> {
+    let command = workspace.cargo(["build", "--package", "signaling-server"]);
+    run::run("cargo build", command, BUILD_LIMIT, Echo::OnFailure)?;
+    Ok(workspace.target.join("debug/signaling-server"))
 }
 
 /// The folder of the counterparts, with all that they need.

@@ -1,0 +1,263 @@
+//! The protocol "calling-signaling" with `rtc-lib`, the client library that others use: with our
+//! server, and on it with our client.
+
+use std::env;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use libtest_mimic::Trial;
+use serde_json::Value;
+use signaling_net::{ClientConfig, ClientHandle, Endpoint, connect};
+use signaling_protocols::Signal;
+use signaling_protocols::calling::client::SessionOptions;
+use signaling_protocols::calling::{
+    CallingSession, ClientEvent, ClientRequest, Event, Reply, Request, Status, handshake,
+};
+use signaling_webrtc::{
+    ChannelHandle, ChannelInit, ChannelState, PeerEvent, PeerHandle, PeerOptions, Reliability,
+    SdpKind, Transport,
+};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::counterpart::Counterpart;
+use crate::stacks;
+
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(25);
+/// How often to look what has come.
+const LOOK: Duration = Duration::from_millis(1);
+/// The variable that tells where our server's program is.
+const SERVER: &str = "SIGNALING_SERVER";
+const ROOM: &str = "den";
+/// What the other side calls its channel, too.
+const CHANNEL: &str = "data";
+
+static TRANSPORT: Transport = Transport::new();
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let trial = |name: &str, run: fn(&Server) -> Result<()>| {
+        let run = move || run(&Server::start()?).map_err(|error| format!("{error:#}").into());
+        Trial::test(format!("rtc_lib::{name}"), run)
+    };
+    vec![
+        trial("two_of_them", two_of_them),
+        trial("we_are_there_first", we_are_there_first),
+        trial("they_are_there_first", they_are_there_first),
+    ]
+}
+
+/// They see each other in a namespace, meet in a room, and invite each other.
+fn two_of_them(server: &Server) -> Result<()> {
+    let mut they = server.rtc_lib("two")?;
+    until(&mut they, |they| hears(they, "done"))
+}
+
+fn we_are_there_first(server: &Server) -> Result<()> {
+    let mut we = Caller::start(server)?;
+    wait(|| {
+        we.step()?;
+        Ok(we.is_inside)
+    })?;
+    let mut they = server.rtc_lib("one")?;
+    exchange(&mut we, &mut they)
+}
+
+fn they_are_there_first(server: &Server) -> Result<()> {
+    let mut they = server.rtc_lib("one")?;
+    until(&mut they, |they| hears(they, "joined"))?;
+    exchange(&mut Caller::start(server)?, &mut they)
+}
+
+/// What we say on the channel comes back; then we leave, and they notice.
+fn exchange(we: &mut Caller, they: &mut Counterpart) -> Result<()> {
+    let is_open = |channel: &ChannelHandle| channel.state() == ChannelState::Open;
+    let opened = wait(|| {
+        we.step()?;
+        Ok(we.channel.as_ref().is_some_and(is_open))
+    });
+    opened.with_context(|| format!("no channel\n{}", they.log()))?;
+    we.channel()?.put("grüße".as_bytes(), true)?;
+    let mut echo = None;
+    wait(|| {
+        echo = we.channel()?.take();
+        we.step()?;
+        Ok(echo.is_some())
+    })?;
+    ensure!(echo.is_some_and(|echo| echo.text && echo.data == "grüße".as_bytes()), "another echo");
+    we.ask(Request::Leave { room: ROOM.to_owned() })?;
+    until(they, |they| hears(they, "done"))
+}
+
+fn hears(they: &mut Counterpart, what: &str) -> Result<bool> {
+    Ok(they.heard()?.iter().any(|event: &Value| event["say"] == what))
+}
+
+fn until(
+    they: &mut Counterpart,
+    mut condition: impl FnMut(&mut Counterpart) -> Result<bool>,
+) -> Result<()> {
+    let result = wait(|| condition(they));
+    result.with_context(|| they.log())
+}
+
+fn wait(mut condition: impl FnMut() -> Result<bool>) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition()? {
+        ensure!(Instant::now() < deadline, "not in {PATIENCE:?}");
+        thread::sleep(LOOK);
+    }
+    Ok(())
+}
+
+/// Our server, in a process of its own. Dropping it ends it.
+struct Server {
+    child: Child,
+    url: String,
+}
+
+impl Server {
+    fn start() -> Result<Self> {
+        let program = env::var_os(SERVER).context("run `cargo xtask interop`")?;
+        let mut command = Command::new(program);
+        command.args(["--bind=127.0.0.1", "--port=0", "--protocols=calling"]);
+        let child = command.stdout(Stdio::piped()).spawn().context("starting our server")?;
+        let mut server = Self { child, url: String::new() };
+        let stdout = server.child.stdout.take().context("it is piped")?;
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        let addr = line.trim().strip_prefix("listening on ").context("it should listen")?;
+        server.url = format!("ws://{addr}/calling");
+        Ok(server)
+    }
+
+    /// A process with rtc-lib in it that does this.
+    fn rtc_lib(&self, scenario: &str) -> Result<Counterpart> {
+        let mut command = Command::new("node");
+        command.current_dir(stacks::home()?).args(["rtc_lib.js", &self.url, scenario]);
+        Counterpart::start(&mut command)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Our client in a room, and its connection to the other peer.
+struct Caller {
+    session: ClientHandle<CallingSession>,
+    /// What the session runs on.
+    _runtime: Runtime,
+    next_ticket: u64,
+    is_inside: bool,
+    /// The other peer.
+    other: Option<String>,
+    peer: PeerHandle,
+    /// Made by us, or announced by the other peer.
+    channel: Option<ChannelHandle>,
+}
+
+impl Caller {
+    fn start(server: &Server) -> Result<Self> {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let session = CallingSession::new(SessionOptions::default());
+        let url = Endpoint::Url(server.url.clone());
+        let session = connect(runtime.handle(), url, session, ClientConfig::default());
+        let peer = TRANSPORT.peer(PeerOptions::default())?;
+        let (other, channel) = (None, None);
+        let (is_inside, next_ticket) = (false, 0);
+        let mut caller =
+            Self { session, _runtime: runtime, next_ticket, is_inside, other, peer, channel };
+        caller.ask(Request::Join { room: Some(ROOM.to_owned()), status: Status::default() })?;
+        Ok(caller)
+    }
+
+    fn ask(&mut self, request: Request) -> Result<()> {
+        let (ticket, request) = (self.next_ticket, request.into());
+        self.next_ticket += 1;
+        Ok(self.session.request(ClientRequest::Ask { ticket, request })?)
+    }
+
+    fn channel(&self) -> Result<&ChannelHandle> {
+        self.channel.as_ref().context("there is a channel")
+    }
+
+    /// Passes on what has come.
+    fn step(&mut self) -> Result<()> {
+        for event in self.session.take_events() {
+            self.hear(event)?;
+        }
+        for event in self.peer.take_events() {
+            self.tell(event)?;
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, event: ClientEvent) -> Result<()> {
+        match event {
+            ClientEvent::Answered { result: Ok(Reply::Room { view, .. }), .. } => {
+                self.is_inside = true;
+                self.other = view.peers.into_keys().next();
+            }
+            // Who was there first makes the channel, and the offer.
+            ClientEvent::Told(Event::PeerAdded { user, .. }) => {
+                self.other = Some(user);
+                self.channel = Some(self.peer.create_channel(ChannelInit {
+                    label: CHANNEL.to_owned(),
+                    protocol: String::new(),
+                    ordered: true,
+                    reliability: Reliability::Reliable,
+                    negotiated: None,
+                })?);
+                self.peer.create_offer()?;
+            }
+            ClientEvent::Told(Event::Received { event, data, .. }) => {
+                match handshake::decode(&event, &data) {
+                    Some(Signal::Offer { sdp }) => {
+                        self.peer.set_remote_description(SdpKind::Offer, &sdp)?;
+                    }
+                    Some(Signal::Answer { sdp }) => {
+                        self.peer.set_remote_description(SdpKind::Answer, &sdp)?;
+                    }
+                    Some(Signal::Candidate { mid, index, sdp }) => {
+                        self.peer.add_candidate(&mid, index, &sdp)?;
+                    }
+                    None => {}
+                }
+            }
+            ClientEvent::Answered { result, .. } => drop(result?),
+            ClientEvent::Disconnected { reason, .. } => anyhow::bail!("disconnected: {reason}"),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, event: PeerEvent) -> Result<()> {
+        let signal = match event {
+            PeerEvent::DescriptionCreated { kind, sdp } => {
+                self.peer.set_local_description(kind, &sdp)?;
+                match kind {
+                    SdpKind::Offer => Signal::Offer { sdp },
+                    SdpKind::Answer => Signal::Answer { sdp },
+                }
+            }
+            PeerEvent::CandidateCreated { mid, index, candidate: sdp } => {
+                Signal::Candidate { mid, index, sdp }
+            }
+            PeerEvent::ChannelAnnounced(channel) => {
+                self.channel = Some(channel);
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
+        let (event, data) = handshake::encode(&signal, &[CHANNEL]);
+        let user = self.other.clone().context("there is another peer")?;
+        self.ask(Request::Send { room: ROOM.to_owned(), user, event: event.to_owned(), data })
+    }
+}
