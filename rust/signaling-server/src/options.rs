@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use clap::Parser;
-use clap::builder::RangedU64ValueParser;
+use clap::builder::{ArgPredicate, RangedU64ValueParser};
 use signaling_gateway::{GatewayConfig, Origin};
 use signaling_net::{PortConfig, ServerConfig};
 use signaling_protocols::godot::Settings;
@@ -14,7 +14,8 @@ use signaling_protocols::routing::{Paths, Protocol};
 use crate::gate::GateOptions;
 use crate::ice::IceOptions;
 
-/// A signaling server for WebRTC games that speak the protocol of Godot's signaling demo.
+/// A signaling server for WebRTC: for games that speak the protocol of Godot's signaling demo, and
+/// for clients of CloudLink Omega, CloudLink 5, rooms and calling.
 ///
 /// Prints one line with its address when it listens, logs to standard error as RUST_LOG says, and
 /// ends on SIGINT or SIGTERM.
@@ -29,9 +30,14 @@ pub(crate) struct Options {
     #[arg(long, env = "SIGNALING_PORT", default_value_t = 9080)]
     pub(crate) port: u16,
 
-    /// The protocols that are spoken: godot, omega, cloudlink5, peerserver, rooms, calling
+    /// The protocols that are spoken, of godot, omega, cloudlink5, peerserver, rooms and calling, or
+    /// all; with --tokens or --auth-url by default godot alone, because others let everybody in
     #[arg(long, env = "SIGNALING_PROTOCOLS", value_name = "NAMES", value_delimiter = ',')]
-    #[arg(value_parser = protocols, default_value = "godot")]
+    #[arg(value_parser = protocols, default_value = "all")]
+    #[arg(default_value_ifs = [
+        ("tokens", ArgPredicate::IsPresent, "godot"),
+        ("auth_url", ArgPredicate::IsPresent, "godot"),
+    ])]
     protocols: Vec<Vec<Protocol>>,
 
     /// Pages that may connect, such as https://example.com; programs that are no browser always may
@@ -55,12 +61,12 @@ pub(crate) struct Options {
     #[arg(long, env = "SIGNALING_CALLING_PATH", default_value = "/calling", value_name = "PATH")]
     calling_path: String,
 
-    /// Open connections; one more is closed at once
+    /// Open connections of Godot's protocol; one more is closed at once
     #[arg(long, env = "SIGNALING_MAX_PEERS", default_value_t = 4096, value_name = "COUNT")]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     max_peers: usize,
 
-    /// Open lobbies
+    /// Open lobbies of Godot's protocol
     #[arg(long, env = "SIGNALING_MAX_LOBBIES", default_value_t = 1024, value_name = "COUNT")]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     max_lobbies: usize,
@@ -180,7 +186,8 @@ impl Options {
 
 /// The protocols of this name.
 fn protocols(name: &str) -> Result<Vec<Protocol>, String> {
-    let named: Vec<_> = Protocol::ALL.into_iter().filter(|it| it.name() == name).collect();
+    let is_named = |protocol: &Protocol| name == "all" || protocol.name() == name;
+    let named: Vec<_> = Protocol::ALL.into_iter().filter(is_named).collect();
     if named.is_empty() { Err("there is no such protocol".to_owned()) } else { Ok(named) }
 }
 
@@ -216,6 +223,20 @@ mod tests {
         assert_eq!(format!("{:?}", options.settings().unwrap()), format!("{settings:?}"));
         assert_eq!(Gate::new(&options.gate).unwrap().hooks(), settings.hooks);
         assert_eq!(format!("{:?}", options.connections()), format!("{config:?}"));
+    }
+
+    #[test]
+    fn all_protocols_are_spoken_unless_some_would_let_in_whom_others_do_not() {
+        let spoken = |args: &[&str]| {
+            let args = ["signaling-server"].iter().chain(args);
+            let options = Options::parse_from(args);
+            options.config(Hooks::default()).unwrap().protocols.into_iter().collect::<Vec<_>>()
+        };
+        assert_eq!(spoken(&[]), Protocol::ALL);
+        assert_eq!(spoken(&["--tokens=file"]), [Protocol::Godot]);
+        assert_eq!(spoken(&["--auth-url=http://a.example"]), [Protocol::Godot]);
+        let asked = ["--tokens=file", "--protocols=rooms,omega"];
+        assert_eq!(spoken(&asked), [Protocol::OmegaSeed, Protocol::OmegaLate, Protocol::Rooms]);
     }
 
     #[test]

@@ -91,6 +91,10 @@ async fn pings_and_their_deadline_come_from_flags() {
 async fn it_logs_as_rust_log_says_and_never_to_standard_output() {
     let mut program = Program::start(&[], &[("RUST_LOG", "signaling_server=debug")]).await;
     drop(Client::host(&program).await);
+    let mut caller = program.connect_at("/calling").await;
+    caller.hear().await;
+    caller.say(r#"{"type":"room_join","tid":1,"room":"two\nlines"}"#).await;
+    caller.hear().await;
     program.signal("TERM").await;
     assert_eq!(program.exit_code().await, Some(0));
     let (mut out, mut log) = (String::new(), String::new());
@@ -98,6 +102,8 @@ async fn it_logs_as_rust_log_says_and_never_to_standard_output() {
     soon(program.child.stderr.take().unwrap().read_to_string(&mut log)).await.unwrap();
     assert_eq!(out, "");
     assert!(log.contains("lobby created"), "{log}");
+    // What strangers choose cannot look like a line of the log.
+    assert!(log.contains(r#"lobby created lobby="calling:two\nlines""#), "{log}");
 }
 
 #[tokio::test]

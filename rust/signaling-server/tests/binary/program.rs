@@ -45,8 +45,12 @@ impl Program {
     }
 
     pub(crate) async fn connect(&self) -> Client {
+        self.connect_at("/").await
+    }
+
+    pub(crate) async fn connect_at(&self, path: &str) -> Client {
         let stream = soon(TcpStream::connect(self.addr)).await.unwrap();
-        Client(soon(client_async(format!("ws://{}", self.addr), stream)).await.unwrap().0)
+        Client(soon(client_async(format!("ws://{}{path}", self.addr), stream)).await.unwrap().0)
     }
 
     pub(crate) async fn signal(&self, name: &str) {
