@@ -99,8 +99,31 @@ func test_it_shows_rooms() -> void:
 	})
 
 
+func test_it_shows_the_lobbies_of_cloudlink_5() -> void:
+	var lobby := {name = "hall", max_players = 3, locked = false, password = "sesame"}
+	await _check_lobby(SignalingServer.PROTOCOL_CLOUDLINK_5, {
+		path = "/?ugi=chess",
+		host = [{opcode = "INIT", payload = {username = "Ann"}},
+			{opcode = "CREATE_LOBBY", payload = lobby}],
+		member = [{opcode = "INIT", payload = {username = "Ben"}},
+			{opcode = "JOIN_LOBBY", payload = {name = "hall", password = "sesame"}}],
+		expected = {protocol = "cloudlink5", key = "cloudlink5:chess/hall", game = "chess",
+			name = "hall", locked = false, has_password = true, max_players = 4},
+	})
+
+
+func test_it_shows_the_rooms_of_calling() -> void:
+	var joining := {type = "room_join", tid = 1, room = "hall"}
+	await _check_lobby(SignalingServer.PROTOCOL_CALLING, {
+		path = "/calling", host = [joining], member = [joining], hosts = 0,
+		expected = {protocol = "calling", key = "calling:hall", game = "", name = "hall",
+			locked = false, has_password = false, max_players = 32},
+	})
+
+
 func test_protocols_do_not_disturb_each_other() -> void:
 	var server := add_server({"protocols": 63})
+	await _check_spoken(server, 63)
 	await add_member(server)
 	await until(func() -> bool: return server.get_lobbies().size() == 1, 5.0, "a lobby")
 	await _say(await _add_socket(server, "/ws/go"), [{opcode = 2}, {opcode = 4, payload = "hall"}])

@@ -92,6 +92,7 @@ pub(crate) struct SignalingServer {
 
     /// The protocols that are spoken, added up: [constant PROTOCOL_GODOT] and the others. The path
     /// of a request says which, and one of a protocol that is not spoken is answered with HTTP 404.
+    /// Nobody is asked about who comes in by others than the native one: see [signal hello_requested].
     ///
     /// Read when the server starts.
     #[export_group(name = "Protocols")]
