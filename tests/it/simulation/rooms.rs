@@ -43,7 +43,7 @@ fn settings(seed: u64) -> Settings {
     settings.max_sessions_per_connection = 5;
     settings.max_stored_signals = 3;
     settings.expiry = Duration::from_secs(40);
-    settings.keepalive_interval = (seed % 2 == 0).then_some(Duration::from_secs(20));
+    settings.keepalive_interval = seed.is_multiple_of(2).then_some(Duration::from_secs(20));
     settings.idle_limit = Some(Duration::from_secs(30));
     settings.lifetime = Duration::from_secs(100);
     settings
