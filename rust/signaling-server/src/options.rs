@@ -40,7 +40,7 @@ pub(crate) struct Options {
     ])]
     protocols: Vec<Vec<Protocol>>,
 
-    /// Pages that may connect, such as https://example.com; programs that are no browser always may
+    /// Pages that may connect, as scheme://host; programs that are no browser always may
     #[arg(
         long = "origin",
         env = "SIGNALING_ORIGINS",
