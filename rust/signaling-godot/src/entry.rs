@@ -3,7 +3,7 @@
 
 use godot::prelude::*;
 
-use crate::{client, runtime, webrtc};
+use crate::{client, rooms, runtime, webrtc};
 
 struct SignalingExtension;
 
@@ -14,7 +14,10 @@ struct SignalingExtension;
 unsafe impl ExtensionLibrary for SignalingExtension {
     fn on_stage_init(stage: InitStage) {
         match stage {
-            InitStage::Scene => client::register_enums(),
+            InitStage::Scene => {
+                client::register_enums();
+                rooms::register_enums();
+            }
             InitStage::MainLoop => webrtc::install_default_extension(),
             _ => {}
         }

@@ -1,10 +1,11 @@
-//! The face: the GDExtension. It shows the signaling server and client as nodes and registers the
+//! The face: the GDExtension. It shows the signaling server and clients as nodes and registers the
 //! native WebRTC transport with the engine. It never parses a message nor touches a socket: what
 //! crosses to the network thread is plain data.
 //!
 //! Reading order:
 //! - `server`: the node `SignalingServer`.
 //! - `client`: the node `SignalingClient`.
+//! - `rooms`: the node `RoomClient`.
 //! - `peers`: the WebRTC connections to other players, and the multiplayer peer that they make.
 //! - `json`: what both tell of lobbies, and take.
 //! - `loose`: how the values of dictionaries are read.
@@ -33,6 +34,7 @@ mod json;
 mod line;
 mod loose;
 mod peers;
+mod rooms;
 mod runtime;
 mod server;
 mod webrtc;

@@ -163,7 +163,11 @@ impl Mesh {
     }
 
     /// Another peer is there: we connect to it, and `offers` tells which side begins.
+    /// One that is connected can be told something again.
     pub(crate) fn add(self: &Rc<Self>, other: PeerId, offers: bool) {
+        if self.is_connected(other) {
+            self.members.borrow_mut().entry(other).or_default();
+        }
         if self.given_up.get() || !self.can_add(other) {
             return;
         }

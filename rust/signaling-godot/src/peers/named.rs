@@ -53,13 +53,26 @@ impl NamedMesh {
     /// Connects to a peer under this id; `offers` tells which side begins. Returns false when
     /// another peer has the id.
     pub(crate) fn add(&self, id: PeerId, name: &str, offers: bool) -> bool {
-        let known = self.names.borrow().get(&id).is_some_and(|known| **known != *name);
-        if known || id == self.mesh.id() {
+        if self.is_taken(id, name) {
             return false;
         }
         self.names.borrow_mut().insert(id, name.into());
         self.mesh.add(id, offers);
         true
+    }
+
+    /// The same for a peer that may have been here before: a connection to it that stands is kept,
+    /// one that does not is made anew.
+    pub(crate) fn renew(&self, id: PeerId, name: &str, offers: bool) -> bool {
+        if !self.is_taken(id, name) && !self.mesh.is_settled(id) {
+            self.mesh.expel(id);
+        }
+        self.add(id, name, offers)
+    }
+
+    /// How the connection to a peer is doing; empty when there is none.
+    pub(crate) fn statistics(&self, id: PeerId) -> VarDictionary {
+        self.mesh.statistics(id)
     }
 
     /// Cannot tell a peer anything any more; its connection stays.
@@ -85,6 +98,12 @@ impl NamedMesh {
     /// Closes all connections and leaves the branch as if there had never been any.
     pub(crate) fn close(&self) {
         self.mesh.close();
+    }
+
+    /// Whether the id stands for somebody else.
+    fn is_taken(&self, id: PeerId, name: &str) -> bool {
+        let is_another = |known: &Rc<str>| **known != *name;
+        id == self.mesh.id() || self.names.borrow().get(&id).is_some_and(is_another)
     }
 
     fn id_of(&self, name: &str) -> Option<PeerId> {
