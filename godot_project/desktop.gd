@@ -1,9 +1,10 @@
 class_name Desktop
 extends TabContainer
-## The window: a tab with the signaling lab, a tab with the game.
+## The window: a tab with the signaling lab, a tab with the game, a tab with other protocols.
 
 const LAB := 0
 const GAME := 1
+const TONGUES := 2
 ## How long a scene at work gets to fill with life before its picture is taken, in seconds.
 const EXPOSURE := 2.0
 
@@ -15,6 +16,7 @@ const EXPOSURE := 2.0
 func _ready() -> void:
 	set_tab_title(LAB, "Signaling lab")
 	set_tab_title(GAME, "Game")
+	set_tab_title(TONGUES, "Other protocols")
 
 
 ## Does what the command line asked for.

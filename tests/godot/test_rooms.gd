@@ -3,6 +3,7 @@ extends "res://tests/signaling_case.gd"
 
 const Player := preload("res://tests/fixtures/room_player.gd")
 const Proxy := preload("res://tests/fixtures/proxy.gd")
+const Menu := preload("res://tongues/menu.tscn")
 const JOINED := RoomClient.STATE_JOINED
 
 
@@ -248,6 +249,29 @@ func test_a_node_may_be_freed_while_it_tells() -> void:
 		var id := client.get_instance_id()
 		client.create()
 		await gone(id, signal_name)
+
+
+func test_the_demo() -> void:
+	var server := _add_rooms()
+	var demos: Array[RoomsDemo] = []
+	for user: String in ["Ann", "Bob", "Eve"]:
+		var menu: TonguesMenu = Menu.instantiate()
+		add_child(menu, true)
+		menu.open("Rooms")
+		var demo: RoomsDemo = menu.shown
+		(demo.find_child("Url") as LineEdit).text = url_of(server) + "/room"
+		(demo.find_child("User") as LineEdit).text = user
+		(demo.find_child("Channel") as OptionButton).select(1)
+		await demo.enter(demo.client.join if demos.size() > 0 else demo.client.create)
+		demos.append(demo)
+	var heard: Array[Array] = []
+	demos[0].heard.connect(func(user: String, text: String) -> void: heard.append([user, text]))
+	for demo in demos:
+		await until(func() -> bool: return demo.multiplayer.get_peers().size() == 2, 15.0,
+			"%s is connected" % demo.name)
+	demos[1].say("Hello")
+	await until(func() -> bool: return heard.size() == 1, 5.0, "a line arrives")
+	check_equal(heard[0], ["Bob", "Hello"], "who says what")
 
 
 ## A server that speaks rooms.
