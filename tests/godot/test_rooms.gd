@@ -3,6 +3,7 @@ extends "res://tests/signaling_case.gd"
 
 const Player := preload("res://tests/fixtures/room_player.gd")
 const Proxy := preload("res://tests/fixtures/proxy.gd")
+const Introduction := preload("res://tests/fixtures/introduction.gd")
 const Menu := preload("res://tongues/menu.tscn")
 const JOINED := RoomClient.STATE_JOINED
 
@@ -228,7 +229,7 @@ func test_connections_of_the_game_itself() -> void:
 		var client := _add_client(server)
 		var connection := WebRTCPeerConnection.new()
 		channels.append(connection.create_data_channel("chat", {negotiated = true, id = 1}))
-		_introduce(client, connection)
+		Introduction.make(client, connection)
 		await _check_enters(client.create() if number == 0 else client.join(),
 			"admin" if number == 0 else "publisher")
 		clients.append(client)
@@ -238,7 +239,7 @@ func test_connections_of_the_game_itself() -> void:
 		connections.map(func(connection: WebRTCPeerConnection) -> int: return connection.poll())
 		return channels.all(func(channel: WebRTCDataChannel) -> bool:
 			return channel.get_ready_state() == WebRTCDataChannel.STATE_OPEN), 10.0, "open")
-	connections.map(_take_apart)
+	connections.map(Introduction.take_back)
 
 
 func test_a_node_may_be_freed_while_it_tells() -> void:
@@ -315,34 +316,6 @@ func _add_proxy(server: SignalingServer) -> Proxy:
 	add_child(proxy)
 	proxy.lead_to(server.get_local_port())
 	return proxy
-
-
-## Connects both to each other's.
-func _introduce(client: RoomClient, connection: WebRTCPeerConnection) -> void:
-	connection.session_description_created.connect(func(kind: String, sdp: String) -> void:
-		connection.set_local_description(kind, sdp)
-		if kind == "offer":
-			client.send_offer(sdp)
-		else:
-			client.send_answer(sdp))
-	connection.ice_candidate_created.connect(func(_mid: String, _index: int, sdp: String) -> void:
-		client.send_candidate(sdp))
-	client.offer_received.connect(
-		func(_user: String, _session: String, sdp: String, _restart: bool) -> void:
-			connection.set_remote_description("offer", sdp))
-	client.answer_received.connect(func(_user: String, _session: String, sdp: String) -> void:
-		connection.set_remote_description("answer", sdp))
-	client.candidate_received.connect(
-		func(_user: String, _session: String, mid: String, index: int, sdp: String) -> void:
-			connection.add_ice_candidate(mid, index, sdp))
-
-
-## The handlers hold references to the connection.
-func _take_apart(connection: WebRTCPeerConnection) -> void:
-	connection.close()
-	for event: String in ["session_description_created", "ice_candidate_created"]:
-		for handler in connection.get_signal_connection_list(event):
-			connection.disconnect(event, handler.callable)
 
 
 func _check_enters(request: SignalingRequest, role: String) -> void:

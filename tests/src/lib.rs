@@ -1,4 +1,7 @@
-//! What the tests that cross rooms share with the benchmarks; they live in `it/` and `benches/`.
+//! What the tests that cross rooms share with the benchmarks, and with the program that games meet;
+//! they live in `it/`, `benches/` and `guest/`.
+
+pub mod meeting;
 
 use std::io;
 use std::net::SocketAddr;

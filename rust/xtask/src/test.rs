@@ -1,5 +1,6 @@
 //! Runs the tests: those of the workspace's crates, and those that run in the engine.
 
+use std::env::consts::EXE_EXTENSION;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +12,7 @@ use crate::extension::{self, Profile};
 use crate::godot::Godot;
 use crate::project;
 use crate::report::{Echo, Ended};
-use crate::run::Running;
+use crate::run::{self, Running};
 use crate::tally::Tally;
 use crate::workspace::Workspace;
 
@@ -21,6 +22,8 @@ const RUST_LIMIT: Duration = Duration::from_secs(1800);
 const FILE_LIMIT: Duration = Duration::from_secs(180);
 /// The name of the test that an editor runs.
 const RELOAD: &str = "reload";
+/// The tests in which games meet the program `guest`.
+const MEETINGS: &str = "test_meetings.gd";
 /// What the runner says when all tests of a file passed.
 pub(crate) const SENTINEL: &str = "ALL TESTS PASSED";
 
@@ -71,14 +74,26 @@ pub(crate) fn godot(workspace: &Workspace, filter: &str) -> Result<Tally> {
         !files.is_empty() || RELOAD.contains(filter),
         "no Godot test has \"{filter}\" in its name"
     );
+    if files.iter().any(|file| file == MEETINGS) {
+        build_guest(workspace)?;
+    }
+    let guest = workspace.target.join("debug/examples/guest").with_extension(EXE_EXTENSION);
     let mut tally = Tally::default();
     for file in files {
-        tally += godot_file(&godot, &project, &file)?;
+        tally += godot_file(&godot, &project, &file, &guest)?;
     }
     if RELOAD.contains(filter) {
         tally += Tally::of(RELOAD, reload(workspace, &godot));
     }
     Ok(tally)
+}
+
+fn build_guest(workspace: &Workspace) -> Result<()> {
+    // With the packages that are tested: with others the features differ, and much is built anew.
+    let mut command = workspace.cargo(["build", "--workspace", "--exclude=interop"]);
+    command.arg("--example=guest");
+    run::run("cargo build", command, RUST_LIMIT, Echo::Live)?;
+    Ok(())
 }
 
 /// The test of hot reload, in an editor: a game that runs cannot reload an extension.
@@ -104,8 +119,9 @@ fn test_files(folder: &Path, filter: &str) -> Result<Vec<String>> {
 }
 
 /// Runs one file in an engine of its own, so that a crash or a hang has a name.
-fn godot_file(godot: &Godot, project: &Path, file: &str) -> Result<Tally> {
+fn godot_file(godot: &Godot, project: &Path, file: &str, guest: &Path) -> Result<Tally> {
     let mut command = godot.headless(project);
+    command.env("GUEST", guest);
     command.args(["res://tests/runner.tscn", "--", &format!("--case={file}")]);
     let report = Running::start(file, command, FILE_LIMIT, Echo::OnFailure)?.finish()?;
     let count = |prefix| report.lines.iter().filter(|line| line.starts_with(prefix)).count();

@@ -1,0 +1,35 @@
+extends "res://tests/signaling_case.gd"
+## Games meet a program in Rust, [code]guest[/code], which is named by the environment variable
+## [code]GUEST[/code]: a data channel carries a message each way.
+
+const Introduction := preload("res://tests/fixtures/introduction.gd")
+
+
+func test_in_a_room() -> void:
+	var server := add_server({"protocols": SignalingServer.PROTOCOL_ROOMS})
+	var client := RoomClient.new()
+	client.url = url_of(server) + "/room"
+	client.assign_multiplayer_peer = false
+	add_child(client)
+	var connection := WebRTCPeerConnection.new()
+	Introduction.make(client, connection)
+	check_equal(await client.create("room").completed, true, "the room is there")
+	await _check_meets("rooms", server, connection)
+	Introduction.take_back(connection)
+
+
+## The guest comes, makes the offer, and says what it expects to hear.
+func _check_meets(
+		protocol: String, server: SignalingServer, connection: WebRTCPeerConnection) -> void:
+	var channel := connection.create_data_channel("default", {negotiated = true, id = 0})
+	var guest := OS.create_process(OS.get_environment("GUEST"),
+		[protocol, "127.0.0.1:%d" % server.get_local_port()])
+	await until(func() -> bool:
+		connection.poll()
+		return channel.get_available_packet_count() > 0, 30.0, "the guest is heard")
+	check_equal(channel.get_packet().get_string_from_utf8(), "hello", "what it says")
+	channel.put_packet("hello".to_utf8_buffer())
+	await until(func() -> bool:
+		connection.poll()
+		return not OS.is_process_running(guest), 10.0, "the guest has heard us")
+	check_equal(OS.get_process_exit_code(guest), 0, "and is content")
