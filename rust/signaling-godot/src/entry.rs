@@ -3,7 +3,7 @@
 
 use godot::prelude::*;
 
-use crate::{client, rooms, runtime, webrtc};
+use crate::{calling, client, rooms, runtime, webrtc};
 
 struct SignalingExtension;
 
@@ -17,6 +17,7 @@ unsafe impl ExtensionLibrary for SignalingExtension {
             InitStage::Scene => {
                 client::register_enums();
                 rooms::register_enums();
+                calling::register_enums();
             }
             InitStage::MainLoop => webrtc::install_default_extension(),
             _ => {}

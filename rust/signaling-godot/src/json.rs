@@ -14,7 +14,17 @@ const MAX_NESTING: usize = 16;
 
 /// The value as JSON; `None` when it is nested too deep, or has a number that JSON does not know.
 pub(crate) fn from_variant(value: &Variant) -> Option<Json> {
-    can_be_json(value, MAX_NESTING).then(|| Json::parse(&stringify(value)))?
+    Json::parse(&text(value)?)
+}
+
+/// The same as text.
+pub(crate) fn text(value: &Variant) -> Option<String> {
+    can_be_json(value, MAX_NESTING).then(|| stringify(value))
+}
+
+/// What JSON text means.
+pub(crate) fn parsed(text: &str) -> Variant {
+    EngineJson::parse_string(text)
 }
 
 /// The same, where `null` means that there is nothing.
@@ -24,12 +34,11 @@ pub(crate) fn from_optional(value: &Variant) -> Option<Option<Json>> {
 }
 
 pub(crate) fn object_from_dictionary(dictionary: &AnyDictionary) -> Option<Object> {
-    let value = dictionary.to_variant();
-    can_be_json(&value, MAX_NESTING).then(|| Object::parse(&stringify(&value)))?
+    Object::parse(&text(&dictionary.to_variant())?)
 }
 
 pub(crate) fn to_variant(json: &Json) -> Variant {
-    EngineJson::parse_string(&json.to_string())
+    parsed(&json.to_string())
 }
 
 /// `null` for nothing.
@@ -38,7 +47,7 @@ pub(crate) fn optional_to_variant(json: Option<&Json>) -> Variant {
 }
 
 pub(crate) fn object_to_dictionary(object: &Object) -> VarDictionary {
-    EngineJson::parse_string(&object.to_string()).try_to().unwrap_or_default()
+    parsed(&object.to_string()).try_to().unwrap_or_default()
 }
 
 /// A copy without the types that a dictionary of GDScript may have for its keys and values.

@@ -6,6 +6,7 @@
 //! - `server`: the node `SignalingServer`.
 //! - `client`: the node `SignalingClient`.
 //! - `rooms`: the node `RoomClient`.
+//! - `calling`: the node `CallingClient`.
 //! - `peers`: the WebRTC connections to other players, and the multiplayer peer that they make.
 //! - `json`: what both tell of lobbies, and take.
 //! - `loose`: how the values of dictionaries are read.
@@ -26,6 +27,7 @@
     reason = "the engine hands the arguments of registered methods over by value"
 )]
 
+mod calling;
 mod class_enum;
 mod client;
 mod entry;

@@ -56,6 +56,31 @@ pub(crate) enum Signal {
     Candidate { mid: String, index: i32, sdp: String },
 }
 
+impl From<Signal> for signaling_protocols::Signal {
+    fn from(signal: Signal) -> Self {
+        match signal {
+            Signal::Offer(sdp) => Self::Offer { sdp },
+            Signal::Answer(sdp) => Self::Answer { sdp },
+            Signal::Candidate { mid, index, sdp } => {
+                Self::Candidate { mid, index: index.try_into().unwrap_or_default(), sdp }
+            }
+        }
+    }
+}
+
+impl From<signaling_protocols::Signal> for Signal {
+    fn from(signal: signaling_protocols::Signal) -> Self {
+        use signaling_protocols::Signal as Told;
+        match signal {
+            Told::Offer { sdp } => Self::Offer(sdp),
+            Told::Answer { sdp } => Self::Answer(sdp),
+            Told::Candidate { mid, index, sdp } => {
+                Self::Candidate { mid, index: index.try_into().unwrap_or_default(), sdp }
+            }
+        }
+    }
+}
+
 /// Carries signals to the other peers.
 pub(crate) trait Post {
     /// False once there is no server any more that could pass something on.

@@ -70,6 +70,15 @@ impl NamedMesh {
         self.add(id, name, offers)
     }
 
+    /// The same for a peer that has hung up if it was here before: what connection it had is none any
+    /// more.
+    pub(crate) fn replace(&self, id: PeerId, name: &str, offers: bool) -> bool {
+        if !self.is_taken(id, name) {
+            self.mesh.expel(id);
+        }
+        self.add(id, name, offers)
+    }
+
     /// How the connection to a peer is doing; empty when there is none.
     pub(crate) fn statistics(&self, id: PeerId) -> VarDictionary {
         self.mesh.statistics(id)
