@@ -5,6 +5,7 @@ extends VBoxContainer
 
 const SCENES: Dictionary[String, String] = {
 	"Rooms": "res://tongues/rooms.tscn",
+	"Calling": "res://tongues/calling.tscn",
 }
 
 ## The demo that is shown, if any.

@@ -2,6 +2,7 @@ extends "res://tests/signaling_case.gd"
 ## [CallingClient]: namespaces, rooms and invitations on a server of ours.
 
 const Player := preload("res://tests/fixtures/calling_player.gd")
+const Menu := preload("res://tongues/menu.tscn")
 const CONNECTED := CallingClient.STATE_CONNECTED
 
 
@@ -305,6 +306,31 @@ func test_a_node_may_be_freed_while_it_tells() -> void:
 	var client := _add_client(server)
 	client.connected.connect(func(_user: String, _server: String) -> void: client.stop())
 	await _check_fails(client.ping(), SignalingClient.FAILURE_CANCELLED)
+
+
+func test_the_demo() -> void:
+	var server := _add_calling()
+	var demos: Array[CallingDemo] = []
+	for user: String in ["Ann", "Bob"]:
+		var menu: TonguesMenu = Menu.instantiate()
+		add_child(menu, true)
+		menu.open("Calling")
+		var demo: CallingDemo = menu.shown
+		(demo.find_child("Url") as LineEdit).text = _url(server)
+		(demo.find_child("User") as LineEdit).text = user
+		await demo.enter()
+		demos.append(demo)
+	await until(func() -> bool: return demos[1].listed() == ["Ann", "Bob"], 5.0, "who is there")
+	await demos[0].join("den")
+	await demos[0].invite(demos[1].client.get_user())
+	var heard: Array[Array] = []
+	demos[0].heard.connect(func(user: String, text: String) -> void: heard.append([user, text]))
+	for demo in demos:
+		await until(func() -> bool: return demo.multiplayer.get_peers().size() == 1, 15.0,
+			"%s is connected" % demo.name)
+	demos[1].say("Hello")
+	await until(func() -> bool: return heard.size() == 1, 5.0, "a line arrives")
+	check_equal(heard[0], ["Bob", "Hello"], "who says what")
 
 
 ## Writes down all that a client tells, as [method record] does.
