@@ -126,7 +126,9 @@ func test_protocols_do_not_disturb_each_other() -> void:
 	await _check_spoken(server, 63)
 	await add_member(server)
 	await until(func() -> bool: return server.get_lobbies().size() == 1, 5.0, "a lobby")
-	await _say(await _add_socket(server, "/ws/go"), [{opcode = 2}, {opcode = 4, payload = "hall"}])
+	# Whoever lets go of a socket closes it.
+	var host := await _add_socket(server, "/ws/go")
+	await _say(host, [{opcode = 2}, {opcode = 4, payload = "hall"}])
 	await until(func() -> bool: return server.get_lobbies().size() == 2, 5.0, "two lobbies")
 	var told := record(server)
 	server.stop()
