@@ -18,8 +18,8 @@ use crate::godot::extended::{Json, Problem, ServerEvent};
 const MAX_OPEN: usize = 16;
 /// How many of those that wait for one session may come from one address.
 const MAX_OF_ADDRESS: usize = 4;
-/// How often somebody may be invited again by whom it has denied.
-const DENIED: Rate = Rate { interval: Duration::from_secs(60), burst: 1 };
+/// How often somebody may be denied by the same user and still invite it again.
+const DENIED: Rate = Rate { interval: Duration::from_secs(60), burst: 3 };
 /// Pairs of inviters and invited that are remembered for it.
 const MAX_DENIED: usize = 4096;
 
@@ -78,7 +78,7 @@ impl GodotServer {
         Ok(Some(Map::from_iter([("invite".to_owned(), json!(invite))]).into()))
     }
 
-    /// Nobody invites the same user twice at once, or again as soon as it has denied, and no address
+    /// Nobody invites the same user twice at once, or again and again when it denies, and no address
     /// takes all the places that others need.
     fn check_invite(&self, now: Instant, Invite { from, to }: Invite) -> Result<(), Problem> {
         let inviters = || {
