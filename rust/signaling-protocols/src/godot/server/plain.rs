@@ -9,7 +9,7 @@ use signaling_core::{ConnId, PeerId};
 
 use super::lobby::{Guest, Lobby, Member};
 use super::notice::ServerNotice;
-use super::session::{RELAYS, Session};
+use super::session::Session;
 use super::{GodotServer, Timer};
 use crate::godot::Topology;
 use crate::godot::extended::Problem;
@@ -184,7 +184,7 @@ impl GodotServer {
             Guest::Session(id) => self.sessions.get_mut(id).map(|session| &mut session.relays),
         };
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        bucket.is_some_and(|bucket| bucket.take_many(bytes, now, &RELAYS))
+        bucket.is_some_and(|bucket| bucket.take_many(bytes, now, &self.settings.relays))
     }
 
     /// Whether there is room for what another member sends: nobody loses its place by it.

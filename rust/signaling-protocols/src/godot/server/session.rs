@@ -49,9 +49,6 @@ pub(super) struct Session {
 pub(super) const REQUESTS: Rate = Rate { interval: Duration::from_millis(50), burst: 40 };
 /// How many messages it may send to its lobby, statuses and invitations to others.
 pub(super) const MESSAGES: Rate = Rate { interval: Duration::from_millis(200), burst: 10 };
-/// How many bytes one member may have relayed: 512 KiB at once and 128 KiB a second, which is
-/// enough to connect to all members of a lobby.
-pub(super) const RELAYS: Rate = Rate { interval: Duration::from_nanos(7629), burst: 512 << 10 };
 /// How often it may look through all lobbies.
 pub(super) const SEARCHES: Rate = Rate { interval: Duration::from_millis(500), burst: 10 };
 /// How often it may tell anything new of its connections to members who are away.

@@ -3,6 +3,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use signaling_core::rate::Rate;
+
 use super::hooks::Hooks;
 use super::ice::TurnSecret;
 use crate::godot::extended::Json;
@@ -24,6 +26,9 @@ pub struct Settings {
     /// The largest relayed message, and the largest list, in bytes of the outgoing frame. Default
     /// 65 535, which is what Godot's WebSocket client can take.
     pub max_message_bytes: usize,
+    /// How many bytes one member may have relayed; what is more is dropped. Default 512 KiB at once
+    /// and 128 KiB a second, which is enough to connect to all members of a lobby.
+    pub relays: Rate,
     /// How long a member whose connection was lost keeps its place. Default 30 s; zero: not at
     /// all.
     pub resume_timeout: Duration,
@@ -60,6 +65,7 @@ impl Default for Settings {
             join_timeout: Duration::from_secs(5),
             seal_timeout: Duration::from_secs(10),
             max_message_bytes: 65_535,
+            relays: Rate { interval: Duration::from_nanos(7629), burst: 512 << 10 },
             resume_timeout: Duration::from_secs(30),
             ping_interval: Duration::from_secs(5),
             game: String::new(),
