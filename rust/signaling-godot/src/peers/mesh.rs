@@ -20,7 +20,7 @@ use signaling_core::PeerId;
 use super::links::{LinkEvent, Links};
 
 /// Peers that are told of at most; a server that announces more means no good.
-const MAX_PEERS: usize = 4096;
+pub(super) const MAX_PEERS: usize = 4096;
 
 /// What waits for a peer's description: filled by its candidates, emptied when the description is
 /// set. Further candidates are dropped; a peer has few.

@@ -8,6 +8,7 @@ use godot::classes::{MultiplayerApi, WebRtcMultiplayerPeer};
 use godot::prelude::*;
 use signaling_core::PeerId;
 
+use super::mesh::MAX_PEERS;
 use super::{LinkEvent, Mesh, Post, Role, Signal};
 
 /// A [`Mesh`] whose peers are known by texts. Each has the id [`PeerId::of_name`] of its text, but
@@ -17,7 +18,8 @@ pub(crate) struct NamedMesh {
     names: Names,
 }
 
-/// Filled and emptied by whoever is introduced and leaves; no larger than the mesh lets it be.
+/// Filled and emptied by whoever is introduced and leaves. While it has [`MAX_PEERS`], others are
+/// not connected to: a server that announces more means no good.
 type Names = Rc<RefCell<BTreeMap<PeerId, Rc<str>>>>;
 
 /// Passes a signal on to the peer with this text.
@@ -56,8 +58,10 @@ impl NamedMesh {
         if self.is_taken(id, name) {
             return false;
         }
-        self.names.borrow_mut().insert(id, name.into());
-        self.mesh.add(id, offers);
+        if self.names.borrow().len() < MAX_PEERS {
+            self.names.borrow_mut().insert(id, name.into());
+            self.mesh.add(id, offers);
+        }
         true
     }
 
