@@ -1,7 +1,7 @@
 class_name CallingDemo
 extends VBoxContainer
-## A chat among those who meet in a room. Everybody is announced in one namespace, where the others see
-## them and can invite them; whoever is invited comes.
+## A chat among those who meet in a room. Everybody is announced in one namespace, where the others
+## see them and can invite them; whoever is invited comes.
 
 ## Emitted when a line arrives.
 signal heard(user: String, text: String)

@@ -45,7 +45,8 @@ use state::State;
 /// Meets others on a signaling server that speaks calling: in rooms, by invitations, and in
 /// namespaces, where users and rooms are announced to those who subscribe.
 ///
-/// Everything that can be asked for returns a [SignalingRequest]; what others do is told by signals.
+/// Everything that can be asked for returns a [SignalingRequest]; what others do is told by
+/// signals.
 ///
 /// ```gdscript
 /// @onready var client: CallingClient = $CallingClient
@@ -59,9 +60,9 @@ use state::State;
 /// ```
 ///
 /// A user has an id that the server gives it, [method get_user], and a status, a dictionary that
-/// others see: [method set_status]. One can be in many rooms, with a status of its own in each, which
-/// is laid over the other one. An empty room keeps its own status for ten minutes unless the server
-/// says otherwise.
+/// others see: [method set_status]. One can be in many rooms, with a status of its own in each,
+/// which is laid over the other one. An empty room keeps its own status for ten minutes unless the
+/// server says otherwise.
 ///
 /// The node makes a [WebRTCMultiplayerPeer] for the first room that we enter and connects it to all
 /// who are in it, each to each, until we leave it: then the next room that we enter can have one.
@@ -71,12 +72,13 @@ use state::State;
 /// The peer id of a member is what [method get_peer_id] makes of its user id; it is the same for
 /// everybody. Nobody has the id 1.
 ///
-/// With [member assign_multiplayer_peer] off the node only signals: [signal offer_received], [method
-/// send_offer] and the like carry the session descriptions and candidates between the others and
-/// connections of the game's own, in the form that the clients of the library `rtc-lib` know.
+/// With [member assign_multiplayer_peer] off the node only signals: [signal offer_received],
+/// [method send_offer] and the like carry the session descriptions and candidates between the
+/// others and connections of the game's own, in the form that the clients of the library `rtc-lib`
+/// know.
 ///
-/// A lost connection is told by [signal disconnected] and not made again: the server has forgotten us
-/// by then. Call [method start], and join again.
+/// A lost connection is told by [signal disconnected] and not made again: the server has forgotten
+/// us by then. Call [method start], and join again.
 ///
 /// The server has to speak calling: [member SignalingServer.protocols] has to have [constant
 /// SignalingServer.PROTOCOL_CALLING].
@@ -145,9 +147,9 @@ impl CallingClient {
     #[signal]
     fn connected(user: GString, server: GString);
 
-    /// Emitted when the connection to the server has ended or never came about, unless [method stop]
-    /// ended it; [signal failed] has told why. We are in no room any more. Connected players stay
-    /// connected until [method start] or [method stop].
+    /// Emitted when the connection to the server has ended or never came about, unless [method
+    /// stop] ended it; [signal failed] has told why. We are in no room any more. Connected players
+    /// stay connected until [method start] or [method stop].
     #[signal]
     fn disconnected(code: i64, reason: GString);
 
@@ -247,8 +249,8 @@ impl CallingClient {
     #[signal]
     fn namespace_room_changed(namespace: GString, room: GString, status: VarDictionary);
 
-    /// Emitted when a room is announced in a namespace no longer: somebody took it out, or nobody is
-    /// in it any more.
+    /// Emitted when a room is announced in a namespace no longer: somebody took it out, or nobody
+    /// is in it any more.
     #[signal]
     fn namespace_room_removed(namespace: GString, room: GString);
 
@@ -272,7 +274,8 @@ impl CallingClient {
         status: VarDictionary,
     );
 
-    /// Emitted when somebody has accepted the invitation to a room that is announced in a namespace.
+    /// Emitted when somebody has accepted the invitation to a room that is announced in a
+    /// namespace.
     #[signal]
     fn namespace_member_accepted(namespace: GString, room: GString, user: GString);
 
@@ -283,8 +286,8 @@ impl CallingClient {
     /// Emitted when something failed that no [SignalingRequest] tells of: the connection to the
     /// server, which [signal disconnected] tells next, or one to another player. `message` is a
     /// sentence that a player can read, and `details` has more for the developer: always `hint`
-    /// ([String]), what can be done about it, and `name` ([String]), the name of the failure; `code`
-    /// ([int]) and `reason` ([String]) if the server gave them.
+    /// ([String]), what can be done about it, and `name` ([String]), the name of the failure;
+    /// `code` ([int]) and `reason` ([String]) if the server gave them.
     #[signal]
     fn failed(failure: Failure, message: GString, details: VarDictionary);
 
@@ -388,7 +391,8 @@ impl CallingClient {
         json::id(PeerId::of_name(&user.to_string()))
     }
 
-    /// Returns the room whose members the multiplayer peer connects us to; empty when there is none.
+    /// Returns the room whose members the multiplayer peer connects us to; empty when there is
+    /// none.
     #[func]
     fn get_multiplayer_room(&self) -> GString {
         let neighbours = self.neighbours.as_ref();

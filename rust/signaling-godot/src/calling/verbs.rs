@@ -12,25 +12,25 @@ use crate::client::request::{Misuse, SignalingRequest};
 
 #[godot_api(secondary)]
 impl CallingClient {
-    /// Replaces our status, which the subscribers of the namespaces where we are registered see, and
-    /// the members of our rooms where [method set_peer_status] says nothing else. At most 3 KiB as
-    /// JSON, as every status.
+    /// Replaces our status, which the subscribers of the namespaces where we are registered see,
+    /// and the members of our rooms where [method set_peer_status] says nothing else. At most 3 KiB
+    /// as JSON, as every status.
     ///
     /// All requests of this node fail with [constant SignalingClient.FAILURE_NOT_CONNECTED] before
-    /// [method start], with [constant SignalingClient.FAILURE_INVALID] if an argument makes no sense,
-    /// and with [constant SignalingClient.FAILURE_SERVER_FULL] at a limit of the server. In the
-    /// request's `details`, `reason` ([String]) is what the server said.
+    /// [method start], with [constant SignalingClient.FAILURE_INVALID] if an argument makes no
+    /// sense, and with [constant SignalingClient.FAILURE_SERVER_FULL] at a limit of the server. In
+    /// the request's `details`, `reason` ([String]) is what the server said.
     #[func]
     fn set_status(&mut self, status: AnyDictionary) -> Gd<SignalingRequest> {
         self.ask(value::status(&status).map(|status| Request::Status { status }))
     }
 
-    /// Asks for the users and rooms that are announced in a namespace, and to be told of them from now
-    /// on by [signal namespace_user_added], [signal namespace_room_added] and the like.
+    /// Asks for the users and rooms that are announced in a namespace, and to be told of them from
+    /// now on by [signal namespace_user_added], [signal namespace_room_added] and the like.
     ///
     /// The request's `value` is a dictionary: `users` has the status ([Dictionary]) of each by its
-    /// user id, and `rooms` for each room a dictionary with the keys `status` and `members`, which is
-    /// in the form of [method get_members].
+    /// user id, and `rooms` for each room a dictionary with the keys `status` and `members`, which
+    /// is in the form of [method get_members].
     #[func]
     fn subscribe(&mut self, namespace: GString) -> Gd<SignalingRequest> {
         self.ask(Ok(Request::Subscribe { namespace: namespace.to_string() }))
@@ -54,8 +54,8 @@ impl CallingClient {
         self.ask(Ok(Request::UnregisterUser { namespace: namespace.to_string() }))
     }
 
-    /// Announces a room to the subscribers of a namespace. Everybody may do that, whether in the room
-    /// or not. It ends when nobody is in the room any more.
+    /// Announces a room to the subscribers of a namespace. Everybody may do that, whether in the
+    /// room or not. It ends when nobody is in the room any more.
     #[func]
     fn register_room(&mut self, namespace: GString, room: GString) -> Gd<SignalingRequest> {
         let (namespace, room) = (namespace.to_string(), room.to_string());
@@ -69,13 +69,13 @@ impl CallingClient {
         self.ask(Ok(Request::UnregisterRoom { namespace, room }))
     }
 
-    /// Joins a room, which is created if there is none of this name; with an empty `room`, a new one
-    /// with a name that the server draws. `status` is ours in this room, see [method
+    /// Joins a room, which is created if there is none of this name; with an empty `room`, a new
+    /// one with a name that the server draws. `status` is ours in this room, see [method
     /// set_peer_status].
     ///
     /// The request's `value` is the name of the room ([String]); [signal room_joined] is emitted
-    /// before it is completed. It fails with [constant SignalingClient.FAILURE_IN_LOBBY] if we are in
-    /// the room, or invited to it.
+    /// before it is completed. It fails with [constant SignalingClient.FAILURE_IN_LOBBY] if we are
+    /// in the room, or invited to it.
     #[func]
     fn join_room(
         &mut self,
@@ -96,9 +96,9 @@ impl CallingClient {
     /// Sets one key of a room's status; `null` takes it away. [signal room_changed] is emitted for
     /// the other members.
     ///
-    /// With `check` it is only set if it was `previous` at that time, where `null` means that it was
-    /// not there, so that of two members that want the same slot one gets it. Otherwise the request
-    /// fails with [constant SignalingClient.FAILURE_CONFLICT].
+    /// With `check` it is only set if it was `previous` at that time, where `null` means that it
+    /// was not there, so that of two members that want the same slot one gets it. Otherwise the
+    /// request fails with [constant SignalingClient.FAILURE_CONFLICT].
     #[func]
     fn set_room_status(
         &mut self,
@@ -129,8 +129,8 @@ impl CallingClient {
         self.ask(status.map(|status| Request::SetPeerStatus { room, status }))
     }
 
-    /// Sends something to a member of a room, for whom [signal message_received] is emitted. `event`
-    /// says what it is, and `data` is a [Dictionary], an [Array] or `null`.
+    /// Sends something to a member of a room, for whom [signal message_received] is emitted.
+    /// `event` says what it is, and `data` is a [Dictionary], an [Array] or `null`.
     #[func]
     fn send_to(
         &mut self,
@@ -144,11 +144,11 @@ impl CallingClient {
         self.ask(data.map(|data| Request::Send { room, user, event, data }))
     }
 
-    /// Sends a session description of the type "offer" to a member of a room. Not needed with [member
-    /// assign_multiplayer_peer].
+    /// Sends a session description of the type "offer" to a member of a room. Not needed with
+    /// [member assign_multiplayer_peer].
     ///
-    /// `channels` are the labels of the data channels, for clients of `rtc-lib`: they use only those
-    /// that both sides name. Whoever was in the room first makes the offer, and the channels.
+    /// `channels` are the labels of the data channels, for clients of `rtc-lib`: they use only
+    /// those that both sides name. Whoever was in the room first makes the offer, and the channels.
     #[func]
     fn send_offer(
         &mut self,
@@ -174,7 +174,8 @@ impl CallingClient {
         self.ask(Ok(signal(&room, &user, &Signal::Answer { sdp }, &channels)))
     }
 
-    /// Sends an ICE candidate: the arguments of [signal WebRTCPeerConnection.ice_candidate_created].
+    /// Sends an ICE candidate: the arguments of [signal
+    /// WebRTCPeerConnection.ice_candidate_created].
     #[func]
     fn send_candidate(
         &mut self,
@@ -218,8 +219,8 @@ impl CallingClient {
         self.ask(handle.map(|handle| Request::CancelInvitation { handle }))
     }
 
-    /// Accepts an invitation, see [signal invited]; `status` is ours in the room. [signal room_joined]
-    /// is emitted before the request is completed. It fails with [constant
+    /// Accepts an invitation, see [signal invited]; `status` is ours in the room. [signal
+    /// room_joined] is emitted before the request is completed. It fails with [constant
     /// SignalingClient.FAILURE_NO_SUCH_INVITE] if the invitation is over.
     #[func]
     fn accept_invitation(
@@ -242,8 +243,8 @@ impl CallingClient {
         self.ask(handle.map(|handle| Request::DenyInvitation { handle }))
     }
 
-    /// Asks the server whether it is there. The node does so by itself when it has heard nothing for
-    /// 40 seconds, and gives the connection up after 100.
+    /// Asks the server whether it is there. The node does so by itself when it has heard nothing
+    /// for 40 seconds, and gives the connection up after 100.
     #[func]
     fn ping(&mut self) -> Gd<SignalingRequest> {
         self.ask(Ok(Request::Ping))
