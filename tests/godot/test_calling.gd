@@ -2,6 +2,7 @@ extends "res://tests/signaling_case.gd"
 ## [CallingClient]: namespaces, rooms and invitations on a server of ours.
 
 const Player := preload("res://tests/fixtures/calling_player.gd")
+const Introduction := preload("res://tests/fixtures/introduction.gd")
 const Menu := preload("res://tongues/menu.tscn")
 const CONNECTED := CallingClient.STATE_CONNECTED
 
@@ -281,7 +282,7 @@ func test_connections_of_the_game_itself() -> void:
 		var client := _add_client(server)
 		var connection := WebRTCPeerConnection.new()
 		channels.append(connection.create_data_channel("chat", {negotiated = true, id = 1}))
-		_introduce(client, connection)
+		Introduction.make_in_room(client, "den", connection)
 		await _check_done(client.join_room("den"), "den")
 		clients.append(client)
 		connections.append(connection)
@@ -291,7 +292,7 @@ func test_connections_of_the_game_itself() -> void:
 		connections.map(func(connection: WebRTCPeerConnection) -> int: return connection.poll())
 		return channels.all(func(channel: WebRTCDataChannel) -> bool:
 			return channel.get_ready_state() == WebRTCDataChannel.STATE_OPEN), 10.0, "open")
-	connections.map(_take_apart)
+	connections.map(Introduction.take_back)
 
 
 func test_a_node_may_be_freed_while_it_tells() -> void:
@@ -362,34 +363,6 @@ func _add_player(server: SignalingServer) -> Player:
 	add_child(player, true)
 	check_equal(player.client.start(_url(server)), OK, "starts")
 	return player
-
-
-## Connects both to each other's.
-func _introduce(client: CallingClient, connection: WebRTCPeerConnection) -> void:
-	var other := func() -> String: return client.get_members("den")[0].user
-	connection.session_description_created.connect(func(kind: String, sdp: String) -> void:
-		connection.set_local_description(kind, sdp)
-		if kind == "offer":
-			client.send_offer("den", other.call(), sdp, ["chat"])
-		else:
-			client.send_answer("den", other.call(), sdp, ["chat"]))
-	connection.ice_candidate_created.connect(func(mid: String, index: int, sdp: String) -> void:
-		client.send_candidate("den", other.call(), mid, index, sdp))
-	client.offer_received.connect(func(_room: String, _user: String, sdp: String) -> void:
-		connection.set_remote_description("offer", sdp))
-	client.answer_received.connect(func(_room: String, _user: String, sdp: String) -> void:
-		connection.set_remote_description("answer", sdp))
-	client.candidate_received.connect(
-		func(_room: String, _user: String, mid: String, index: int, sdp: String) -> void:
-			connection.add_ice_candidate(mid, index, sdp))
-
-
-## The handlers hold references to the connection.
-func _take_apart(connection: WebRTCPeerConnection) -> void:
-	connection.close()
-	for event: String in ["session_description_created", "ice_candidate_created"]:
-		for handler in connection.get_signal_connection_list(event):
-			connection.disconnect(event, handler.callable)
 
 
 func _check_done(request: SignalingRequest, value: Variant = null) -> void:

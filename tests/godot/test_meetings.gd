@@ -18,7 +18,24 @@ func test_in_a_room() -> void:
 	Introduction.take_back(connection)
 
 
-## The guest comes, makes the offer, and says what it expects to hear.
+func test_among_those_who_call() -> void:
+	var server := add_server({"protocols": SignalingServer.PROTOCOL_CALLING})
+	var client := CallingClient.new()
+	client.assign_multiplayer_peer = false
+	add_child(client)
+	var connection := WebRTCPeerConnection.new()
+	Introduction.make_in_room(client, "den", connection)
+	# Whoever was there first makes the offer.
+	client.member_joined.connect(
+		func(_room: String, _user: String, _status: Dictionary, _pending: bool) -> void:
+			connection.create_offer())
+	client.start(url_of(server) + "/calling")
+	check_equal(await client.join_room("den").completed, true, "the room is there")
+	await _check_meets("calling", server, connection)
+	Introduction.take_back(connection)
+
+
+## The guest comes, helps to connect, and says what it expects to hear.
 func _check_meets(
 		protocol: String, server: SignalingServer, connection: WebRTCPeerConnection) -> void:
 	var channel := connection.create_data_channel("default", {negotiated = true, id = 0})

@@ -7,6 +7,7 @@ use std::env;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use signaling_tests::meeting::calling::Calling;
 use signaling_tests::meeting::rooms::Rooms;
 use signaling_tests::meeting::{Client, LOOK, Side};
 use signaling_webrtc::Transport;
@@ -21,6 +22,7 @@ async fn main() {
     let [protocol, address] = &arguments[..] else { panic!("guest <protocol> <address>") };
     let address: SocketAddr = address.parse().expect("an address and a port");
     match protocol.as_str() {
+        "calling" => meet(Calling::new(address)).await,
         "rooms" => meet(Rooms::new(address, "callee")).await,
         other => panic!("{other} is not spoken"),
     }

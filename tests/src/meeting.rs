@@ -1,5 +1,6 @@
 //! One side of a meeting: a client of some protocol, and the WebRTC connection that it helps to make.
 
+pub mod calling;
 pub mod rooms;
 
 use std::net::SocketAddr;
