@@ -17,8 +17,9 @@ use super::wire::event::Event;
 use super::wire::reply::{Expects, Reply};
 use super::wire::request::Request;
 
-/// Requests of the game that wait for an answer; further ones are refused.
-const MAX_UNANSWERED: usize = 256;
+/// Requests of the game that wait for an answer; further ones are refused. Whoever enters a full
+/// room answers 31 offers at once, each with its candidates.
+const MAX_UNANSWERED: usize = 1024;
 
 /// What the game may ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +72,7 @@ pub enum Refusal {
     /// The answer of the server makes no sense; it may have been done.
     #[error("The answer makes no sense")]
     Misunderstood,
-    /// 256 requests wait already.
+    /// 1024 requests wait already.
     #[error("Too many requests wait for an answer")]
     Overloaded,
     /// The connection ended before the answer came; it may have been done.
@@ -394,9 +395,9 @@ mod tests {
         for ticket in 0..MAX_UNANSWERED as u64 {
             assert_eq!(line.ask(ticket, leave("r")), []);
         }
-        assert_eq!(line.ask(999, leave("r")), [answered(999, Err(Refusal::Overloaded))]);
+        assert_eq!(line.ask(9999, leave("r")), [answered(9999, Err(Refusal::Overloaded))]);
         line.input(SessionInput::Opened);
-        assert_eq!(line.ask(999, leave("r")), [answered(999, Err(Refusal::Overloaded))]);
+        assert_eq!(line.ask(9999, leave("r")), [answered(9999, Err(Refusal::Overloaded))]);
     }
 
     #[test]
