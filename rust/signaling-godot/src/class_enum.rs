@@ -76,6 +76,8 @@ macro_rules! class_enum {
         }
 
         impl ::godot::register::property::SimpleVar for $name {}
+
+        impl ::godot::register::property::Export for $name {}
     };
 }
 pub(crate) use class_enum;

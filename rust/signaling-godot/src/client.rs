@@ -15,7 +15,7 @@ mod asked;
 pub(crate) mod failure;
 mod members;
 mod migration;
-mod options;
+pub(crate) mod options;
 mod post;
 pub(crate) mod request;
 mod room;

@@ -3,7 +3,7 @@
 
 use godot::prelude::*;
 
-use crate::{calling, client, rooms, runtime, webrtc};
+use crate::{calling, client, cloudlink, rooms, runtime, webrtc};
 
 struct SignalingExtension;
 
@@ -18,6 +18,7 @@ unsafe impl ExtensionLibrary for SignalingExtension {
                 client::register_enums();
                 rooms::register_enums();
                 calling::register_enums();
+                cloudlink::register_enums();
             }
             InitStage::MainLoop => webrtc::install_default_extension(),
             _ => {}

@@ -7,6 +7,7 @@
 //! - `client`: the node `SignalingClient`.
 //! - `rooms`: the node `RoomClient`.
 //! - `calling`: the node `CallingClient`.
+//! - `cloudlink`: the node `CloudLinkClient`.
 //! - `peers`: the WebRTC connections to other players, and the multiplayer peer that they make.
 //! - `json`: what both tell of lobbies, and take.
 //! - `loose`: how the values of dictionaries are read.
@@ -30,6 +31,7 @@
 mod calling;
 mod class_enum;
 mod client;
+mod cloudlink;
 mod entry;
 mod frame;
 mod json;

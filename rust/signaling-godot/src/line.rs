@@ -39,10 +39,17 @@ pub(crate) fn connect<S: Session>(
     config: ClientConfig,
 ) -> Result<ClientHandle<S>, Misuse> {
     let no_thread = |_| Misuse::new(Error::ERR_CANT_CREATE, "There is no network thread.");
-    let no_chance = |_| Misuse::new(Error::ERR_CANT_CREATE, "There is no randomness.");
     let runtime = runtime::handle().map_err(no_thread)?;
-    let rng = StdRng::try_from_rng(&mut SysRng).map_err(no_chance)?;
-    Ok(signaling_net::connect(&runtime, endpoint, session(rng), config))
+    Ok(signaling_net::connect(&runtime, endpoint, session(randomness()?), config))
+}
+
+/// What draws numbers that nobody can guess.
+///
+/// # Errors
+/// `ERR_CANT_CREATE` when the system has none.
+pub(crate) fn randomness() -> Result<StdRng, Misuse> {
+    let no_chance = |_| Misuse::new(Error::ERR_CANT_CREATE, "There is no randomness.");
+    StdRng::try_from_rng(&mut SysRng).map_err(no_chance)
 }
 
 /// What each connection to another player is made with: the node's properties, and the STUN and

@@ -16,7 +16,7 @@ use super::request::Misuse;
 use crate::{json, loose};
 
 /// A dictionary whose keys are read one by one.
-pub(super) struct Options {
+pub(crate) struct Options {
     /// What it is, in the plural, for complaints.
     what: &'static str,
     left: VarDictionary,
@@ -36,7 +36,7 @@ pub(super) struct Entrance {
 }
 
 impl Options {
-    pub(super) fn new(what: &'static str, dictionary: &AnyDictionary) -> Self {
+    pub(crate) fn new(what: &'static str, dictionary: &AnyDictionary) -> Self {
         Self { what, left: json::untyped(dictionary) }
     }
 
@@ -108,7 +108,7 @@ impl Options {
     }
 
     /// Complains about what is left.
-    pub(super) fn end(self) -> Result<(), Misuse> {
+    pub(crate) fn end(self) -> Result<(), Misuse> {
         match self.left.keys_array().iter_shared().next() {
             None => Ok(()),
             Some(key) => {
@@ -117,11 +117,11 @@ impl Options {
         }
     }
 
-    fn flag(&mut self, key: &str) -> Result<Option<bool>, Misuse> {
+    pub(crate) fn flag(&mut self, key: &str) -> Result<Option<bool>, Misuse> {
         self.take(key, "true or false")
     }
 
-    fn text(&mut self, key: &str) -> Result<Option<String>, Misuse> {
+    pub(crate) fn text(&mut self, key: &str) -> Result<Option<String>, Misuse> {
         let text = self.take::<GString>(key, "text")?;
         Ok(text.map(|text| text.to_string()))
     }
@@ -146,7 +146,11 @@ impl Options {
         dictionary.map(|dictionary| object(key, &dictionary)).transpose()
     }
 
-    fn take<T: FromGodot>(&mut self, key: &str, kind: &str) -> Result<Option<T>, Misuse> {
+    pub(crate) fn take<T: FromGodot>(
+        &mut self,
+        key: &str,
+        kind: &str,
+    ) -> Result<Option<T>, Misuse> {
         let Some(value) = self.left.remove(key) else { return Ok(None) };
         let value = loose::read(&value).map(Some);
         value.map_err(|_| Misuse::invalid(format!("`{key}` must be {kind}")))

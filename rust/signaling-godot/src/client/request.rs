@@ -100,6 +100,11 @@ impl SignalingRequest {
         })
     }
 
+    /// Whether it was made, and its outcome is not known yet.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.error == Error::OK && !self.is_completed
+    }
+
     /// A request that cannot be made; it is completed in the next frame.
     pub(crate) fn refused(misuse: Misuse) -> Gd<Self> {
         let mut request = Self::begin();

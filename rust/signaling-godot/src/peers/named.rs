@@ -83,6 +83,15 @@ impl NamedMesh {
         self.add(id, name, offers)
     }
 
+    /// The same for a peer that begins anew: a connection that stands is kept if it leads to that peer,
+    /// and not to another one that had the id before.
+    pub(crate) fn expect(&self, id: PeerId, name: &str) -> bool {
+        match self.id_of(name) {
+            Some(_) => self.renew(id, name, false),
+            None => self.replace(id, name, false),
+        }
+    }
+
     /// How the connection to a peer is doing; empty when there is none.
     pub(crate) fn statistics(&self, id: PeerId) -> VarDictionary {
         self.mesh.statistics(id)
