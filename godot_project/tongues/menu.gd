@@ -6,6 +6,7 @@ extends VBoxContainer
 const SCENES: Dictionary[String, String] = {
 	"Rooms": "res://tongues/rooms.tscn",
 	"Calling": "res://tongues/calling.tscn",
+	"CloudLink": "res://tongues/cloudlink.tscn",
 }
 
 ## The demo that is shown, if any.
