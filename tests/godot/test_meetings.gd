@@ -35,6 +35,32 @@ func test_among_those_who_call() -> void:
 	Introduction.take_back(connection)
 
 
+func test_in_a_lobby_of_cloudlink() -> void:
+	var guests: Dictionary[CloudLinkClient.Version, String] = {
+		CloudLinkClient.VERSION_OMEGA_OCTOBER_2023: "omega-october-2023",
+		CloudLinkClient.VERSION_OMEGA_LATE_2023: "omega-late-2023",
+		CloudLinkClient.VERSION_CLOUDLINK_5: "cloudlink-5",
+	}
+	var server := add_server({"protocols": SignalingServer.PROTOCOL_CLOUDLINK_OMEGA
+		| SignalingServer.PROTOCOL_CLOUDLINK_5 | SignalingServer.PROTOCOL_PEER_SERVER})
+	for version in guests:
+		var client := CloudLinkClient.new()
+		client.version = version
+		client.url = url_of(server)
+		client.game = "a game"
+		client.user_name = "Eve"
+		client.assign_multiplayer_peer = false
+		add_child(client)
+		var connection := WebRTCPeerConnection.new()
+		Introduction.make_in_lobby(client, connection)
+		# Whoever was there first makes the offer.
+		client.member_joined.connect(func(_member: String) -> void: connection.create_offer())
+		check_equal(await client.create_lobby("den").completed, true, "the lobby is there")
+		await _check_meets(guests[version], server, connection)
+		Introduction.take_back(connection)
+		client.stop()
+
+
 ## The guest comes, helps to connect, and says what it expects to hear.
 func _check_meets(
 		protocol: String, server: SignalingServer, connection: WebRTCPeerConnection) -> void:

@@ -7,7 +7,10 @@ use std::env;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use signaling_protocols::omega::Numbering;
 use signaling_tests::meeting::calling::Calling;
+use signaling_tests::meeting::cloudlink5::CloudLink5;
+use signaling_tests::meeting::omega::Omega;
 use signaling_tests::meeting::rooms::Rooms;
 use signaling_tests::meeting::{Client, LOOK, Side};
 use signaling_webrtc::Transport;
@@ -23,6 +26,9 @@ async fn main() {
     let address: SocketAddr = address.parse().expect("an address and a port");
     match protocol.as_str() {
         "calling" => meet(Calling::new(address)).await,
+        "cloudlink-5" => meet(CloudLink5::guest(address)).await,
+        "omega-late-2023" => meet(Omega::guest(address, Numbering::Late)).await,
+        "omega-october-2023" => meet(Omega::guest(address, Numbering::Seed)).await,
         "rooms" => meet(Rooms::new(address, "callee")).await,
         other => panic!("{other} is not spoken"),
     }

@@ -1,6 +1,8 @@
 //! One side of a meeting: a client of some protocol, and the WebRTC connection that it helps to make.
 
 pub mod calling;
+pub mod cloudlink5;
+pub mod omega;
 pub mod rooms;
 
 use std::net::SocketAddr;
