@@ -213,7 +213,12 @@ impl Stage<'_> {
 
 /// The limits of connections that their protocol pings by itself.
 fn own_pings() -> ServerConfig {
-    ServerConfig { ping_interval: None, max_message_bytes: 256 << 10, ..ServerConfig::default() }
+    ServerConfig {
+        ping_interval: None,
+        max_message_bytes: 256 << 10,
+        reads_binary_as_text: true,
+        ..ServerConfig::default()
+    }
 }
 
 /// The limits of rooms, whose messages come in frames.

@@ -60,6 +60,9 @@ pub struct ServerConfig {
     /// The largest frame in bytes, if it is less than a message: a larger inbound frame closes its
     /// sender with 1009, a larger outbound message leaves in several. Default `None`.
     pub max_frame_bytes: Option<usize>,
+    /// Whether binary messages are read as text: one that is not UTF-8 closes its sender with 1007,
+    /// like text. Default `false`: the machine is told which of the two a message is.
+    pub reads_binary_as_text: bool,
     /// What may wait to be written to one connection, in bytes, each message counted with
     /// [`Outbox::MESSAGE_OVERHEAD`](signaling_core::outbox::Outbox::MESSAGE_OVERHEAD) on top. A
     /// connection that overflows is closed with 1013. Default 1 MiB.
@@ -79,6 +82,7 @@ impl Default for ServerConfig {
             close_timeout: Duration::from_secs(2),
             max_message_bytes: 65_536,
             max_frame_bytes: None,
+            reads_binary_as_text: false,
             outbox_bytes: 1 << 20,
             max_connections: 16_384,
             max_notices: 16_384,

@@ -46,6 +46,7 @@ where
 struct Connection<S: Server, T> {
     wire: Wire<T>,
     seat: Seat<S>,
+    reads_binary_as_text: bool,
     keepalive: Keepalive,
     /// When to ask the keepalive; `None` when it has nothing to do.
     alarm: Option<Pin<Box<Sleep>>>,
@@ -57,7 +58,7 @@ impl<S: Server, T: AsyncRead + AsyncWrite + Unpin> Connection<S, T> {
         let keepalive = Keepalive::new(Instant::now(), config.ping_interval, config.silence_limit);
         let alarm =
             keepalive.poll_timeout().map(|at| Box::pin(tokio::time::sleep_until(at.into())));
-        Self { wire, seat, keepalive, alarm }
+        Self { wire, seat, reads_binary_as_text: config.reads_binary_as_text, keepalive, alarm }
     }
 
     /// Reads, keeps time, writes; none of them waits for another. Ready at the end.
@@ -78,6 +79,12 @@ impl<S: Server, T: AsyncRead + AsyncWrite + Unpin> Connection<S, T> {
         for _ in 0..MESSAGES_PER_TURN {
             match ready!(self.wire.poll_read(cx)) {
                 Ok(Message::Text(text)) => self.seat.receive(Frame::Text(&text)),
+                Ok(Message::Binary(bytes)) if self.reads_binary_as_text => {
+                    match str::from_utf8(&bytes) {
+                        Ok(text) => self.seat.receive(Frame::Text(text)),
+                        Err(_) => return Poll::Ready(Ended::ByUs(Close::invalid_utf8())),
+                    }
+                }
                 Ok(Message::Binary(bytes)) => self.seat.receive(Frame::Binary(&bytes)),
                 Ok(_) => self.seat.hear(),
                 Err(ended) => return Poll::Ready(ended),

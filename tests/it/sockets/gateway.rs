@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::Data;
 
 use super::handshakes::exchange;
 use super::support::{Socket, soon};
@@ -86,6 +87,63 @@ async fn the_path_of_calling_leads_to_calling() {
     assert_eq!(socket.hear().await, answer);
     socket.say(&format!("\"{}\"", "x".repeat(262_144))).await;
     assert_eq!(socket.closed().await, super::support::closed(1009, "Message too large"));
+}
+
+/// A path of each protocol but Godot's, what it answers, what the answer contains, and how many bytes
+/// a message may have.
+const OTHERS: [(&str, &str, &str, usize); 6] = [
+    ("/ws/game", r#"{"opcode":1}"#, "1", 262_144),
+    ("/signaling/game", r#"{"opcode":1}"#, "1", 262_144),
+    ("/?ugi=game", r#"{"opcode":"KEEPALIVE"}"#, "KEEPALIVE_ACK", 262_144),
+    ("/peerjs?key=peerjs&id=a&token=t", r#"{"type":"OFFER","dst":"a"}"#, "OFFER", 262_144),
+    ("/calling", r#"{"type":"ping","tid":1}"#, "answer", 262_144),
+    ("/room?ack=v1", r#"{"action":"leave"}"#, "LEAVE_ACK", 131_072),
+];
+
+/// Frames of this size are small enough for every protocol.
+const FRAME_BYTES: usize = 32 << 10;
+
+/// Sends one message in several frames.
+async fn say_in_frames(socket: &mut Socket, message: &str) {
+    let count = message.len().div_ceil(FRAME_BYTES);
+    for (index, part) in message.as_bytes().chunks(FRAME_BYTES).enumerate() {
+        let opcode = if index == 0 { Data::Text } else { Data::Continue };
+        socket.send_frame(part, opcode, index + 1 == count).await;
+    }
+}
+
+#[tokio::test]
+async fn a_message_may_be_as_large_as_its_protocol_says() {
+    let gateway = open(GatewayConfig::default());
+    for (target, message, answer, limit) in OTHERS {
+        let mut socket = Socket::request(gateway.local_addr(), target).await;
+        let longest = message.to_owned() + &" ".repeat(limit - message.len());
+        say_in_frames(&mut socket, &longest).await;
+        while !socket.hear().await.contains(answer) {}
+        say_in_frames(&mut socket, &(longest + " ")).await;
+        let expected = super::support::closed(1009, "Message too large");
+        assert_eq!(socket.closed().await, expected, "{target}");
+    }
+}
+
+#[tokio::test]
+async fn binary_messages_are_text_in_all_protocols_but_godots() {
+    let gateway = open(GatewayConfig::default());
+    for (target, message, answer, _) in OTHERS {
+        let mut socket = Socket::request(gateway.local_addr(), target).await;
+        socket.send_frame(message.as_bytes(), Data::Binary, true).await;
+        while !socket.hear().await.contains(answer) {}
+        socket.send_frame(b"{\"\xff\":1}", Data::Binary, true).await;
+        assert_eq!(
+            socket.closed().await,
+            super::support::closed(1007, "Invalid UTF-8"),
+            "{target}"
+        );
+    }
+    let mut socket = Socket::connect(gateway.local_addr()).await;
+    socket.send_frame(b"\xff", Data::Binary, true).await;
+    let expected = super::support::closed(4000, "Invalid transfer mode, must be text");
+    assert_eq!(socket.closed().await, expected);
 }
 
 #[tokio::test]

@@ -191,7 +191,6 @@ impl CallingServer {
                 self.tell(conn, &Event::Error { text: NOT_UNDERSTOOD.into() });
                 self.expel(now, conn, Close::new(1003, NOT_UNDERSTOOD));
             }
-            ClientMessage::NotUtf8 => self.expel(now, conn, Close::invalid_utf8()),
         }
     }
 

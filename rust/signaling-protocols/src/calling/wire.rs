@@ -39,8 +39,6 @@ pub enum ClientMessage {
     },
     /// Not JSON, nested more than 64 deep, or `null`.
     Malformed,
-    /// A binary message that is not UTF-8.
-    NotUtf8,
 }
 
 impl ClientMessage {
@@ -48,10 +46,7 @@ impl ClientMessage {
     pub fn decode(frame: Frame<'_>) -> Self {
         let text = match frame {
             Frame::Text(text) => text,
-            Frame::Binary(bytes) => match str::from_utf8(bytes) {
-                Ok(text) => text,
-                Err(_) => return Self::NotUtf8,
-            },
+            Frame::Binary(bytes) => str::from_utf8(bytes).unwrap_or_default(),
         };
         match Fields::parse(text) {
             Some(fields) => Self::of_fields(&fields),
@@ -171,7 +166,7 @@ mod tests {
         let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
         assert_eq!(problem(&nested(64)), Some(Problem::MissingType));
         assert_eq!(decode(&nested(65)), ClientMessage::Malformed);
-        assert_eq!(ClientMessage::decode(Frame::Binary(b"\xff")), ClientMessage::NotUtf8);
+        assert_eq!(ClientMessage::decode(Frame::Binary(b"\xff")), ClientMessage::Malformed);
         let binary = ClientMessage::decode(Frame::Binary(br#"{"type":"ping"}"#));
         assert_eq!(binary, decode(r#"{"type":"ping"}"#));
     }
