@@ -173,6 +173,10 @@ impl Signal {
 type Parsed<T> = Result<Option<T>, WrongType>;
 
 fn parse(fields: &Fields<'_>) -> Parsed<Signal> {
+    // Whoever it is passed on to would take it for an ack.
+    if fields.raw("c").is_some() {
+        return Ok(None);
+    }
     let Some(room) = id(fields, "rid")? else { return Ok(None) };
     let channel = fields.get::<String>("ch")?.and_then(|name| Channel::from_name(&name));
     let Some(channel) = channel else { return Ok(None) };
