@@ -88,7 +88,12 @@ impl RoomSession {
 
     fn note_publishers(&mut self, now: Instant, publishers: Vec<Publisher>) {
         if self.state == RoomState::Joined && self.publishers != publishers {
-            self.publishers = publishers.clone();
+            let before = std::mem::replace(&mut self.publishers, publishers.clone());
+            for Publisher { participant, .. } in before {
+                if !publishers.iter().any(|publisher| publisher.participant == participant) {
+                    self.watchdog.note_gone(&participant);
+                }
+            }
             self.note_alone(now);
             self.tell(RoomEvent::PublishersChanged(publishers));
         }
@@ -108,11 +113,11 @@ impl RoomSession {
             Action::Join if self.state.is_on_the_way() => {
                 self.fail(Failure::Refused { code, message });
             }
-            // Our session has expired.
-            Action::Heartbeat => self.recover(now),
             _ if code == Code::Internal.number() && self.state == RoomState::Joined => {
                 self.fail(Failure::Refused { code, message });
             }
+            // Our session has expired.
+            Action::Heartbeat => self.recover(now),
             action => {
                 if action == Action::Offer {
                     self.watchdog.note_refused_offer();

@@ -266,6 +266,39 @@ fn three_joins_without_an_ack_fail() {
 }
 
 #[test]
+fn three_joins_without_an_ack_fail_on_the_way_back_too() {
+    let mut client = Client::joined(Channel::Call);
+    client.lose_connection();
+    client.at(1);
+    client.input(SessionInput::Opened);
+    for (seconds, joins) in [(10, 1), (11, 2), (20, 2), (21, 3), (30, 3)] {
+        client.at(seconds);
+        assert_eq!(client.joins(), joins, "after {seconds} s");
+        client.expect_state(RoomState::Reinitializing);
+    }
+    client.at(31);
+    client.expect_state(RoomState::Failed);
+    assert!(client.was_told(&RoomEvent::Failed(Failure::Unanswered)));
+}
+
+#[test]
+fn a_server_that_is_away_for_long_is_waited_for() {
+    let mut client = Client::joined(Channel::Call);
+    client.lose_connection();
+    for minute in 1..60 {
+        let connects = client.connects;
+        client.at(60 * minute);
+        assert!(client.connects > connects, "after {minute} minutes");
+        client.lose_connection();
+        client.expect_state(RoomState::WaitingForNetwork);
+    }
+    client.at(3600);
+    client.input(SessionInput::Opened);
+    client.admit(&[me(), other()]);
+    client.expect_state(RoomState::Joined);
+}
+
+#[test]
 fn a_connection_that_is_lost_on_the_way_in_is_made_again() {
     let mut client = Client::connected(Channel::Call);
     client.ask(join());
@@ -455,6 +488,15 @@ fn an_offer_in_a_group_that_nobody_answers_makes_it_join_anew() {
 }
 
 #[test]
+fn an_offer_to_one_who_has_left_is_not_waited_for() {
+    let mut client = Client::joined(Channel::Group);
+    client.ask(offer());
+    client.list(&[me()]);
+    client.at_with_heartbeats(20, &[me()]);
+    client.expect_state(RoomState::Joined);
+}
+
+#[test]
 fn an_offer_that_is_refused_is_not_waited_for() {
     let mut client = Client::joined(Channel::Group);
     client.ask(offer());
@@ -509,9 +551,11 @@ fn an_empty_list_means_that_the_room_is_closed() {
 
 #[test]
 fn a_server_that_fails_and_a_game_that_gives_up_end_it() {
-    let mut client = Client::joined(Channel::Call);
-    client.refuse(Action::Update, Code::Internal);
-    client.expect_state(RoomState::Failed);
+    for action in [Action::Update, Action::Heartbeat] {
+        let mut client = Client::joined(Channel::Call);
+        client.refuse(action, Code::Internal);
+        client.expect_state(RoomState::Failed);
+    }
 
     let mut client = Client::joined(Channel::Call);
     client.input(SessionInput::Request(RoomRequest::GiveUp));

@@ -52,8 +52,13 @@ impl Watchdog {
     }
 
     pub(super) fn note_answer(&mut self, from: &Participant) {
-        self.offers.retain(|(_, to)| to.as_ref().is_some_and(|to| !to.means(from)));
+        self.note_gone(from);
         self.recoveries = 0;
+    }
+
+    /// Nothing is expected of somebody any longer.
+    pub(super) fn note_gone(&mut self, who: &Participant) {
+        self.offers.retain(|(_, to)| to.as_ref().is_some_and(|to| !to.means(who)));
     }
 
     /// Which offer was refused is not always said, so none is waited for any longer.
