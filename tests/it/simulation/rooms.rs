@@ -18,8 +18,8 @@ use signaling_protocols::rooms::{
 use super::crowd::{Crowd, play};
 use super::for_each_seed;
 
-const SEEDS: u64 = 150;
-const STEPS: usize = 200;
+const SEEDS: u64 = 300;
+const STEPS: usize = 100;
 const ROOMS: [(&str, Channel); 4] = [
     ("call", Channel::Call),
     ("group", Channel::Group),
