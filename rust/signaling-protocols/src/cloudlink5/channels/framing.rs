@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::binary_pack::{Value, pack_piece, pack_text};
 use crate::cloudlink5::peer_server::Serialization;
+use crate::json::Fields;
 
 /// The largest message, in bytes; a larger one means nothing.
 pub const MAX_MESSAGE_BYTES: usize = 1 << 20;
@@ -82,7 +83,7 @@ impl Framing {
         let read = match (self.serialization, is_text) {
             _ if data.len() > MAX_MESSAGE_BYTES => None,
             (Serialization::Raw, _) | (_, true) => text(data),
-            (Serialization::Json, false) => serde_json::from_slice(data).ok().map(Framed::Text),
+            (Serialization::Json, false) => unquoted(data),
             (Serialization::Binary, false) => self.unpack(data),
         };
         read.unwrap_or(Framed::Malformed)
@@ -157,6 +158,16 @@ fn quoted(text: &str) -> String {
     serde_json::to_string(text).expect("a text can be written")
 }
 
+/// A text in quotes, or the object that says that the other side closes.
+fn unquoted(data: &[u8]) -> Option<Framed> {
+    if let Ok(text) = serde_json::from_slice(data) {
+        return Some(Framed::Text(text));
+    }
+    let about = Fields::parse(str::from_utf8(data).ok()?)?.object("__peerData").ok()??;
+    let kind: String = about.get("type").ok()??;
+    (kind == "close").then_some(Framed::Close)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,8 +201,12 @@ mod tests {
 
     #[test]
     fn the_other_side_can_say_that_it_closes() {
-        let close = b"\x81\xba__peerData\x81\xb4type\xb5close";
-        assert_eq!(Framing::new(Serialization::Binary).read(close, false), Framed::Close);
+        for (serialization, close) in [
+            (Serialization::Binary, &b"\x81\xba__peerData\x81\xb4type\xb5close"[..]),
+            (Serialization::Json, br#"{"__peerData":{"type":"close"}}"#),
+        ] {
+            assert_eq!(Framing::new(serialization).read(close, false), Framed::Close);
+        }
     }
 
     #[test]
