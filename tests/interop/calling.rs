@@ -1,15 +1,8 @@
 //! The protocol "calling-signaling" with `rtc-lib`, the client library that others use: with our
 //! server, and on it with our client.
 
-use std::env;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
-
 use anyhow::{Context as _, Result, ensure};
 use libtest_mimic::Trial;
-use serde_json::Value;
 use signaling_net::{ClientConfig, ClientHandle, Endpoint, connect};
 use signaling_protocols::Signal;
 use signaling_protocols::calling::client::SessionOptions;
@@ -23,14 +16,8 @@ use signaling_webrtc::{
 use tokio::runtime::{Builder, Runtime};
 
 use crate::counterpart::Counterpart;
-use crate::stacks;
+use crate::server::{Server, hears, until, wait};
 
-/// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(25);
-/// How often to look what has come.
-const LOOK: Duration = Duration::from_millis(1);
-/// The variable that tells where our server's program is.
-const SERVER: &str = "SIGNALING_SERVER";
 const ROOM: &str = "den";
 /// What the other side calls its channel, too.
 const CHANNEL: &str = "data";
@@ -39,7 +26,8 @@ static TRANSPORT: Transport = Transport::new();
 
 pub(crate) fn trials() -> Vec<Trial> {
     let trial = |name: &str, run: fn(&Server) -> Result<()>| {
-        let run = move || run(&Server::start()?).map_err(|error| format!("{error:#}").into());
+        let run =
+            move || run(&Server::start("calling")?).map_err(|error| format!("{error:#}").into());
         Trial::test(format!("rtc_lib::{name}"), run)
     };
     vec![
@@ -51,7 +39,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 /// They see each other in a namespace, meet in a room, and invite each other.
 fn two_of_them(server: &Server) -> Result<()> {
-    let mut they = server.rtc_lib("two")?;
+    let mut they = rtc_lib(server, "two")?;
     until(&mut they, |they| hears(they, "done"))
 }
 
@@ -61,12 +49,12 @@ fn we_are_there_first(server: &Server) -> Result<()> {
         we.step()?;
         Ok(we.is_inside)
     })?;
-    let mut they = server.rtc_lib("one")?;
+    let mut they = rtc_lib(server, "one")?;
     exchange(&mut we, &mut they)
 }
 
 fn they_are_there_first(server: &Server) -> Result<()> {
-    let mut they = server.rtc_lib("one")?;
+    let mut they = rtc_lib(server, "one")?;
     until(&mut they, |they| hears(they, "joined"))?;
     exchange(&mut Caller::start(server)?, &mut they)
 }
@@ -91,62 +79,9 @@ fn exchange(we: &mut Caller, they: &mut Counterpart) -> Result<()> {
     until(they, |they| hears(they, "done"))
 }
 
-fn hears(they: &mut Counterpart, what: &str) -> Result<bool> {
-    Ok(they.heard()?.iter().any(|event: &Value| event["say"] == what))
-}
-
-fn until(
-    they: &mut Counterpart,
-    mut condition: impl FnMut(&mut Counterpart) -> Result<bool>,
-) -> Result<()> {
-    let result = wait(|| condition(they));
-    result.with_context(|| they.log())
-}
-
-fn wait(mut condition: impl FnMut() -> Result<bool>) -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition()? {
-        ensure!(Instant::now() < deadline, "not in {PATIENCE:?}");
-        thread::sleep(LOOK);
-    }
-    Ok(())
-}
-
-/// Our server, in a process of its own. Dropping it ends it.
-struct Server {
-    child: Child,
-    url: String,
-}
-
-impl Server {
-    fn start() -> Result<Self> {
-        let program = env::var_os(SERVER).context("run `cargo xtask interop`")?;
-        let mut command = Command::new(program);
-        command.args(["--bind=127.0.0.1", "--port=0", "--protocols=calling"]);
-        let child = command.stdout(Stdio::piped()).spawn().context("starting our server")?;
-        let mut server = Self { child, url: String::new() };
-        let stdout = server.child.stdout.take().context("it is piped")?;
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
-        let addr = line.trim().strip_prefix("listening on ").context("it should listen")?;
-        server.url = format!("ws://{addr}/calling");
-        Ok(server)
-    }
-
-    /// A process with rtc-lib in it that does this.
-    fn rtc_lib(&self, scenario: &str) -> Result<Counterpart> {
-        let mut command = Command::new("node");
-        command.current_dir(stacks::home()?).args(["rtc_lib.js", &self.url, scenario]);
-        Counterpart::start(&mut command)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// A process with rtc-lib in it that does this.
+fn rtc_lib(server: &Server, scenario: &str) -> Result<Counterpart> {
+    server.counterpart("rtc_lib.js", &[&server.url("/calling"), scenario])
 }
 
 /// Our client in a room, and its connection to the other peer.
@@ -167,7 +102,7 @@ impl Caller {
     fn start(server: &Server) -> Result<Self> {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let session = CallingSession::new(SessionOptions::default());
-        let url = Endpoint::Url(server.url.clone());
+        let url = Endpoint::Url(server.url("/calling"));
         let session = connect(runtime.handle(), url, session, ClientConfig::default());
         let peer = TRANSPORT.peer(PeerOptions::default())?;
         let (other, channel) = (None, None);

@@ -5,7 +5,8 @@
 //! counterpart, in both roles. `cargo xtask interop [filter]` provides the counterparts.
 //!
 //! Reading order: `stacks` (who they are), `cases` (what must work), `duo` (a connection between
-//! us and them), `counterpart` (their process), `calling` (a library that brings its own signaling).
+//! us and them), `counterpart` (their process), `server` (our server's program), `calling` and `peerjs` (libraries that bring their own
+//! signaling).
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 
@@ -13,6 +14,8 @@ mod calling;
 mod cases;
 mod counterpart;
 mod duo;
+mod peerjs;
+mod server;
 mod stacks;
 
 use std::process::ExitCode;
@@ -29,7 +32,12 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Figures would mean nothing, and the machine may have only two cores.
     arguments.test_threads = Some(1);
-    let trials = STACKS.iter().flat_map(trials_with).chain(calling::trials()).collect();
+    let trials = STACKS
+        .iter()
+        .flat_map(trials_with)
+        .chain(calling::trials())
+        .chain(peerjs::trials())
+        .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
