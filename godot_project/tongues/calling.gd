@@ -148,8 +148,8 @@ func _on_user_unlisted(_namespace: String, user: String) -> void:
 
 
 func _on_invited(
-		invitation: int, room: String, user: String, _status: Dictionary, _data: Variant) -> void:
+		invite: int, room: String, user: String, _status: Dictionary, _data: Variant) -> void:
 	_tell("%s invites you to %s." % [_names.get(user, user), room])
 	await leave()
-	await _is_done(client.accept_invitation(invitation))
+	await _is_done(client.accept_invite(invite))
 	_refresh()

@@ -158,29 +158,29 @@ func test_invitations() -> void:
 	await _check_fails(bob.send_to("den", ann.get_user(), "greeting"),
 		SignalingClient.FAILURE_NOT_IN_LOBBY)
 	await _check_fails(ann.invite("den", bob.get_user()), SignalingClient.FAILURE_IN_LOBBY)
-	await _check_done(bob.deny_invitation(0))
+	await _check_done(bob.deny_invite(0))
 	await until(func() -> bool: return told_of(told, "member_left"), 5.0, "denied")
 	check_equal(told, [["member_joined", "den", bob.get_user(), {}, true],
-		["invitation_answered", 0, false], ["member_left", "den", bob.get_user()]]
+		["invite_answered", 0, false], ["member_left", "den", bob.get_user()]]
 		as Array[Array], "what the inviter hears")
 	check_equal(bob.get_members("den").size(), 0, "nothing is known any more")
 	# Taken back.
 	heard.clear()
 	await _check_done(ann.invite("den", bob.get_user()), 1)
-	await _check_done(ann.cancel_invitation(1))
-	await until(func() -> bool: return told_of(heard, "invitation_cancelled"), 5.0, "cancelled")
-	check_equal(heard.back(), ["invitation_cancelled", 1], "which")
-	await _check_fails(bob.accept_invitation(1), SignalingClient.FAILURE_NO_SUCH_INVITE)
+	await _check_done(ann.cancel_invite(1))
+	await until(func() -> bool: return told_of(heard, "invite_cancelled"), 5.0, "cancelled")
+	check_equal(heard.back(), ["invite_cancelled", 1], "which")
+	await _check_fails(bob.accept_invite(1), SignalingClient.FAILURE_NO_SUCH_INVITE)
 	# Accepted.
 	told.clear()
 	heard.clear()
 	await _check_done(ann.invite("den", bob.get_user()), 2)
 	await until(func() -> bool: return told_of(heard, "invited"), 5.0, "invited again")
 	heard.clear()
-	await _check_done(bob.accept_invitation(2, {name = "Bob"}))
+	await _check_done(bob.accept_invite(2, {name = "Bob"}))
 	check_equal(heard, [["room_joined", "den"]] as Array[Array], "in the room")
 	await until(func() -> bool: return told_of(told, "member_changed"), 5.0, "accepted")
-	check_equal(told.slice(1), [["invitation_answered", 2, true],
+	check_equal(told.slice(1), [["invite_answered", 2, true],
 		["member_accepted", "den", bob.get_user()],
 		["member_changed", "den", bob.get_user(), {name = "Bob"}]] as Array[Array], "in order")
 	await _check_fails(ann.invite("den", "nobody"), SignalingClient.FAILURE_NO_SUCH_USER)
@@ -201,13 +201,13 @@ func test_what_cannot_be_asked() -> void:
 	check_equal(client.start(_url(server)), OK, "starts")
 	for request: SignalingRequest in [client.set_status({a = NAN}), client.invite("a", "b", 7),
 			client.send_to("a", "b", "c", "text"), client.set_room_status("a", "b", INF),
-			client.accept_invitation(-1), client.send_candidate("a", "b", "0", -1, "c")]:
+			client.accept_invite(-1), client.send_candidate("a", "b", "0", -1, "c")]:
 		check_equal(request.error, ERR_INVALID_PARAMETER, request.message)
 		await request.completed
 	for request: SignalingRequest in [client.leave_room("none"), client.set_peer_status("none", {}),
 			client.set_room_status("none", "a", 1)]:
 		await _check_fails(request, SignalingClient.FAILURE_NOT_FOUND)
-	await _check_fails(client.deny_invitation(7), SignalingClient.FAILURE_NO_SUCH_INVITE)
+	await _check_fails(client.deny_invite(7), SignalingClient.FAILURE_NO_SUCH_INVITE)
 	var cancelled := client.ping()
 	client.stop()
 	check_equal(client.get_state(), CallingClient.STATE_IDLE, "idle")
@@ -267,7 +267,7 @@ func test_whoever_accepts_an_invitation_is_connected() -> void:
 			"invited")
 		check(player.client.get_multiplayer_peer() == null, "nothing before it is accepted")
 	var accepted := players.slice(1).map(
-		func(player: Player) -> SignalingRequest: return player.client.accept_invitation(0))
+		func(player: Player) -> SignalingRequest: return player.client.accept_invite(0))
 	for request: SignalingRequest in accepted:
 		await _check_done(request)
 	await _check_connected(players)

@@ -207,20 +207,20 @@ impl CallingClient {
     #[signal]
     fn candidate_received(room: GString, user: GString, mid: GString, index: i64, sdp: GString);
 
-    /// Emitted when `user` invites us to a room: see [method accept_invitation] and [method
-    /// deny_invitation], which take the number `invitation`. `status` is that of the user, `data`
+    /// Emitted when `user` invites us to a room: see [method accept_invite] and [method
+    /// deny_invite], which take the number `invite`. `status` is that of the user, `data`
     /// what else it said. Until then [method get_members] tells of the room, and the signals of
     /// members too.
     #[signal]
-    fn invited(invitation: i64, room: GString, user: GString, status: VarDictionary, data: Variant);
+    fn invited(invite: i64, room: GString, user: GString, status: VarDictionary, data: Variant);
 
     /// Emitted when an invitation that [method invite] made is accepted or denied.
     #[signal]
-    fn invitation_answered(invitation: i64, accepted: bool);
+    fn invite_answered(invite: i64, accepted: bool);
 
     /// Emitted when an invitation for us is over: it was taken back, or who made it is gone.
     #[signal]
-    fn invitation_cancelled(invitation: i64);
+    fn invite_cancelled(invite: i64);
 
     /// Emitted when a user is announced in a namespace that we have subscribed to. Our own
     /// announcements are told too, as in all signals of namespaces.

@@ -242,9 +242,9 @@ fn tell(client: &Gd<CallingClient>, event: Event) {
         }
         Event::Invited(invitation) => tell_invited(client, &invitation),
         Event::Responded { handle, accepted } => {
-            signals.invitation_answered().emit(value::number(handle), accepted);
+            signals.invite_answered().emit(value::number(handle), accepted);
         }
-        Event::Cancelled { handle } => signals.invitation_cancelled().emit(value::number(handle)),
+        Event::Cancelled { handle } => signals.invite_cancelled().emit(value::number(handle)),
         Event::Error { text } => emit_failed(client, &trouble::of_text(&text)),
         // That the server is there is no news to games.
         Event::Ping => {}

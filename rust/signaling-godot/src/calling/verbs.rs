@@ -196,7 +196,7 @@ impl CallingClient {
     /// it. `data` goes with the invitation: a [Dictionary], an [Array] or `null`.
     ///
     /// The request's `value` is the number of the invitation ([int]), which [signal
-    /// invitation_answered] names. It fails with [constant SignalingClient.FAILURE_NO_SUCH_USER] if
+    /// invite_answered] names. It fails with [constant SignalingClient.FAILURE_NO_SUCH_USER] if
     /// there is no such user, and with [constant SignalingClient.FAILURE_IN_LOBBY] if it is in the
     /// room, or invited to it.
     #[func]
@@ -214,8 +214,8 @@ impl CallingClient {
     /// Takes an invitation back that [method invite] made. It fails with [constant
     /// SignalingClient.FAILURE_NO_SUCH_INVITE] if it is over.
     #[func]
-    fn cancel_invitation(&mut self, invitation: i64) -> Gd<SignalingRequest> {
-        let handle = value::handle(invitation);
+    fn cancel_invite(&mut self, id: i64) -> Gd<SignalingRequest> {
+        let handle = value::handle(id);
         self.ask(handle.map(|handle| Request::CancelInvitation { handle }))
     }
 
@@ -223,13 +223,13 @@ impl CallingClient {
     /// room_joined] is emitted before the request is completed. It fails with [constant
     /// SignalingClient.FAILURE_NO_SUCH_INVITE] if the invitation is over.
     #[func]
-    fn accept_invitation(
+    fn accept_invite(
         &mut self,
-        invitation: i64,
+        id: i64,
         #[opt(default = Keys::none())] status: Keys,
     ) -> Gd<SignalingRequest> {
         let request = || {
-            let handle = value::handle(invitation)?;
+            let handle = value::handle(id)?;
             let status = value::status(status.dictionary())?;
             Ok(Request::AcceptInvitation { handle, status })
         };
@@ -238,8 +238,8 @@ impl CallingClient {
 
     /// Denies an invitation, see [signal invited].
     #[func]
-    fn deny_invitation(&mut self, invitation: i64) -> Gd<SignalingRequest> {
-        let handle = value::handle(invitation);
+    fn deny_invite(&mut self, id: i64) -> Gd<SignalingRequest> {
+        let handle = value::handle(id);
         self.ask(handle.map(|handle| Request::DenyInvitation { handle }))
     }
 
