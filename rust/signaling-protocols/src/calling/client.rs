@@ -6,20 +6,25 @@
 //! ```
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use signaling_core::keepalive::{Beat, Keepalive};
 use signaling_core::{Cause, Close, Frame, Session, SessionInput, SessionOutput};
 
+use super::settings::Settings;
 use super::value::Payload;
 use super::wire::ServerMessage;
 use super::wire::event::Event;
 use super::wire::reply::{Expects, Reply};
 use super::wire::request::Request;
+use crate::json::length;
 
 /// Requests of the game that wait for an answer; further ones are refused. Whoever enters a full
 /// room answers 31 offers at once, each with its candidates.
 const MAX_UNANSWERED: usize = 1024;
+/// What they may take together, in bytes: less than what a connection lets wait to be written.
+const MAX_UNANSWERED_BYTES: usize = 512 << 10;
 
 /// What the game may ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,9 +77,12 @@ pub enum Refusal {
     /// The answer of the server makes no sense; it may have been done.
     #[error("The answer makes no sense")]
     Misunderstood,
-    /// 1024 requests wait already.
+    /// 1024 requests, or 512 KiB of them, wait already.
     #[error("Too many requests wait for an answer")]
     Overloaded,
+    /// It would take more than [`Settings::MAX_MESSAGE_BYTES`], and was not sent.
+    #[error("The message is too large")]
+    TooLarge,
     /// The connection ended before the answer came; it may have been done.
     #[error("The connection is lost")]
     ConnectionLost,
@@ -105,15 +113,26 @@ pub struct CallingSession {
     options: SessionOptions,
     line: Line,
     next_tid: u64,
-    /// What was asked before the connection stood; at most [`MAX_UNANSWERED`].
-    early: Vec<(u64, Request)>,
-    /// What waits for an answer, by its number: ticket and what the answer carries. At most
-    /// [`MAX_UNANSWERED`].
-    asked: BTreeMap<u64, (u64, Expects)>,
+    /// What waits for an answer, by its number. At most [`MAX_UNANSWERED`].
+    asked: BTreeMap<u64, Asked>,
+    /// What that takes. At most [`MAX_UNANSWERED_BYTES`].
+    asked_bytes: usize,
+    /// What was asked before the connection stood.
+    early: Vec<Arc<str>>,
     /// What was told last, if a repetition under another name may follow.
     repeatable: Option<Event>,
     keepalive: Option<Keepalive>,
     outputs: VecDeque<SessionOutput<ClientEvent>>,
+}
+
+/// A request that waits for its answer.
+#[derive(Debug)]
+struct Asked {
+    ticket: u64,
+    /// What the answer carries.
+    expects: Expects,
+    /// Its length.
+    bytes: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,8 +149,9 @@ impl CallingSession {
             options,
             line: Line::Connecting,
             next_tid: 0,
-            early: Vec::new(),
             asked: BTreeMap::new(),
+            asked_bytes: 0,
+            early: Vec::new(),
             repeatable: None,
             keepalive: None,
             outputs: VecDeque::new(),
@@ -148,7 +168,7 @@ impl Session for CallingSession {
             SessionInput::Opened if self.line == Line::Connecting => self.open(now),
             SessionInput::Frame(frame) if self.line == Line::Open => self.receive(now, frame),
             SessionInput::Request(ClientRequest::Ask { ticket, request }) => {
-                self.ask(ticket, *request);
+                self.ask(ticket, &request);
             }
             SessionInput::Request(ClientRequest::Close) => self.close(Close::new(1000, "")),
             SessionInput::Timeout => self.handle_timeout(now),
@@ -173,32 +193,41 @@ impl CallingSession {
         self.line = Line::Open;
         let SessionOptions { ping_after, give_up_after } = self.options;
         self.keepalive = Some(Keepalive::in_silence(now, [ping_after].into(), Some(give_up_after)));
-        for (ticket, request) in std::mem::take(&mut self.early) {
-            self.ask_server(ticket, &request);
+        self.outputs.extend(std::mem::take(&mut self.early).into_iter().map(SessionOutput::Send));
+    }
+
+    fn ask(&mut self, ticket: u64, request: &Request) {
+        if let Err(refusal) = self.try_to_ask(ticket, request) {
+            self.answer(ticket, Err(refusal));
         }
     }
 
-    fn ask(&mut self, ticket: u64, request: Request) {
-        let has_room = self.early.len() + self.asked.len() < MAX_UNANSWERED;
-        match self.line {
-            Line::Over => self.answer(ticket, Err(Refusal::NotConnected)),
-            _ if !has_room => self.answer(ticket, Err(Refusal::Overloaded)),
-            Line::Connecting => self.early.push((ticket, request)),
-            Line::Open => self.ask_server(ticket, &request),
+    fn try_to_ask(&mut self, ticket: u64, request: &Request) -> Result<(), Refusal> {
+        if self.line == Line::Over {
+            return Err(Refusal::NotConnected);
         }
+        let text = request.encode(Some(self.next_tid));
+        let bytes = text.len();
+        if bytes > Settings::MAX_MESSAGE_BYTES {
+            return Err(Refusal::TooLarge);
+        }
+        if self.asked.len() >= MAX_UNANSWERED || self.asked_bytes + bytes > MAX_UNANSWERED_BYTES {
+            return Err(Refusal::Overloaded);
+        }
+        let expects = Expects::from(request);
+        self.asked.insert(self.next_tid, Asked { ticket, expects, bytes });
+        self.asked_bytes += bytes;
+        self.send(text);
+        Ok(())
     }
 
-    fn ask_server(&mut self, ticket: u64, request: &Request) {
-        let tid = self.send(request);
-        self.asked.insert(tid, (ticket, Expects::from(request)));
-    }
-
-    /// Sends a request; its number.
-    fn send(&mut self, request: &Request) -> u64 {
-        let tid = self.next_tid;
+    /// Sends the request with the next number, as soon as the connection stands.
+    fn send(&mut self, text: Arc<str>) {
         self.next_tid += 1;
-        self.outputs.push_back(SessionOutput::Send(request.encode(Some(tid))));
-        tid
+        match self.line {
+            Line::Connecting => self.early.push(text),
+            Line::Open | Line::Over => self.outputs.push_back(SessionOutput::Send(text)),
+        }
     }
 
     fn receive(&mut self, now: Instant, frame: Frame<'_>) {
@@ -222,7 +251,8 @@ impl CallingSession {
 
     /// Answers that nobody waits for are those to our own pings.
     fn receive_answer(&mut self, tid: u64, result: Result<Option<Payload>, String>) {
-        let Some((ticket, expects)) = self.asked.remove(&tid) else { return };
+        let Some(Asked { ticket, expects, bytes }) = self.asked.remove(&tid) else { return };
+        self.asked_bytes -= bytes;
         let result = result
             .map_err(Refusal::Refused)
             .and_then(|data| Reply::decode(expects, data.as_ref()).ok_or(Refusal::Misunderstood));
@@ -232,9 +262,7 @@ impl CallingSession {
     fn handle_timeout(&mut self, now: Instant) {
         while let Some(beat) = self.keepalive.as_mut().and_then(|keepalive| keepalive.poll(now)) {
             match beat {
-                Beat::Ping => {
-                    self.send(&Request::Ping);
-                }
+                Beat::Ping => self.send(Request::Ping.encode(Some(self.next_tid))),
                 Beat::Silent => self.close(Close::new(1001, "Timed out")),
             }
         }
@@ -250,9 +278,8 @@ impl CallingSession {
     fn end(&mut self, close: &Close, cause: Cause) {
         self.line = Line::Over;
         self.keepalive = None;
-        let early = std::mem::take(&mut self.early).into_iter().map(|(ticket, _)| ticket);
-        let asked = std::mem::take(&mut self.asked).into_values().map(|(ticket, _)| ticket);
-        for ticket in asked.chain(early) {
+        (self.early, self.asked_bytes) = (Vec::new(), 0);
+        for Asked { ticket, .. } in std::mem::take(&mut self.asked).into_values() {
             self.answer(ticket, Err(Refusal::ConnectionLost));
         }
         let (code, reason) = (close.code, close.reason.to_string());
@@ -265,13 +292,6 @@ impl CallingSession {
 
     fn tell(&mut self, event: ClientEvent) {
         self.outputs.push_back(SessionOutput::Event(event));
-    }
-}
-
-fn length(frame: Frame<'_>) -> usize {
-    match frame {
-        Frame::Text(text) => text.len(),
-        Frame::Binary(bytes) => bytes.len(),
     }
 }
 
@@ -398,6 +418,28 @@ mod tests {
         assert_eq!(line.ask(9999, leave("r")), [answered(9999, Err(Refusal::Overloaded))]);
         line.input(SessionInput::Opened);
         assert_eq!(line.ask(9999, leave("r")), [answered(9999, Err(Refusal::Overloaded))]);
+    }
+
+    fn note(bytes: usize) -> Request {
+        let (room, user, event) = ("r".to_owned(), "u".to_owned(), "e".to_owned());
+        let data = Payload::parse(&format!(r#"["{}"]"#, "x".repeat(bytes))).unwrap();
+        Request::Send { room, user, event, data }
+    }
+
+    #[test]
+    fn what_the_server_would_not_take_is_refused_and_not_sent() {
+        let mut line = Line::open();
+        let around = note(0).encode(Some(0)).len();
+        let most = Settings::MAX_MESSAGE_BYTES - around;
+        let too_large = answered(1, Err(Refusal::TooLarge));
+        assert_eq!(line.ask(1, note(most + 1)), [too_large]);
+        assert_eq!(line.ask(2, note(most)).len(), 1);
+        // A connection that lets 1 MiB wait takes all that may wait for an answer.
+        assert_eq!(line.ask(3, note(most)).len(), 1);
+        let overloaded = answered(4, Err(Refusal::Overloaded));
+        assert_eq!(line.ask(4, leave("r")), [overloaded]);
+        line.hear(r#"{"type":"answer","tid":0}"#);
+        assert_eq!(line.ask(5, leave("r")).len(), 1);
     }
 
     #[test]
