@@ -99,15 +99,20 @@ impl Status {
         both
     }
 
-    /// How much it takes to keep and to send it, about.
+    /// How much it takes to send it.
     pub(super) fn bytes(&self) -> usize {
-        self.iter().map(|(key, value)| key.len() + value.text().len() + "\"\":,".len()).sum()
+        json_bytes(self)
     }
 
     /// How deep its values are nested.
     pub(super) fn depth(&self) -> usize {
         self.iter().map(|(_, value)| nesting(value.text())).max().unwrap_or(0)
     }
+}
+
+/// How much it takes to send this: characters of keys and names may be written with six.
+pub(super) fn json_bytes<T: Serialize + ?Sized>(value: &T) -> usize {
+    serde_json::to_string(value).map_or(0, |json| json.len())
 }
 
 #[cfg(test)]
@@ -132,6 +137,13 @@ mod tests {
         let global = status(r#"{"name":"Ada","cam":false}"#);
         let both = global.overlaid(&status(r#"{"cam":true,"mic":1}"#));
         assert_eq!(both, status(r#"{"name":"Ada","cam":true,"mic":1}"#));
+    }
+
+    #[test]
+    fn a_status_takes_what_is_written_of_it() {
+        for text in ["{}", r#"{"k":[1,2],"l":"\u0001"}"#, r#"{"\u0001\"":null}"#] {
+            assert_eq!(status(text).bytes(), text.len(), "{text}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use signaling_core::ConnId;
 use super::room::Room;
 use super::user::Place;
 use super::{CallingServer, Name, allow};
+use crate::calling::value::json_bytes;
 use crate::calling::wire::event::{Event, Scope};
 use crate::calling::wire::problem::Problem;
 use crate::calling::wire::reply::Reply;
@@ -20,7 +21,7 @@ pub(super) struct Namespace {
     pub(super) rooms: Vec<Name>,
 }
 
-/// The quotes, brackets and names of fields of one entry in a list.
+/// The brackets and names of fields around one entry in a list.
 const ENTRY_BYTES: usize = 32;
 
 impl Namespace {
@@ -167,7 +168,7 @@ impl CallingServer {
         }
     }
 
-    /// How long that list is, about.
+    /// How long that list is at most.
     fn list_bytes(&self, name: &str) -> usize {
         let Some(Namespace { users, rooms, .. }) = self.namespaces.get(name) else { return 0 };
         let users = users.iter().map(|conn| self.user_bytes(*conn));
@@ -175,7 +176,7 @@ impl CallingServer {
         let room_bytes = |(name, room): (&Name, &Room)| {
             let peers = room.peers.iter();
             let peers = peers.map(|(conn, peer)| self.user_bytes(*conn) + peer.status.bytes());
-            name.len() + room.status.bytes() + ENTRY_BYTES + peers.sum::<usize>()
+            json_bytes(&**name) + room.status.bytes() + ENTRY_BYTES + peers.sum::<usize>()
         };
         users.sum::<usize>() + rooms.map(room_bytes).sum::<usize>()
     }
