@@ -182,7 +182,9 @@ impl<'a> Duo<'a> {
         for event in self.theirs.heard()? {
             self.pass_on_theirs(event)?;
         }
-        ensure!(self.ours.connection_state() != ConnectionState::Failed, "we have failed");
+        if self.ours.connection_state() == ConnectionState::Failed {
+            bail!("we have failed: {:?}", self.ours.statistics());
+        }
         thread::sleep(LOOK);
         Ok(())
     }
