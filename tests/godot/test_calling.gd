@@ -218,6 +218,49 @@ func test_what_cannot_be_asked() -> void:
 	await _check_fails(lost, SignalingClient.FAILURE_CONNECTION_LOST)
 
 
+func test_every_request_has_an_end() -> void:
+	var server := _add_calling()
+	var client := _add_client(server)
+	await _check_done(client.join_room("den"), "den")
+	var large := client.send_to("den", client.get_user(), "event", {text = "x".repeat(300_000)})
+	await _check_fails(large, SignalingClient.FAILURE_INVALID)
+	check_equal(large.message, "A message takes at most 256 KiB.", "nothing was lost by it")
+	await _check_done(client.send_to("den", client.get_user(), "event", {}))
+	var lost := client.ping()
+	server.stop()
+	await _check_fails(lost, SignalingClient.FAILURE_CONNECTION_LOST)
+	# Asked while the end of the connection is being told.
+	await _check_fails(client.ping(), SignalingClient.FAILURE_NOT_CONNECTED)
+	await _check_fails(client.ping(), SignalingClient.FAILURE_NOT_CONNECTED)
+	var another := _add_calling()
+	for part: Callable in [client.stop, func() -> void: remove_child(client), client.free]:
+		if not client.is_inside_tree():
+			add_child(client)
+		client.start(_url(another))
+		var waiting := client.join_room("den")
+		part.call()
+		await _check_fails(waiting, SignalingClient.FAILURE_CANCELLED)
+
+
+func test_signs_of_life() -> void:
+	var server := _add_calling()
+	var ann := _add_client(server)
+	var bob := _add_client(server)
+	for client: CallingClient in [ann, bob]:
+		await _check_done(client.join_room("den"), "den")
+	var told := _record(ann)
+	await _check_done(ann.remote_ping(0.1))
+	await until(func() -> bool: return told_of(told, "pinged"), 5.0, "the server is there")
+	await _check_done(ann.remote_ping(0.0))
+	for after: float in [-1.0, NAN, INF]:
+		await _check_fails(ann.remote_timeout(after), SignalingClient.FAILURE_INVALID)
+	await _check_done(bob.remote_timeout(0.1))
+	var heard := _record(bob)
+	await until(func() -> bool: return told_of(told, "member_left"), 5.0, "bob said nothing")
+	await until(func() -> bool: return told_of(heard, "disconnected"), 5.0, "and is told so")
+	check_equal(heard.back(), ["disconnected", 1001, "Timed out"], "how")
+
+
 func test_nobody_answers() -> void:
 	var server := _add_calling()
 	var url := _url(server)

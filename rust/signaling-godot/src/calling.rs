@@ -283,6 +283,10 @@ impl CallingClient {
     #[signal]
     fn namespace_member_left(namespace: GString, room: GString, user: GString);
 
+    /// Emitted when the server says that it is there, as [method remote_ping] has asked it to.
+    #[signal]
+    fn pinged();
+
     /// Emitted when something failed that no [SignalingRequest] tells of: the connection to the
     /// server, which [signal disconnected] tells next, or one to another player. `message` is a
     /// sentence that a player can read, and `details` has more for the developer: always `hint`

@@ -16,7 +16,7 @@ use super::neighbours::Neighbours;
 use super::places::{Change, Places};
 use super::state::State;
 use super::{CallingClient, trouble, value};
-use crate::client::failure::Trouble;
+use crate::client::failure::{Failure, Trouble};
 use crate::json;
 use crate::line;
 use crate::peers::LinkEvent;
@@ -129,6 +129,8 @@ impl CallingClient {
     fn note_end(&mut self) {
         self.state = State::Failed;
         (self.session, self.places) = (None, Places::default());
+        // Whoever was told first that something is lost may have asked for more, which nobody hears.
+        self.asked.cancel(&Trouble::new(Failure::NotConnected));
     }
 
     /// What our own coming and going means to the WebRTC connections.
@@ -246,8 +248,7 @@ fn tell(client: &Gd<CallingClient>, event: Event) {
         }
         Event::Cancelled { handle } => signals.invite_cancelled().emit(value::number(handle)),
         Event::Error { text } => emit_failed(client, &trouble::of_text(&text)),
-        // That the server is there is no news to games.
-        Event::Ping => {}
+        Event::Ping => signals.pinged().emit(),
     }
 }
 

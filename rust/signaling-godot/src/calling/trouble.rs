@@ -31,15 +31,24 @@ const PROBLEMS: [(Problem, Failure, &str); 21] = [
     (Problem::LimitReached, Failure::ServerFull, ""),
 ];
 
+const TOO_LARGE: &str = "A message takes at most 256 KiB.";
+const TOO_MUCH_WAITS: &str = "1024 requests, or 512 KiB of them, wait already: ask less, or wait for \
+    answers.";
+
 /// Why what was asked was not done.
 pub(super) fn of_refusal(refusal: &Refusal) -> Trouble {
     match refusal {
         Refusal::Refused(text) => of_text(text),
         Refusal::Misunderstood => Trouble::new(Failure::Invalid),
-        Refusal::Overloaded => Trouble::new(Failure::Overloaded),
+        Refusal::Overloaded => overloaded(),
+        Refusal::TooLarge => Trouble::new(Failure::Invalid).saying(TOO_LARGE),
         Refusal::ConnectionLost => Trouble::new(Failure::ConnectionLost),
         Refusal::NotConnected => Trouble::new(Failure::NotConnected),
     }
+}
+
+fn overloaded() -> Trouble {
+    Trouble::new(Failure::Overloaded).with("hint", &GString::from(TOO_MUCH_WAITS))
 }
 
 /// What the server says.

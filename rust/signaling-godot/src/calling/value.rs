@@ -1,6 +1,7 @@
 //! What is said, between the engine's values and the protocol's.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use godot::prelude::*;
 use signaling_core::PeerId;
@@ -80,6 +81,16 @@ pub(super) fn number(handle: u64) -> i64 {
 /// When no invitation can have it.
 pub(super) fn handle(number: i64) -> Result<u64, Misuse> {
     u64::try_from(number).map_err(|_| Misuse::invalid("No invitation has a negative number."))
+}
+
+/// So many seconds; `None` for 0.
+///
+/// # Errors
+/// When nobody can wait that long.
+pub(super) fn time(seconds: f64) -> Result<Option<Duration>, Misuse> {
+    let time = Duration::try_from_secs_f64(seconds);
+    let time = time.map_err(|_| Misuse::invalid("`after` is negative, or no number."))?;
+    Ok(Some(time).filter(|time| !time.is_zero()))
 }
 
 fn room(view: &RoomView) -> VarDictionary {

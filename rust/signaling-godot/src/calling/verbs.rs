@@ -249,6 +249,21 @@ impl CallingClient {
     fn ping(&mut self) -> Gd<SignalingRequest> {
         self.ask(Ok(Request::Ping))
     }
+
+    /// Asks the server to say that it is there whenever nothing was said for `after` seconds, by
+    /// [signal pinged]. At least 0.1; with 0 it stops.
+    #[func]
+    fn remote_ping(&mut self, after: f64) -> Gd<SignalingRequest> {
+        self.ask(value::time(after).map(|time| Request::RemotePing { time }))
+    }
+
+    /// Asks the server to close the connection when we say nothing for `after` seconds, so that the
+    /// others know sooner that we are gone. At least 0.1; with 0 it goes by its own limit of 55
+    /// seconds again, in which a pong is enough.
+    #[func]
+    fn remote_timeout(&mut self, after: f64) -> Gd<SignalingRequest> {
+        self.ask(value::time(after).map(|time| Request::RemoteTimeout { time }))
+    }
 }
 
 impl CallingClient {
@@ -263,8 +278,7 @@ impl CallingClient {
         let session = self.session.as_ref().ok_or_else(not_connected)?;
         let ticket = self.asked.next_ticket();
         let request = Box::new(what.clone());
-        let busy = |_| Misuse::new(Error::ERR_BUSY, "Too many requests wait already.");
-        session.request(ClientRequest::Ask { ticket, request }).map_err(busy)?;
+        session.request(ClientRequest::Ask { ticket, request }).map_err(|_| Misuse::busy())?;
         Ok(self.asked.add(ticket, what))
     }
 }

@@ -166,6 +166,12 @@ impl Misuse {
         Self { error, failure: Failure::Invalid, message: message.into() }
     }
 
+    /// As many requests wait already as can.
+    pub(crate) fn busy() -> Self {
+        let misuse = Self::new(Error::ERR_BUSY, "Too many requests wait already.");
+        Self { failure: Failure::Overloaded, ..misuse }
+    }
+
     /// An argument that makes no sense.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(Error::ERR_INVALID_PARAMETER, message)

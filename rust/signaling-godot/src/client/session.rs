@@ -61,7 +61,7 @@ impl Session {
         let (ticket, request) = (self.tickets + 1, Box::new(request));
         match self.request(ClientRequest::Ask { ticket, request }) {
             Error::OK => self.tickets = ticket,
-            busy => return Err(Misuse::new(busy, "Too many requests wait already.")),
+            _ => return Err(Misuse::busy()),
         }
         Ok(ticket)
     }
