@@ -29,7 +29,7 @@ use godot::signal::ConnectHandle;
 use signaling_core::PeerId;
 use signaling_net::{ClientConfig, ClientHandle};
 use signaling_protocols::calling::client::SessionOptions;
-use signaling_protocols::calling::{CallingSession, ClientRequest, Settings};
+use signaling_protocols::calling::{CallingSession, ClientRequest};
 
 use crate::class_enum;
 use crate::client::argument::Keys;
@@ -448,7 +448,7 @@ impl CallingClient {
         }
         let endpoint = line::endpoint(if url.is_empty() { &self.url } else { url })?;
         let machine = |_| CallingSession::new(SessionOptions::default());
-        let session = line::connect(endpoint, machine, connection())?;
+        let session = line::connect(endpoint, machine, ClientConfig::default())?;
         self.session = Some(Rc::new(session));
         self.state = State::Initializing;
         Ok(())
@@ -465,9 +465,4 @@ impl CallingClient {
         self.places = Places::default();
         self.asked.cancel(&Trouble::new(Failure::Cancelled));
     }
-}
-
-/// The limit of the protocol.
-fn connection() -> ClientConfig {
-    ClientConfig { max_message_bytes: Settings::MAX_MESSAGE_BYTES, ..ClientConfig::default() }
 }

@@ -114,7 +114,8 @@ pub struct ClientConfig {
     /// has closed it. Default 2 s.
     pub close_timeout: Duration,
     /// The largest inbound message in bytes; a larger one ends the connection with 1009. Default
-    /// 256 KiB.
+    /// 1 MiB: a server that relays the largest message it takes may add to it, and lets no more wait
+    /// for us.
     pub max_message_bytes: usize,
     /// The largest frame in bytes, if it is less than a message: a larger inbound frame ends the
     /// connection with 1009, a larger outbound message leaves in several. Default `None`.
@@ -134,7 +135,7 @@ impl Default for ClientConfig {
         Self {
             connect_timeout: Duration::from_secs(5),
             close_timeout: Duration::from_secs(2),
-            max_message_bytes: 256 << 10,
+            max_message_bytes: 1 << 20,
             max_frame_bytes: None,
             outbox_bytes: 1 << 20,
             max_requests: 1024,

@@ -6,7 +6,10 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use signaling_gateway::{Gateway, GatewayConfig};
 use signaling_net::Listener;
+use signaling_protocols::calling::client::SessionOptions;
+use signaling_protocols::calling::{self, CallingSession, ClientEvent, Event};
 use signaling_protocols::routing::Protocol;
+use signaling_tests::meeting::dial;
 use tokio::runtime::Handle;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Error;
@@ -144,6 +147,26 @@ async fn binary_messages_are_text_in_all_protocols_but_godots() {
     socket.send_frame(b"\xff", Data::Binary, true).await;
     let expected = super::support::closed(4000, "Invalid transfer mode, must be text");
     assert_eq!(socket.closed().await, expected);
+}
+
+#[tokio::test]
+async fn a_client_takes_what_a_server_adds_to_the_largest_message() {
+    let gateway = open(GatewayConfig::default());
+    let addr = gateway.local_addr();
+    let client = dial(addr, "/calling", CallingSession::new(SessionOptions::default()));
+    soon(client.told()).await;
+    let [ClientEvent::Told(Event::Hello { user, .. })] = &client.take_events()[..] else {
+        panic!("it is let in")
+    };
+    let mut socket = Socket::request(addr, "/calling").await;
+    let invite = |data: &str| {
+        format!(r#"{{"type":"invite_send","room":"den","user":"{user}","data":["{data}"]}}"#)
+    };
+    let most = calling::Settings::MAX_MESSAGE_BYTES - invite("").len();
+    socket.say(&invite(&"x".repeat(most))).await;
+    soon(client.told()).await;
+    let told = client.take_events();
+    assert!(matches!(told[..], [ClientEvent::Told(Event::Invited(_))]), "it is invited");
 }
 
 #[tokio::test]
