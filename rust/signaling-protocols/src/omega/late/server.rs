@@ -190,11 +190,11 @@ impl LateServer {
     }
 
     fn initialise(&mut self, conn: ConnId, name: &str) -> Result<(), Violation> {
-        self.base.check_name(name)?;
-        let Some(client) = self.base.spaces.client_mut(conn) else { return Ok(()) };
-        if client.data.name.is_some() {
+        if self.base.spaces.client(conn).is_some_and(|client| client.data.name.is_some()) {
             return Err(Violation::HasName);
         }
+        self.base.check_name(name)?;
+        let Some(client) = self.base.spaces.client_mut(conn) else { return Ok(()) };
         client.data.name = Some(name.to_owned());
         let id = client.id().clone();
         self.tell(conn, &ServerMessage::InitOk((&*id).into()));
@@ -279,19 +279,18 @@ impl LateServer {
         if !is_named(conn) {
             return Err(Violation::NotNamed);
         }
+        let to = to.ok_or(Violation::NoRecipient)?.to_string();
+        let Some(recipient) = space.find(&to).filter(|recipient| is_named(*recipient)) else {
+            self.tell(conn, &ServerMessage::PeerInvalid);
+            return Ok(());
+        };
         let payload = match payload {
             Payload::Wrong => return Err(Violation::WrongPayload),
             Payload::Missing => None,
             Payload::Given(payload) => Some(payload),
         };
-        let to = to.ok_or(Violation::NoRecipient)?.to_string();
-        match space.find(&to).filter(|recipient| is_named(*recipient)) {
-            Some(recipient) => {
-                let from = self.user(conn);
-                self.tell(recipient, &ServerMessage::Relayed { kind, payload, from });
-            }
-            None => self.tell(conn, &ServerMessage::PeerInvalid),
-        }
+        let from = self.user(conn);
+        self.tell(recipient, &ServerMessage::Relayed { kind, payload, from });
         Ok(())
     }
 
