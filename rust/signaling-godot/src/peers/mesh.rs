@@ -160,10 +160,21 @@ impl Mesh {
 
     /// What has become of the connections since the last frame. Looks for new paths where needed.
     pub(crate) fn turn(&self) -> Vec<LinkEvent> {
-        let events = self.links.turn(|id| self.peer.has_peer(number(id)));
+        let events = self.watch();
         self.links.restart(|id| self.can_tell(id));
+        events
+    }
+
+    /// The same while nobody hears what is said: nobody could agree to a new path.
+    pub(crate) fn watch(&self) -> Vec<LinkEvent> {
+        let events = self.links.turn(|id| self.has(id));
         events.iter().for_each(|event| self.post.note(event));
         events
+    }
+
+    /// Whether there is a connection to a peer, in whatever state.
+    pub(crate) fn has(&self, id: PeerId) -> bool {
+        self.peer.has_peer(number(id))
     }
 
     /// Whether the connection to a peer stands, or none will ever be made.
@@ -215,7 +226,7 @@ impl Mesh {
 
     /// Lets go of a peer that may not be here any more.
     pub(crate) fn expel(&self, other: PeerId) {
-        if self.peer.has_peer(number(other)) {
+        if self.has(other) {
             self.peer.clone().remove_peer(number(other));
         }
     }
@@ -240,7 +251,7 @@ impl Mesh {
     /// Whether the multiplayer peer would take this peer; it complains about every other.
     fn can_add(&self, other: PeerId) -> bool {
         self.role.pairs_with(other)
-            && !self.peer.has_peer(number(other))
+            && !self.has(other)
             && self.members.borrow().len() < MAX_PEERS
             && !self.peer.is_refusing_new_connections()
             && self.peer.get_connection_status() != ConnectionStatus::DISCONNECTED
@@ -346,8 +357,7 @@ impl Mesh {
 
     /// What the multiplayer peer tells of a connection.
     fn told(&self, other: PeerId, key: &str) -> Option<Variant> {
-        let id = number(other);
-        self.peer.has_peer(id).then(|| self.peer.get_peer(id).get(key))?
+        self.has(other).then(|| self.peer.get_peer(number(other)).get(key))?
     }
 }
 

@@ -16,6 +16,9 @@ use super::{LinkEvent, Mesh, Post, Role, Signal};
 pub(crate) struct NamedMesh {
     mesh: Rc<Mesh>,
     names: Names,
+    /// Which connection of a peer's ours leads to, by the [`origin`] of its descriptions. Of known
+    /// peers.
+    origins: RefCell<BTreeMap<PeerId, String>>,
 }
 
 /// Filled and emptied by whoever is introduced and leaves. While it has [`MAX_PEERS`], others are
@@ -40,7 +43,8 @@ impl NamedMesh {
     ) -> Self {
         let names = Names::default();
         let post = NamedPost { names: Rc::clone(&names), carry };
-        Self { mesh: Rc::new(Mesh::new(role, configuration, api, post)), names }
+        let mesh = Rc::new(Mesh::new(role, configuration, api, post));
+        Self { mesh, names, origins: RefCell::default() }
     }
 
     /// Makes it the multiplayer peer of its branch of the tree.
@@ -69,7 +73,7 @@ impl NamedMesh {
     /// one that does not is made anew.
     pub(crate) fn renew(&self, id: PeerId, name: &str, offers: bool) -> bool {
         if !self.is_taken(id, name) && !self.mesh.is_settled(id) {
-            self.mesh.expel(id);
+            self.expel(id);
         }
         self.add(id, name, offers)
     }
@@ -78,7 +82,7 @@ impl NamedMesh {
     /// more.
     pub(crate) fn replace(&self, id: PeerId, name: &str, offers: bool) -> bool {
         if !self.is_taken(id, name) {
-            self.mesh.expel(id);
+            self.expel(id);
         }
         self.add(id, name, offers)
     }
@@ -101,15 +105,26 @@ impl NamedMesh {
     pub(crate) fn remove(&self, name: &str) {
         if let Some(id) = self.id_of(name) {
             self.names.borrow_mut().remove(&id);
+            self.origins.borrow_mut().remove(&id);
             self.mesh.remove(id);
         }
     }
 
-    /// Takes in what another peer told.
+    /// Takes in what another peer told. One that begins anew, because its connection to us has failed,
+    /// gets a new one from us, too.
     pub(crate) fn handle(&self, from: &str, signal: &Signal) {
-        if let Some(id) = self.id_of(from) {
-            self.mesh.handle(id, signal);
+        let Some(id) = self.id_of(from) else { return };
+        if let Signal::Offer(sdp) | Signal::Answer(sdp) = signal {
+            let origin = origin(sdp);
+            let known = self.origins.borrow_mut().insert(id, origin.clone());
+            if matches!(signal, Signal::Offer(_)) && known.as_ref() != Some(&origin) {
+                if known.is_some() {
+                    self.mesh.expel(id);
+                }
+                self.mesh.add(id, false);
+            }
         }
+        self.mesh.handle(id, signal);
     }
 
     /// What has become of the connections since the last frame. Looks for new paths where needed.
@@ -117,9 +132,20 @@ impl NamedMesh {
         self.mesh.turn()
     }
 
+    /// The same while nobody hears what is said: nobody could agree to a new path.
+    pub(crate) fn watch(&self) -> Vec<LinkEvent> {
+        self.mesh.watch()
+    }
+
     /// Closes all connections and leaves the branch as if there had never been any.
     pub(crate) fn close(&self) {
         self.mesh.close();
+    }
+
+    /// Lets go of what connection there is.
+    fn expel(&self, id: PeerId) {
+        self.origins.borrow_mut().remove(&id);
+        self.mesh.expel(id);
     }
 
     /// Whether the id stands for somebody else.
@@ -144,5 +170,28 @@ impl Post for NamedPost {
         if let Some(name) = name {
             (self.carry)(&name, signal);
         }
+    }
+}
+
+/// What all descriptions of one connection have in common and no other has (RFC 8866, section 5.2):
+/// the `o=` line without its version.
+fn origin(sdp: &str) -> String {
+    let line = sdp.lines().find_map(|line| line.strip_prefix("o=")).unwrap_or_default();
+    let parts = line.split(' ').enumerate().filter(|(place, _)| *place != 2);
+    parts.map(|(_, part)| part).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptions_of_one_connection_have_the_same_origin() {
+        let sdp = |session: u64, version: u64| {
+            format!("v=0\r\no=- {session} {version} IN IP4 127.0.0.1\r\ns=-\r\n")
+        };
+        assert_eq!(origin(&sdp(1, 2)), origin(&sdp(1, 3)));
+        assert_ne!(origin(&sdp(1, 2)), origin(&sdp(2, 2)));
+        assert_eq!(origin("v=0"), "");
     }
 }
