@@ -10,7 +10,8 @@ const JOINED := RoomClient.STATE_JOINED
 
 func test_a_call_connects_two_players() -> void:
 	var server := _add_rooms()
-	var caller := _add_player(server, {"user_id": "ann", "session_id": "1"})
+	var caller := _add_player(server, {"user_id": "ann", "session_id": "1",
+		"host": "Server", "category": "screenshare", "device_id": "under the desk"})
 	var callee := _add_player(server, {"user_id": "bob"})
 	await _check_enters(caller.client.create(), "admin")
 	await _check_enters(callee.client.join(), "publisher")
@@ -25,8 +26,10 @@ func test_a_call_connects_two_players() -> void:
 	check_equal(listed.map(func(entry: Dictionary) -> String: return entry.user_id),
 		["ann", "bob"], "the publishers")
 	check_equal(listed[0], {user_id = "ann", session_id = "1", id = caller.id(), role = "admin",
-		video = false, audio = false, host = "", category = "", device_id = "", is_me = false},
-		"what is told of one")
+		video = false, audio = false, host = "Server", category = "screenshare",
+		device_id = "under the desk", is_me = false}, "what is told of one")
+	check_equal([listed[1].host, listed[1].category, listed[1].device_id], ["", "", ""],
+		"who does not tell")
 	await until(func() -> bool: return server.get_lobbies().size() == 1, 5.0, "the server's view")
 	check_equal(server.get_lobbies()[0].key, "rooms:lounge", "its key")
 
@@ -129,7 +132,8 @@ func test_why_a_room_is_not_entered() -> void:
 	client.channel = "m2m"
 	await _check_fails(client.join(), SignalingClient.FAILURE_INVALID, 2002)
 	for wrong: Dictionary in [{room = ""}, {room = "a".repeat(129)}, {url = "http://a"},
-			{channel = "p3p"}, {callee_timeout = -1.0}]:
+			{channel = "p3p"}, {callee_timeout = -1.0}, {host = "a".repeat(129)},
+			{category = "a".repeat(129)}, {device_id = "a".repeat(129)}]:
 		var other := _add_client(server, wrong)
 		var request := other.create()
 		check_equal(request.error, ERR_INVALID_PARAMETER, str(wrong))

@@ -124,6 +124,23 @@ pub(crate) struct RoomClient {
     #[export]
     audio: bool,
 
+    /// What kind of program we are, as others are told: any text of at most 128 bytes, in other
+    /// programs one of those that the inspector suggests. Empty: not told.
+    #[export_group(name = "Device")]
+    #[export]
+    #[var(hint = ENUM_SUGGESTION, hint_string = "iOS,iOS_EX,Android,Web,Web_Studio,Server")]
+    host: GString,
+
+    /// What we publish, as others are told: a user with two sessions may send a camera with one and
+    /// a screen with the other. Any text of at most 128 bytes; empty: not told.
+    #[export]
+    #[var(hint = ENUM_SUGGESTION, hint_string = "stream,screenshare")]
+    category: GString,
+
+    /// On which device we are, as others are told: any text of at most 128 bytes. Empty: not told.
+    #[export]
+    device_id: GString,
+
     /// If `true`, the client connects to the other publishers by WebRTC and sets
     /// `multiplayer.multiplayer_peer` for its branch of the tree. If `false`, it only signals.
     ///

@@ -10,8 +10,8 @@ use signaling_core::ids;
 use signaling_net::ClientConfig;
 use signaling_protocols::rooms::wire::Kind;
 use signaling_protocols::rooms::{
-    Channel, MAX_FRAME_BYTES, MAX_ID_BYTES, MAX_MESSAGE_BYTES, Media, Participant, Recipient,
-    RoomOptions, RoomRequest, RoomSession,
+    Channel, MAX_FRAME_BYTES, MAX_ID_BYTES, MAX_MESSAGE_BYTES, Media, Participant, Profile,
+    Recipient, RoomOptions, RoomRequest, RoomSession,
 };
 
 use super::RoomClient;
@@ -229,14 +229,21 @@ impl RoomClient {
         if room.is_empty() {
             return Err(Misuse::invalid("`room` is empty."));
         }
-        let ids = [&room, &self.user_id.to_string(), &self.session_id.to_string()];
-        if ids.iter().any(|id| id.len() > MAX_ID_BYTES) {
-            let message = "`room`, `user_id` and `session_id` have at most 128 bytes.";
+        let [user, session, host, category, device] =
+            [&self.user_id, &self.session_id, &self.host, &self.category, &self.device_id]
+                .map(GString::to_string);
+        if [&room, &user, &session, &host, &category, &device]
+            .iter()
+            .any(|it| it.len() > MAX_ID_BYTES)
+        {
+            let message = "No id, and nothing else that is told of us, has more than 128 bytes.";
             return Err(Misuse::invalid(message));
         }
-        let channel = self.channel()?;
-        let callee_timeout = self.patience()?;
-        Ok(RoomOptions { channel, room, callee_timeout, ..RoomOptions::default() })
+        let [host, category, device] =
+            [host, category, device].map(|text| Some(text).filter(|text| !text.is_empty()));
+        let profile = Profile { host, category, device };
+        let (channel, callee_timeout) = (self.channel()?, self.patience()?);
+        Ok(RoomOptions { channel, room, profile, callee_timeout, ..RoomOptions::default() })
     }
 
     fn channel(&self) -> Result<Channel, Misuse> {
