@@ -3,6 +3,7 @@ extends "res://tests/signaling_case.gd"
 
 const Player := preload("res://tests/fixtures/room_player.gd")
 const Proxy := preload("res://tests/fixtures/proxy.gd")
+const UdpLine := preload("res://tests/fixtures/udp_line.gd")
 const Introduction := preload("res://tests/fixtures/introduction.gd")
 const Menu := preload("res://tongues/menu.tscn")
 const JOINED := RoomClient.STATE_JOINED
@@ -224,6 +225,23 @@ func test_a_call_survives_cuts() -> void:
 	await _check_connected([caller, callee])
 
 
+func test_a_connection_that_fails_is_made_anew() -> void:
+	var server := _add_rooms()
+	var calls: Array[Call] = []
+	# Those at whom nothing arrives notice it first; the others do later, or are told.
+	for deaf: Array in [[0, 1], [0], [1]]:
+		var call := await _add_call_over_line(server, "deaf %s" % [deaf])
+		call.cut(deaf)
+		calls.append(call)
+	for call in calls:
+		await until(func() -> bool: return call.has_failed, 20.0, "fails")
+	for call in calls:
+		await until(func() -> bool: return call.count == 4, 15.0, "connected again")
+		await _check_connected(call.players)
+		check_equal(call.players.map(func(player: Player) -> int: return player.client.get_state()),
+			[JOINED, JOINED], "in the room all the time")
+
+
 func test_connections_of_the_game_itself() -> void:
 	var server := _add_rooms()
 	var clients: Array[RoomClient] = []
@@ -322,6 +340,21 @@ func _add_proxy(server: SignalingServer) -> Proxy:
 	return proxy
 
 
+## Two players whose connection goes over a line.
+func _add_call_over_line(server: SignalingServer, room: String) -> Call:
+	var call := Call.new()
+	add_child(call.line)
+	for side in 2:
+		var proxy := _add_proxy(server)
+		proxy.replaced = call.line.replaced(side)
+		call.add(proxy, _add_player(server, {"url": proxy.url() + "/room", "room": room,
+			"rtc_configuration": call.line.configuration(side)}))
+	await _check_enters(call.players[0].client.create(), "admin")
+	await _check_enters(call.players[1].client.join(), "publisher")
+	await _check_connected(call.players)
+	return call
+
+
 func _check_enters(request: SignalingRequest, role: String) -> void:
 	var entered: bool = await request.completed
 	check(entered, "enters the room: %s" % request.message)
@@ -351,3 +384,37 @@ func _check_connected(players: Array) -> void:
 			await until(func() -> bool: return player.receiver.has(other, "reliable", 100), 5.0,
 				"%s hears %d" % [player.name, other])
 		player.receiver.calls.clear()
+
+
+## Two players, the line between them, and those to their server.
+class Call:
+	extends RefCounted
+	var line := UdpLine.new()
+	var players: Array[Player] = []
+	var proxies: Array[Proxy] = []
+	## How often they were told that they are connected.
+	var count := 0
+	## Whether one was told that the connection has failed.
+	var has_failed := false
+
+
+	func add(proxy: Proxy, player: Player) -> void:
+		proxies.append(proxy)
+		players.append(player)
+		player.multiplayer.peer_connected.connect(func(_id: int) -> void: count += 1)
+
+
+	## Until the connection fails, nothing arrives at some, and there is no agreement on a new path.
+	func cut(deaf: Array) -> void:
+		line.deaf = deaf
+		for proxy in proxies:
+			proxy.replaced["OFFER"] = "REFFO"
+		for player in players:
+			player.client.peer_failed.connect(_mend)
+
+
+	func _mend(_id: int, _reason: String) -> void:
+		has_failed = true
+		line.deaf = []
+		for proxy in proxies:
+			proxy.replaced.erase("OFFER")

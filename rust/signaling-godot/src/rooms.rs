@@ -5,6 +5,7 @@
 //! - `verbs`: what a game may ask for.
 //! - `place`: what is known of the room while we are in it.
 //! - `neighbours`: the WebRTC connections to those who publish in it.
+//! - `tries`: when one of these is offered again.
 //! - `telling`: the node's turn, once a frame.
 //! - `trouble`: why something failed.
 
@@ -12,6 +13,7 @@ mod neighbours;
 mod place;
 mod state;
 mod telling;
+mod tries;
 mod trouble;
 mod verbs;
 
@@ -62,8 +64,9 @@ use state::State;
 /// The node makes a [WebRTCMultiplayerPeer] and connects it to everybody who publishes in the room,
 /// each to each, as long as we publish too: in a call both do, in a group chat whoever created the
 /// room, and those whom the owner lets with [method accept_publish]. Of two publishers, the one
-/// that is later in the list makes the offer: in a call that is who joined. In a broadcast
-/// connections are not made through the server at all.
+/// that is later in the list makes the offer: in a call that is who joined. A connection that has
+/// failed is made anew, see [signal peer_failed]. In a broadcast connections are not made through
+/// the server at all.
 ///
 /// A session, that is one user's place in one room, has the peer id that [method get_peer_id]
 /// tells; it is the same for everybody. Nobody has the id 1.
@@ -298,7 +301,9 @@ impl RoomClient {
     fn link_recovered(id: i64);
 
     /// Emitted when a connection to a peer could not be made, or was lost without either side
-    /// closing it, with the reason in words, see [signal SignalingClient.peer_failed].
+    /// closing it, with the reason in words, see [signal SignalingClient.peer_failed]. While both
+    /// publish, it is made anew, from 1 second later on: `multiplayer.peer_connected` tells when it
+    /// stands. After the third failure in a row it is given up until one of the two joins again.
     #[signal]
     fn peer_failed(id: i64, reason: GString);
 

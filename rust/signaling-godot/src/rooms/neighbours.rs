@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
+use std::time::Instant;
 
 use godot::classes::{MultiplayerApi, WebRtcMultiplayerPeer};
 use godot::prelude::*;
@@ -13,6 +14,7 @@ use signaling_protocols::rooms::{
     Channel, Participant, Publisher, Recipient, RoomRequest, RoomSession,
 };
 
+use super::tries::Tries;
 use crate::peers::{LinkEvent, NamedMesh, Role, Signal};
 
 /// A multiplayer peer, connected to the other publishers of one room.
@@ -28,8 +30,11 @@ type Known = BTreeMap<String, Neighbour>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Neighbour {
     who: Participant,
-    /// Whether it is upon us to make the offer.
+    /// Whether it is upon us to make the first offer.
     we_offer: bool,
+    /// Whether it has described the connection that there is now.
+    is_described: bool,
+    tries: Tries,
 }
 
 impl Neighbours {
@@ -44,10 +49,10 @@ impl Neighbours {
         let known = Rc::new(RefCell::new(Known::new()));
         let addresses = Rc::clone(&known);
         let carry = move |name: &str, signal: Signal| {
-            let to = addresses.borrow().get(name).map(|neighbour| neighbour.who.clone());
-            if let (Some(to), Some(session)) = (to, session.upgrade()) {
+            let kind = addresses.borrow().get(name).map(|to| kind(channel, to, signal));
+            if let (Some(kind), Some(session)) = (kind, session.upgrade()) {
                 // A queue this full belongs to a server that does not read.
-                let _ = session.request(RoomRequest::Say(kind(channel, to, signal)));
+                let _ = session.request(RoomRequest::Say(kind));
             }
         };
         let role = Role::Mesh(me.peer_id());
@@ -70,16 +75,19 @@ impl Neighbours {
 
     /// Takes in who publishes now.
     pub(super) fn note(&self, publishers: &[Publisher]) {
-        let now = neighbours(&self.me, publishers);
-        let before = self.known.replace(now.clone());
-        for name in before.keys().filter(|name| !now.contains_key(*name)) {
-            self.mesh.remove(name);
-        }
-        for (name, neighbour) in &now {
-            if before.get(name) != Some(neighbour) {
-                self.meet(name, neighbour);
+        let mut now = neighbours(Instant::now(), &self.me, publishers);
+        let before = self.known.take();
+        let mut new = Vec::new();
+        for (name, neighbour) in &mut now {
+            match before.get(name) {
+                Some(known) if known.we_offer == neighbour.we_offer => *neighbour = known.clone(),
+                _ => new.push((name.clone(), neighbour.clone())),
             }
         }
+        let gone: Vec<_> = before.into_keys().filter(|name| !now.contains_key(name)).collect();
+        self.known.replace(now);
+        gone.iter().for_each(|name| self.mesh.remove(name));
+        new.iter().for_each(|(name, neighbour)| self.meet(name, neighbour));
     }
 
     fn meet(&self, name: &str, neighbour: &Neighbour) {
@@ -91,12 +99,53 @@ impl Neighbours {
 
     /// Takes in what another publisher told.
     pub(super) fn hear(&self, from: &Participant, signal: &Signal) {
-        self.mesh.handle(&from.to_string(), signal);
+        let name = from.to_string();
+        if !matches!(signal, Signal::Candidate { .. })
+            && let Some(neighbour) = self.known.borrow_mut().get_mut(&name)
+        {
+            neighbour.is_described = true;
+            neighbour.tries.note_description();
+        }
+        self.mesh.handle(&name, signal);
     }
 
-    /// What has become of the connections since the last frame.
-    pub(super) fn turn(&self) -> Vec<LinkEvent> {
-        self.mesh.turn()
+    /// What has become of the connections since the last frame. Offers those again that have failed;
+    /// while we are not `joined`, nobody would hear it.
+    pub(super) fn turn(&self, joined: bool) -> Vec<LinkEvent> {
+        let events = if joined { self.mesh.turn() } else { self.mesh.watch() };
+        let now = Instant::now();
+        for event in &events {
+            self.note_link(now, event);
+        }
+        for (name, id) in self.take_due(now, joined) {
+            self.mesh.renew(id, &name, true);
+        }
+        events
+    }
+
+    fn note_link(&self, now: Instant, event: &LinkEvent) {
+        let (LinkEvent::Up(id) | LinkEvent::Failed { id, .. }) = event else { return };
+        let mut known = self.known.borrow_mut();
+        let neighbour = known.values_mut().find(|neighbour| neighbour.who.peer_id() == *id);
+        let Some(Neighbour { tries, .. }) = neighbour else { return };
+        match event {
+            LinkEvent::Up(_) => tries.note_up(),
+            _ => tries.note_failure(now),
+        }
+    }
+
+    /// To whom a new offer is to be made.
+    fn take_due(&self, now: Instant, joined: bool) -> Vec<(String, PeerId)> {
+        let mut due = Vec::new();
+        for (name, Neighbour { who, is_described, tries, .. }) in &mut *self.known.borrow_mut() {
+            if !joined {
+                tries.hold(now);
+            } else if tries.take_due(now) {
+                *is_described = false;
+                due.push((name.clone(), who.peer_id()));
+            }
+        }
+        due
     }
 
     /// Closes all connections and leaves the branch as if there had never been any.
@@ -108,14 +157,15 @@ impl Neighbours {
 /// With whom we are to be connected; those who only watch, with nobody. Of two publishers, whoever
 /// is later in the list offers: in a call that is who was called. When the order of two has changed,
 /// one of them has been away, and they begin anew.
-fn neighbours(me: &Participant, publishers: &[Publisher]) -> Known {
+fn neighbours(now: Instant, me: &Participant, publishers: &[Publisher]) -> Known {
     let mut we_offer = true;
     let mut others = Known::new();
     for Publisher { participant, .. } in publishers {
         if participant == me {
             we_offer = false;
         } else {
-            let neighbour = Neighbour { who: participant.clone(), we_offer };
+            let (who, tries) = (participant.clone(), Tries::begin(now, we_offer));
+            let neighbour = Neighbour { who, we_offer, is_described: false, tries };
             others.insert(participant.to_string(), neighbour);
         }
     }
@@ -123,10 +173,12 @@ fn neighbours(me: &Participant, publishers: &[Publisher]) -> Known {
 }
 
 /// The signal of the protocol. In a call there is only one other, and nobody need be named.
-fn kind(channel: Channel, to: Participant, signal: Signal) -> Kind {
-    let to = channel.is_group().then(|| Recipient::from(to));
+fn kind(channel: Channel, to: &Neighbour, signal: Signal) -> Kind {
+    // Only who has described itself can be asked for a new path.
+    let is_restart = to.is_described;
+    let to = channel.is_group().then(|| Recipient::from(to.who.clone()));
     match signal {
-        Signal::Offer(sdp) => Kind::Offer { to, sdp, is_restart: false },
+        Signal::Offer(sdp) => Kind::Offer { to, sdp, is_restart },
         Signal::Answer(sdp) => Kind::Answer { to, sdp },
         Signal::Candidate { sdp, .. } => Kind::Candidate { to, sdp },
     }
@@ -151,7 +203,7 @@ mod tests {
             profile: Profile::default(),
         };
         let publishers: Vec<_> = publishers.iter().map(publisher).collect();
-        let known = neighbours(&someone(me), &publishers);
+        let known = neighbours(Instant::now(), &someone(me), &publishers);
         let user = |neighbour: &Neighbour| neighbour.who.user.to_string();
         let (ours, theirs): (Vec<_>, Vec<_>) =
             known.values().partition(|neighbour| neighbour.we_offer);

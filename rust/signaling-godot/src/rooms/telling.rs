@@ -156,8 +156,12 @@ impl RoomClient {
 
     /// Tells what has become of the connections to others.
     fn turn_links(this: &Gd<Self>) {
-        let Some(neighbours) = this.bind().neighbours.clone() else { return };
-        for event in neighbours.turn() {
+        let (neighbours, state) = {
+            let node = this.bind();
+            (node.neighbours.clone(), node.state)
+        };
+        let Some(neighbours) = neighbours else { return };
+        for event in neighbours.turn(state == State::Joined) {
             if !has(this, &neighbours) {
                 return;
             }
