@@ -39,7 +39,7 @@ use signaling_protocols::godot::extended::Request;
 use signaling_protocols::godot::{ClientRequest, Protocol, RelayKind, SessionOptions, Topology};
 
 use crate::class_enum;
-use crate::frame::each_frame;
+use crate::client_node;
 use crate::line::{self, endpoint};
 use crate::peers::Mesh;
 use crate::server::SignalingServer;
@@ -698,19 +698,7 @@ impl SignalingClient {
 #[godot_api]
 impl INode for SignalingClient {
     fn on_notification(&mut self, what: NodeNotification) {
-        match what {
-            NodeNotification::ENTER_TREE => {
-                self.turns = Some(each_frame(&self.to_gd(), Self::turn));
-            }
-            NodeNotification::EXIT_TREE => {
-                self.turns.take().into_iter().for_each(ConnectHandle::disconnect);
-                let this = self.to_gd();
-                // What the multiplayer API emits meanwhile may call back.
-                let _unlocked = self.base_mut();
-                Self::stop(this);
-            }
-            _ => {}
-        }
+        client_node::follow_tree(self, what);
     }
 }
 

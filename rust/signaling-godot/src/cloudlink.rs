@@ -41,7 +41,7 @@ use crate::class_enum;
 use crate::client::argument::Keys;
 use crate::client::failure::Failure;
 use crate::client::request::SignalingRequest;
-use crate::frame::each_frame;
+use crate::client_node;
 use crate::json;
 use event::Member;
 use neighbours::Neighbours;
@@ -431,18 +431,6 @@ impl CloudLinkClient {
 #[godot_api]
 impl INode for CloudLinkClient {
     fn on_notification(&mut self, what: NodeNotification) {
-        match what {
-            NodeNotification::ENTER_TREE => {
-                self.turns = Some(each_frame(&self.to_gd(), Self::turn));
-            }
-            NodeNotification::EXIT_TREE => {
-                self.turns.take().into_iter().for_each(ConnectHandle::disconnect);
-                let this = self.to_gd();
-                // What the multiplayer API emits meanwhile may call back.
-                let _unlocked = self.base_mut();
-                Self::stop(this);
-            }
-            _ => {}
-        }
+        client_node::follow_tree(self, what);
     }
 }

@@ -13,7 +13,8 @@
 //! - `loose`: how the values of dictionaries are read.
 //! - `class_enum`: how enums become enums of a class.
 //! - `line`: how a client's node connects to its server.
-//! - `frame`: how both get their turn once a frame.
+//! - `client_node`: what the nodes of all clients do alike.
+//! - `frame`: how nodes get their turn once a frame.
 //! - `webrtc`: the native WebRTC transport as engine classes.
 //! - `runtime`: the one network thread behind both.
 //! - `entry`: where the engine comes in.
@@ -31,6 +32,7 @@
 mod calling;
 mod class_enum;
 mod client;
+mod client_node;
 mod cloudlink;
 mod entry;
 mod frame;

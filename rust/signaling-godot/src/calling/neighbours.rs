@@ -15,7 +15,7 @@ use super::asked::UNASKED;
 use crate::peers::{LinkEvent, NamedMesh, Role, Signal};
 
 /// A multiplayer peer, connected to the other members of one room.
-pub(super) struct Neighbours {
+pub(crate) struct Neighbours {
     room: Rc<str>,
     mesh: NamedMesh,
 }

@@ -10,7 +10,7 @@ class_enum! {
     ///    └─ stop from anywhere                            ▼
     ///                                                   failed ─ start() ─► initializing
     /// ```
-    pub(super) enum CallingClient.State {
+    pub(crate) enum CallingClient.State {
         /// Not connected, and not trying to.
         Idle = 0 as STATE_IDLE,
         /// Connecting to the server.

@@ -1,11 +1,9 @@
 //! The client's turn, once a frame: what has happened is noted, and then told by signals.
-//!
-//! Handlers may call back, remove or free the node: nothing is borrowed while a signal is emitted,
-//! and after each it is asked whether there is still something to tell.
 
 use std::rc::Rc;
 
 use godot::prelude::*;
+use godot::signal::ConnectHandle;
 use signaling_core::Cause;
 use signaling_protocols::Signal;
 use signaling_protocols::calling::{
@@ -17,35 +15,32 @@ use super::places::{Change, Places};
 use super::state::State;
 use super::{CallingClient, trouble, value};
 use crate::client::failure::{Failure, Trouble};
-use crate::json;
+use crate::client_node::{ClientNode, emit_failed, has, is_current, tell_link, tell_state};
 use crate::line;
-use crate::peers::LinkEvent;
 
-impl CallingClient {
-    pub(super) fn turn(mut this: Gd<Self>) {
-        Self::turn_session(&mut this);
-        if this.is_instance_valid() {
-            Self::turn_links(&this);
-        }
+impl ClientNode for CallingClient {
+    type State = State;
+    type Event = ClientEvent;
+    type Connections = Neighbours;
+
+    fn turns(&mut self) -> &mut Option<ConnectHandle> {
+        &mut self.turns
     }
 
-    fn turn_session(this: &mut Gd<Self>) {
-        Self::tell_state(this);
-        if !this.is_instance_valid() {
-            return;
-        }
-        let Some((epoch, events)) = this.bind().take_events() else { return };
-        for event in events {
-            Self::turn_event(this, epoch, event);
-            if !is_current(this, epoch) {
-                return;
-            }
-        }
+    fn epoch(&self) -> u64 {
+        self.epoch
     }
 
-    fn take_events(&self) -> Option<(u64, Vec<ClientEvent>)> {
-        let session = self.session.as_ref()?;
-        Some((self.epoch, session.take_events()))
+    fn states(&mut self) -> (State, &mut State) {
+        (self.state, &mut self.told_state)
+    }
+
+    fn connections(&self) -> Option<&Rc<Neighbours>> {
+        self.neighbours.as_ref()
+    }
+
+    fn take_events(&mut self) -> Option<Vec<ClientEvent>> {
+        self.session.as_ref().map(|session| session.take_events())
     }
 
     fn turn_event(this: &mut Gd<Self>, epoch: u64, event: ClientEvent) {
@@ -61,9 +56,25 @@ impl CallingClient {
         }
     }
 
+    fn turn_connections(this: &mut Gd<Self>) {
+        let Some(neighbours) = this.bind().neighbours.clone() else { return };
+        for event in neighbours.turn() {
+            if !has(this, &neighbours) {
+                return;
+            }
+            tell_link(this, &neighbours, &event);
+        }
+    }
+
+    fn stop(this: Gd<Self>) {
+        Self::stop(this);
+    }
+}
+
+impl CallingClient {
     fn turn_told(this: &mut Gd<Self>, epoch: u64, event: Event) {
         this.bind_mut().note(&event);
-        Self::tell_state(this);
+        tell_state(this);
         if !is_current(this, epoch) {
             return;
         }
@@ -95,7 +106,7 @@ impl CallingClient {
 
     fn turn_end(this: &mut Gd<Self>, epoch: u64, code: u16, reason: &str, cause: Cause) {
         this.bind_mut().note_end();
-        Self::tell_state(this);
+        tell_state(this);
         if is_current(this, epoch)
             && let Some(trouble) = Trouble::of_end(code, reason, cause, None)
         {
@@ -103,17 +114,6 @@ impl CallingClient {
         }
         if is_current(this, epoch) {
             this.signals().disconnected().emit(i64::from(code), reason);
-        }
-    }
-
-    fn tell_state(this: &mut Gd<Self>) {
-        let (old, new) = {
-            let mut node = this.bind_mut();
-            let new = node.state;
-            (std::mem::replace(&mut node.told_state, new), new)
-        };
-        if old != new {
-            this.signals().state_changed().emit(old, new);
         }
     }
 
@@ -176,26 +176,6 @@ impl CallingClient {
         let session = Rc::downgrade(session);
         Some(Rc::new(Neighbours::new(room, &self.user, configuration, api, session)))
     }
-
-    /// Tells what has become of the connections to others.
-    fn turn_links(this: &Gd<Self>) {
-        let Some(neighbours) = this.bind().neighbours.clone() else { return };
-        for event in neighbours.turn() {
-            if !has(this, &neighbours) {
-                return;
-            }
-            tell_link(this, &neighbours, event);
-        }
-    }
-}
-
-fn is_current(client: &Gd<CallingClient>, epoch: u64) -> bool {
-    client.is_instance_valid() && client.bind().epoch == epoch
-}
-
-fn has(client: &Gd<CallingClient>, neighbours: &Rc<Neighbours>) -> bool {
-    let is = |current: &Rc<Neighbours>| Rc::ptr_eq(current, neighbours);
-    client.is_instance_valid() && client.bind().neighbours.as_ref().is_some_and(is)
 }
 
 fn tell(client: &Gd<CallingClient>, event: Event) {
@@ -309,27 +289,5 @@ fn tell_change(client: &Gd<CallingClient>, change: &Change) {
     match change {
         Change::Entered(room) => signals.room_joined().emit(&**room),
         Change::Left(room) => signals.room_left().emit(&**room),
-    }
-}
-
-fn emit_failed(client: &Gd<CallingClient>, trouble: &Trouble) {
-    let (failure, message) = (trouble.failure(), trouble.message());
-    client.signals().failed().emit(failure, &message, &trouble.details());
-}
-
-fn tell_link(client: &Gd<CallingClient>, neighbours: &Rc<Neighbours>, event: LinkEvent) {
-    let mut signals = client.signals();
-    let trouble = Trouble::of_link(&event);
-    match event {
-        LinkEvent::Unstable(id) => signals.link_unstable().emit(json::id(id)),
-        LinkEvent::Recovered(id) => signals.link_recovered().emit(json::id(id)),
-        LinkEvent::Failed { id, reason, .. } => signals.peer_failed().emit(json::id(id), &reason),
-        LinkEvent::ServerFailed { url, code, reason } => {
-            signals.ice_server_failed().emit(&url, code, &reason);
-        }
-        LinkEvent::Up(_) | LinkEvent::Closed(_) | LinkEvent::Impossible { .. } => {}
-    }
-    if let Some(trouble) = trouble.filter(|_| has(client, neighbours)) {
-        emit_failed(client, &trouble);
     }
 }

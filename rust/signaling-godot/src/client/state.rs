@@ -14,7 +14,7 @@ class_enum! {
     ///
     /// What lies between joined and left is told by the session, whose states these are; see
     /// [`ClientState`]. While connecting for the first time, it is idle and we are initializing.
-    pub(super) enum SignalingClient.State {
+    pub(crate) enum SignalingClient.State {
         /// Not connected, and not trying to.
         Idle = 0 as STATE_IDLE,
         /// Connecting to the server, or connected and not in a lobby yet.

@@ -1,11 +1,9 @@
 //! The client's turn, once a frame: what has happened is noted, and then told by signals.
-//!
-//! Handlers may call back, remove or free the node: nothing is borrowed while a signal is emitted,
-//! and after each it is asked whether there is still something to tell.
 
 use std::rc::Rc;
 
 use godot::prelude::*;
+use godot::signal::ConnectHandle;
 use signaling_core::PeerId;
 use signaling_protocols::godot::extended::{Json, Problem, Request};
 use signaling_protocols::godot::{Answer, ClientEvent, Refusal, Topology};
@@ -14,9 +12,11 @@ use super::failure::{Failure, Trouble};
 use super::migration::Migration;
 use super::post;
 use super::room::Room;
+use super::session::Session;
 use super::{SignalingClient, State};
+use crate::client_node::{ClientNode, emit_failed, has, is_current, tell_link, tell_state};
 use crate::json;
-use crate::peers::{LinkEvent, Mesh};
+use crate::peers::Mesh;
 use crate::webrtc::is_ice_server;
 
 /// What is known only before an event is noted, or only while it is.
@@ -30,39 +30,54 @@ struct Noted {
     is_closing: bool,
 }
 
-impl SignalingClient {
-    pub(super) fn turn(mut this: Gd<Self>) {
-        Self::turn_session(&mut this);
-        if this.is_instance_valid() {
-            Self::turn_links(&this);
-        }
-        if this.is_instance_valid() {
-            Self::turn_migration(&this);
-        }
+impl ClientNode for SignalingClient {
+    type State = State;
+    type Event = ClientEvent;
+    type Connections = Mesh;
+
+    fn turns(&mut self) -> &mut Option<ConnectHandle> {
+        &mut self.turns
     }
 
-    fn turn_session(this: &mut Gd<Self>) {
-        Self::tell_state(this);
-        if !this.is_instance_valid() {
-            return;
-        }
-        let Some((epoch, events)) = this.bind_mut().take_events() else { return };
+    fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    fn states(&mut self) -> (State, &mut State) {
+        (self.state, &mut self.told_state)
+    }
+
+    fn connections(&self) -> Option<&Rc<Mesh>> {
+        self.connections.as_ref()
+    }
+
+    fn take_events(&mut self) -> Option<Vec<ClientEvent>> {
+        self.session.as_mut().map(Session::take_events)
+    }
+
+    fn turn_event(this: &mut Gd<Self>, epoch: u64, event: ClientEvent) {
+        let events = this.bind().differences(event);
         for event in events {
-            let events = this.bind().differences(event);
-            for event in events {
-                Self::turn_event(this, epoch, event);
-                if !is_current(this, epoch) {
-                    return;
-                }
+            Self::turn_one(this, epoch, event);
+            if !is_current(this, epoch) {
+                return;
             }
         }
     }
 
-    fn take_events(&mut self) -> Option<(u64, Vec<ClientEvent>)> {
-        let session = self.session.as_mut()?;
-        Some((self.epoch, session.take_events()))
+    fn turn_connections(this: &mut Gd<Self>) {
+        Self::turn_links(this);
+        if this.is_instance_valid() {
+            Self::turn_migration(this);
+        }
     }
 
+    fn stop(this: Gd<Self>) {
+        Self::stop(this);
+    }
+}
+
+impl SignalingClient {
     /// What was asked again is told as what has changed.
     fn differences(&self, event: ClientEvent) -> Vec<ClientEvent> {
         match event {
@@ -73,9 +88,9 @@ impl SignalingClient {
         }
     }
 
-    fn turn_event(this: &mut Gd<Self>, epoch: u64, event: ClientEvent) {
+    fn turn_one(this: &mut Gd<Self>, epoch: u64, event: ClientEvent) {
         let noted = this.bind_mut().note(&event);
-        Self::tell_state(this);
+        tell_state(this);
         if !is_current(this, epoch) {
             return;
         }
@@ -88,17 +103,6 @@ impl SignalingClient {
         Self::connect_peers(this, &event);
         if is_current(this, epoch) {
             tell(this, epoch, &noted, event);
-        }
-    }
-
-    fn tell_state(this: &mut Gd<Self>) {
-        let (old, new) = {
-            let mut node = this.bind_mut();
-            let new = node.state;
-            (std::mem::replace(&mut node.told_state, new), new)
-        };
-        if old != new {
-            this.signals().state_changed().emit(old, new);
         }
     }
 
@@ -208,7 +212,7 @@ impl SignalingClient {
     fn turn_links(this: &Gd<Self>) {
         let Some(mesh) = this.bind().connections.clone() else { return };
         for event in mesh.turn() {
-            if !has_mesh(this, &mesh) {
+            if !has(this, &mesh) {
                 return;
             }
             this.clone()
@@ -216,7 +220,7 @@ impl SignalingClient {
                 .migration
                 .iter_mut()
                 .for_each(|migration| migration.note(&event));
-            tell_link(this, &mesh, event);
+            tell_link(this, &mesh, &event);
         }
     }
 
@@ -248,37 +252,6 @@ fn understood(ice_servers: &Json) -> VarArray {
         is_understood
     };
     told.iter_shared().filter(is_understood).collect()
-}
-
-fn is_current(client: &Gd<SignalingClient>, epoch: u64) -> bool {
-    client.is_instance_valid() && client.bind().epoch == epoch
-}
-
-fn has_mesh(client: &Gd<SignalingClient>, mesh: &Rc<Mesh>) -> bool {
-    let is = |current: &Rc<Mesh>| Rc::ptr_eq(current, mesh);
-    client.is_instance_valid() && client.bind().connections.as_ref().is_some_and(is)
-}
-
-fn emit_failed(client: &Gd<SignalingClient>, trouble: &Trouble) {
-    let (failure, message) = (trouble.failure(), trouble.message());
-    client.signals().failed().emit(failure, &message, &trouble.details());
-}
-
-fn tell_link(client: &Gd<SignalingClient>, mesh: &Rc<Mesh>, event: LinkEvent) {
-    let mut signals = client.signals();
-    let trouble = Trouble::of_link(&event);
-    match event {
-        LinkEvent::Unstable(id) => signals.link_unstable().emit(json::id(id)),
-        LinkEvent::Recovered(id) => signals.link_recovered().emit(json::id(id)),
-        LinkEvent::Failed { id, reason, .. } => signals.peer_failed().emit(json::id(id), &reason),
-        LinkEvent::ServerFailed { url, code, reason } => {
-            signals.ice_server_failed().emit(&url, code, &reason);
-        }
-        LinkEvent::Up(_) | LinkEvent::Closed(_) | LinkEvent::Impossible { .. } => {}
-    }
-    if let Some(trouble) = trouble.filter(|_| has_mesh(client, mesh)) {
-        emit_failed(client, &trouble);
-    }
 }
 
 fn tell(client: &mut Gd<SignalingClient>, epoch: u64, noted: &Noted, event: ClientEvent) {

@@ -56,7 +56,7 @@ pub(super) enum News {
 pub(super) type Carry = dyn Fn(&str, Signal);
 
 /// The connections to the members of a lobby.
-pub(super) struct Channels {
+pub(crate) struct Channels {
     configuration: VarDictionary,
     default: DefaultChannel,
     carry: Box<Carry>,

@@ -9,7 +9,7 @@ use crate::client::failure::{Failure, Trouble};
 
 /// Somebody in the game.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Member {
+pub(crate) struct Member {
     /// What the server knows it by.
     pub(super) id: String,
     /// What others see; empty where the server does not tell.
@@ -20,7 +20,7 @@ pub(super) struct Member {
 
 /// What has happened.
 #[derive(Debug)]
-pub(super) enum Event {
+pub(crate) enum Event {
     /// The server knows us.
     Opened(Member),
     /// What was asked with this ticket has an answer.

@@ -18,7 +18,7 @@ use crate::peers::NamedMesh;
 const HOST: i32 = 1;
 
 /// The connections of one stay in a lobby.
-pub(super) enum Neighbours {
+pub(crate) enum Neighbours {
     Multiplayer(NamedMesh),
     Channels(RefCell<Channels>),
 }

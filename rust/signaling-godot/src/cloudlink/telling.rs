@@ -1,11 +1,9 @@
 //! The client's turn, once a frame: what has happened is noted, and then told by signals.
-//!
-//! Handlers may call back, remove or free the node: nothing is borrowed while a signal is emitted,
-//! and after each it is asked whether there is still something to tell.
 
 use std::rc::Rc;
 
 use godot::prelude::*;
+use godot::signal::ConnectHandle;
 use signaling_core::PeerId;
 use signaling_protocols::Signal;
 use signaling_protocols::cloudlink5::channels::{Change, Packet, Scope};
@@ -17,43 +15,42 @@ use super::event::{Event, Member};
 use super::neighbours::Neighbours;
 use super::noting::{Telling, end};
 use super::place::Place;
-use super::version::Version;
+use super::version::{State, Version};
 use crate::client::failure::{Failure, Trouble};
 use crate::client::request::{Outcome, SignalingRequest};
+use crate::client_node::{ClientNode, emit_failed, has, is_current, tell_link, tell_state};
 use crate::json;
 use crate::line;
-use crate::peers::{self, LinkEvent, NamedMesh, Role};
+use crate::peers::{self, NamedMesh, Role};
 
-impl CloudLinkClient {
-    pub(super) fn turn(mut this: Gd<Self>) {
-        Self::turn_session(&mut this);
-        if this.is_instance_valid() {
-            Self::turn_neighbours(&mut this);
-        }
+impl ClientNode for CloudLinkClient {
+    type State = State;
+    type Event = Event;
+    type Connections = Neighbours;
+
+    fn turns(&mut self) -> &mut Option<ConnectHandle> {
+        &mut self.turns
     }
 
-    fn turn_session(this: &mut Gd<Self>) {
-        Self::tell_state(this);
-        if !this.is_instance_valid() {
-            return;
-        }
-        let Some((epoch, events)) = this.bind().take_events() else { return };
-        for event in events {
-            Self::turn_event(this, epoch, event);
-            if !is_current(this, epoch) {
-                return;
-            }
-        }
+    fn epoch(&self) -> u64 {
+        self.epoch
     }
 
-    fn take_events(&self) -> Option<(u64, Vec<Event>)> {
-        let session = self.session.as_ref()?;
-        Some((self.epoch, session.borrow_mut().take_events()))
+    fn states(&mut self) -> (State, &mut State) {
+        (self.state, &mut self.told_state)
+    }
+
+    fn connections(&self) -> Option<&Rc<Neighbours>> {
+        self.neighbours.as_ref()
+    }
+
+    fn take_events(&mut self) -> Option<Vec<Event>> {
+        self.session.as_ref().map(|session| session.borrow_mut().take_events())
     }
 
     fn turn_event(this: &mut Gd<Self>, epoch: u64, event: Event) {
         let tellings = this.bind_mut().note(&event);
-        Self::tell_state(this);
+        tell_state(this);
         let has_new_host = tellings.iter().any(|telling| matches!(telling, Telling::Host(_)));
         if is_current(this, epoch) && has_new_host {
             Self::follow(this, &event);
@@ -72,17 +69,22 @@ impl CloudLinkClient {
         }
     }
 
-    fn tell_state(this: &mut Gd<Self>) {
-        let (old, new) = {
-            let mut node = this.bind_mut();
-            let new = node.state;
-            (std::mem::replace(&mut node.told_state, new), new)
-        };
-        if old != new {
-            this.signals().state_changed().emit(old, new);
+    fn turn_connections(this: &mut Gd<Self>) {
+        let Some(neighbours) = this.bind().neighbours.clone() else { return };
+        for news in neighbours.turn() {
+            if !has(this, &neighbours) {
+                return;
+            }
+            tell_news(this, &neighbours, news);
         }
     }
 
+    fn stop(this: Gd<Self>) {
+        Self::stop(this);
+    }
+}
+
+impl CloudLinkClient {
     /// What an event means to the WebRTC connections.
     fn connect_members(this: &mut Gd<Self>, event: &Event) {
         match event {
@@ -217,17 +219,6 @@ impl CloudLinkClient {
         let id = self.place.as_ref()?.peer_id(&member.id);
         Some((id, self.neighbours.clone()?))
     }
-
-    /// Tells what has become of the connections to others.
-    fn turn_neighbours(this: &mut Gd<Self>) {
-        let Some(neighbours) = this.bind().neighbours.clone() else { return };
-        for news in neighbours.turn() {
-            if !has(this, &neighbours) {
-                return;
-            }
-            tell_news(this, &neighbours, news);
-        }
-    }
 }
 
 fn role(place: &Place) -> Role {
@@ -248,15 +239,6 @@ fn warn_unless(is_added: bool, member: &Member) {
         let id = &member.id;
         godot_warn!("CloudLinkClient cannot connect to \"{id}\": its peer id is taken.");
     }
-}
-
-fn is_current(client: &Gd<CloudLinkClient>, epoch: u64) -> bool {
-    client.is_instance_valid() && client.bind().epoch == epoch
-}
-
-fn has(client: &Gd<CloudLinkClient>, neighbours: &Rc<Neighbours>) -> bool {
-    let is = |current: &Rc<Neighbours>| Rc::ptr_eq(current, neighbours);
-    client.is_instance_valid() && client.bind().neighbours.as_ref().is_some_and(is)
 }
 
 fn tell(client: &mut Gd<CloudLinkClient>, telling: Telling) {
@@ -333,7 +315,7 @@ fn tell_signal(client: &Gd<CloudLinkClient>, from: &str, signal: Signal) {
 fn tell_news(client: &mut Gd<CloudLinkClient>, neighbours: &Rc<Neighbours>, news: News) {
     let mut signals = client.signals();
     match news {
-        News::Link(event) => tell_link(client, neighbours, event),
+        News::Link(event) => tell_link(client, neighbours, &event),
         News::Opened { member, channel } => signals.channel_opened().emit(&member, &channel),
         News::Closed { member, channel } => signals.channel_closed().emit(&member, &channel),
         News::Heard { member, channel, packet } => tell_heard(client, &member, &channel, packet),
@@ -380,27 +362,5 @@ fn tell_change(client: &Gd<CloudLinkClient>, from: &str, change: Option<Change>)
             signals.list_changed().emit(&id, &items, from);
         }
         None => {}
-    }
-}
-
-fn emit_failed(client: &Gd<CloudLinkClient>, trouble: &Trouble) {
-    let (failure, message) = (trouble.failure(), trouble.message());
-    client.signals().failed().emit(failure, &message, &trouble.details());
-}
-
-fn tell_link(client: &Gd<CloudLinkClient>, neighbours: &Rc<Neighbours>, event: LinkEvent) {
-    let mut signals = client.signals();
-    let trouble = Trouble::of_link(&event);
-    match event {
-        LinkEvent::Unstable(id) => signals.link_unstable().emit(json::id(id)),
-        LinkEvent::Recovered(id) => signals.link_recovered().emit(json::id(id)),
-        LinkEvent::Failed { id, reason, .. } => signals.peer_failed().emit(json::id(id), &reason),
-        LinkEvent::ServerFailed { url, code, reason } => {
-            signals.ice_server_failed().emit(&url, code, &reason);
-        }
-        LinkEvent::Up(_) | LinkEvent::Closed(_) | LinkEvent::Impossible { .. } => {}
-    }
-    if let Some(trouble) = trouble.filter(|_| has(client, neighbours)) {
-        emit_failed(client, &trouble);
     }
 }

@@ -26,7 +26,7 @@ class_enum! {
     /// ```
     ///
     /// From left and failed a new connection is made, or the one that stands is used.
-    pub(super) enum CloudLinkClient.State {
+    pub(crate) enum CloudLinkClient.State {
         /// Not connected, and not trying to.
         Idle = 0 as STATE_IDLE,
         /// Connecting to the server, or connected and not in a lobby yet.

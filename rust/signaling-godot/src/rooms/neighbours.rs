@@ -18,7 +18,7 @@ use super::tries::Tries;
 use crate::peers::{LinkEvent, NamedMesh, Role, Signal};
 
 /// A multiplayer peer, connected to the other publishers of one room.
-pub(super) struct Neighbours {
+pub(crate) struct Neighbours {
     me: Participant,
     mesh: NamedMesh,
     known: Rc<RefCell<Known>>,

@@ -21,7 +21,7 @@ class_enum! {
     ///
     /// From failed, a new session begins with join() or create(). From anywhere, stop() leads to
     /// idle. What lies between is decided by the session, whose states these are: [`RoomState`].
-    pub(super) enum RoomClient.State {
+    pub(crate) enum RoomClient.State {
         /// Nothing was asked for yet.
         Idle = 0 as STATE_IDLE,
         /// On the way into the room.

@@ -1,11 +1,9 @@
 //! The client's turn, once a frame: what has happened is noted, and then told by signals.
-//!
-//! Handlers may call back, remove or free the node: nothing is borrowed while a signal is emitted,
-//! and after each it is asked whether there is still something to tell.
 
 use std::rc::Rc;
 
 use godot::prelude::*;
+use godot::signal::ConnectHandle;
 use signaling_protocols::rooms::client::Failure as Cause;
 use signaling_protocols::rooms::wire::{Kind, Signal as Said};
 use signaling_protocols::rooms::{Channel, Publisher, RoomEvent, RoomState};
@@ -16,42 +14,40 @@ use super::state::State;
 use super::{RoomClient, trouble};
 use crate::client::failure::Trouble;
 use crate::client::request::{Outcome, SignalingRequest};
-use crate::json;
+use crate::client_node::{ClientNode, emit_failed, has, is_current, tell_link, tell_state};
 use crate::line;
-use crate::peers::{LinkEvent, Signal};
+use crate::peers::Signal;
 use crate::webrtc::is_ice_server;
 
-impl RoomClient {
-    pub(super) fn turn(mut this: Gd<Self>) {
-        Self::turn_session(&mut this);
-        if this.is_instance_valid() {
-            Self::turn_links(&this);
-        }
+impl ClientNode for RoomClient {
+    type State = State;
+    type Event = RoomEvent;
+    type Connections = Neighbours;
+
+    fn turns(&mut self) -> &mut Option<ConnectHandle> {
+        &mut self.turns
     }
 
-    fn turn_session(this: &mut Gd<Self>) {
-        Self::tell_state(this);
-        if !this.is_instance_valid() {
-            return;
-        }
-        let Some((epoch, events)) = this.bind().take_events() else { return };
-        for event in events {
-            Self::turn_event(this, epoch, event);
-            if !is_current(this, epoch) {
-                return;
-            }
-        }
+    fn epoch(&self) -> u64 {
+        self.epoch
     }
 
-    fn take_events(&self) -> Option<(u64, Vec<RoomEvent>)> {
-        let session = self.session.as_ref()?;
-        Some((self.epoch, session.take_events()))
+    fn states(&mut self) -> (State, &mut State) {
+        (self.state, &mut self.told_state)
+    }
+
+    fn connections(&self) -> Option<&Rc<Neighbours>> {
+        self.neighbours.as_ref()
+    }
+
+    fn take_events(&mut self) -> Option<Vec<RoomEvent>> {
+        self.session.as_ref().map(|session| session.take_events())
     }
 
     fn turn_event(this: &mut Gd<Self>, epoch: u64, event: RoomEvent) {
         let was_in_room = this.bind().place.is_some();
         this.bind_mut().note(&event);
-        Self::tell_state(this);
+        tell_state(this);
         if is_current(this, epoch) {
             Self::connect_peers(this, was_in_room, &event);
         }
@@ -60,17 +56,26 @@ impl RoomClient {
         }
     }
 
-    fn tell_state(this: &mut Gd<Self>) {
-        let (old, new) = {
-            let mut node = this.bind_mut();
-            let new = node.state;
-            (std::mem::replace(&mut node.told_state, new), new)
+    fn turn_connections(this: &mut Gd<Self>) {
+        let (neighbours, state) = {
+            let node = this.bind();
+            (node.neighbours.clone(), node.state)
         };
-        if old != new {
-            this.signals().state_changed().emit(old, new);
+        let Some(neighbours) = neighbours else { return };
+        for event in neighbours.turn(state == State::Joined) {
+            if !has(this, &neighbours) {
+                return;
+            }
+            tell_link(this, &neighbours, &event);
         }
     }
 
+    fn stop(this: Gd<Self>) {
+        Self::stop(this);
+    }
+}
+
+impl RoomClient {
     /// Brings what the getters return up to date, before the signal is emitted.
     fn note(&mut self, event: &RoomEvent) {
         let Self { place, me, session, .. } = self;
@@ -153,21 +158,6 @@ impl RoomClient {
             neighbours.hear(&said.sender, &signal);
         }
     }
-
-    /// Tells what has become of the connections to others.
-    fn turn_links(this: &Gd<Self>) {
-        let (neighbours, state) = {
-            let node = this.bind();
-            (node.neighbours.clone(), node.state)
-        };
-        let Some(neighbours) = neighbours else { return };
-        for event in neighbours.turn(state == State::Joined) {
-            if !has(this, &neighbours) {
-                return;
-            }
-            tell_link(this, &neighbours, event);
-        }
-    }
 }
 
 /// What a candidate is about, name and index: the protocol does not tell. Where data channels are
@@ -184,15 +174,6 @@ fn signal(kind: &Kind) -> Option<Signal> {
         }
         _ => None,
     }
-}
-
-fn is_current(client: &Gd<RoomClient>, epoch: u64) -> bool {
-    client.is_instance_valid() && client.bind().epoch == epoch
-}
-
-fn has(client: &Gd<RoomClient>, neighbours: &Rc<Neighbours>) -> bool {
-    let is = |current: &Rc<Neighbours>| Rc::ptr_eq(current, neighbours);
-    client.is_instance_valid() && client.bind().neighbours.as_ref().is_some_and(is)
 }
 
 fn tell(client: &mut Gd<RoomClient>, epoch: u64, was_in_room: bool, event: RoomEvent) {
@@ -287,27 +268,5 @@ fn answer(client: &mut Gd<RoomClient>, outcome: Outcome) {
     let asked = client.bind_mut().asked.take();
     if let Some(request) = asked {
         SignalingRequest::complete(&request, outcome);
-    }
-}
-
-fn emit_failed(client: &Gd<RoomClient>, trouble: &Trouble) {
-    let (failure, message) = (trouble.failure(), trouble.message());
-    client.signals().failed().emit(failure, &message, &trouble.details());
-}
-
-fn tell_link(client: &Gd<RoomClient>, neighbours: &Rc<Neighbours>, event: LinkEvent) {
-    let mut signals = client.signals();
-    let trouble = Trouble::of_link(&event);
-    match event {
-        LinkEvent::Unstable(id) => signals.link_unstable().emit(json::id(id)),
-        LinkEvent::Recovered(id) => signals.link_recovered().emit(json::id(id)),
-        LinkEvent::Failed { id, reason, .. } => signals.peer_failed().emit(json::id(id), &reason),
-        LinkEvent::ServerFailed { url, code, reason } => {
-            signals.ice_server_failed().emit(&url, code, &reason);
-        }
-        LinkEvent::Up(_) | LinkEvent::Closed(_) | LinkEvent::Impossible { .. } => {}
-    }
-    if let Some(trouble) = trouble.filter(|_| has(client, neighbours)) {
-        emit_failed(client, &trouble);
     }
 }
