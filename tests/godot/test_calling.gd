@@ -6,6 +6,9 @@ const Introduction := preload("res://tests/fixtures/introduction.gd")
 const Menu := preload("res://tongues/menu.tscn")
 const CONNECTED := CallingClient.STATE_CONNECTED
 
+## A server that does not answer.
+var _mute: WebSocketPeer
+
 
 func test_what_is_told_of_a_connection() -> void:
 	var server := _add_calling()
@@ -226,8 +229,9 @@ func test_every_request_has_an_end() -> void:
 	await _check_fails(large, SignalingClient.FAILURE_INVALID)
 	check_equal(large.message, "A message takes at most 256 KiB.", "nothing was lost by it")
 	await _check_done(client.send_to("den", client.get_user(), "event", {}))
+	await _start_without_answers(client)
 	var lost := client.ping()
-	server.stop()
+	_mute = null
 	await _check_fails(lost, SignalingClient.FAILURE_CONNECTION_LOST)
 	# Asked while the end of the connection is being told.
 	await _check_fails(client.ping(), SignalingClient.FAILURE_NOT_CONNECTED)
@@ -418,6 +422,21 @@ func _check_done(request: SignalingRequest, value: Variant = null) -> void:
 func _check_fails(request: SignalingRequest, failure: int) -> void:
 	check_equal(await request.completed, false, "fails")
 	check_equal(request.failure, failure, request.message)
+
+
+## Connects to a server that says hello, and nothing more.
+func _start_without_answers(client: CallingClient) -> void:
+	var listener := TCPServer.new()
+	listener.listen(0, "127.0.0.1")
+	client.start("ws://127.0.0.1:%d" % listener.get_local_port())
+	await until(listener.is_connection_available, 5.0, "the client comes")
+	_mute = WebSocketPeer.new()
+	_mute.accept_stream(listener.take_connection())
+	await until(func() -> bool:
+		_mute.poll()
+		return _mute.get_ready_state() == WebSocketPeer.STATE_OPEN, 5.0, "the connection stands")
+	_mute.send_text(JSON.stringify({type = "hello", id = "us", server = "mute"}))
+	await client.connected
 
 
 ## Each calls each of the others.
