@@ -91,6 +91,9 @@ fn admit(request: &Request, router: &dyn Router) -> Result<(Vec<u8>, Admitted), 
     Ok((bytes, Admitted { entrance, target: target.to_owned(), client }))
 }
 
+/// Browsers let pages from elsewhere read what is answered: whom the server lets in it has decided.
+const FOR_EVERY_PAGE: &str = "Access-Control-Allow-Origin: *\r\n";
+
 /// An answer that makes no WebSocket.
 struct Refusal {
     status: StatusCode,
@@ -112,8 +115,8 @@ impl Refusal {
         };
         let length = body.len();
         format!(
-            "HTTP/1.1 {status}\r\n{upgrade}Content-Type: text/plain; charset=utf-8\r\n\
-             Content-Length: {length}\r\n\r\n{body}"
+            "HTTP/1.1 {status}\r\n{upgrade}{FOR_EVERY_PAGE}\
+             Content-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\r\n{body}"
         )
     }
 }

@@ -189,6 +189,7 @@ async fn the_peer_server_hands_out_ids_and_takes_them() {
     let addr = gateway.local_addr();
     let [one, other] = [get(addr, "/peerjs/id").await, get(addr, "/peerjs/id").await];
     assert!(one.starts_with("HTTP/1.1 200 OK\r\n"), "{one}");
+    assert!(one.contains("\r\nAccess-Control-Allow-Origin: *\r\n"), "pages may read it: {one}");
     let id = one.rsplit("\r\n").next().unwrap();
     assert_eq!(id.len(), 36);
     assert!(!other.ends_with(id), "each is another");
