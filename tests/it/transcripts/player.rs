@@ -14,7 +14,7 @@
 //! ```
 //!
 //! `$name` in a frame and `%NAME` stand for what the server draws, such as an id: bound where the server
-//! says it first, equal ever after. Between two inputs each connection gets exactly what is
+//! says it first, equal ever after, and unlike all others. Between two inputs each connection gets exactly what is
 //! written there, in that order; between connections no order is promised.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -177,6 +177,8 @@ impl<T: Subject> Play<T> {
                 |c: &char| (c.is_ascii_alphanumeric() || "-_+/=".contains(*c)) && Some(*c) != end;
             let value: String = rest.chars().take_while(belongs).collect();
             assert!(T::can_be(variable, &value), "{}: {variable} is {value:?}", self.at);
+            let is_new = self.bound.values().all(|known| *known != value);
+            assert!(is_new, "{}: {variable} is {value:?} like another", self.at);
             self.bound.insert(variable.to_owned(), value);
         }
         // What was bound now may be followed by more.
