@@ -9,6 +9,8 @@ pub struct Keepalive {
     pings: Pings,
     silence_limit: Option<Duration>,
     last_heard: Instant,
+    /// Until when a sign of life is expected, whatever the limit.
+    probe: Option<Instant>,
 }
 
 /// When pings are due.
@@ -46,7 +48,7 @@ impl Keepalive {
     ) -> Self {
         let regular = |interval| Pings::Regular { interval, next: now + interval };
         let pings = ping_interval.map_or(Pings::Never, regular);
-        Self { pings, silence_limit, last_heard: now }
+        Self { pings, silence_limit, last_heard: now, probe: None }
     }
 
     /// The timers of a connection that opened `now` and is pinged only while nothing is heard of
@@ -57,12 +59,22 @@ impl Keepalive {
         after: Arc<[Duration]>,
         silence_limit: Option<Duration>,
     ) -> Self {
-        Self { pings: Pings::InSilence { after, past: 0 }, silence_limit, last_heard: now }
+        let pings = Pings::InSilence { after, past: 0 };
+        Self { pings, silence_limit, last_heard: now, probe: None }
+    }
+
+    /// Expects a sign of life `within` this time from now on, whatever the limit; false when one is
+    /// expected already.
+    pub fn probe(&mut self, now: Instant, within: Duration) -> bool {
+        let is_new = self.probe.is_none();
+        self.probe.get_or_insert(now + within);
+        is_new
     }
 
     /// Something arrived, if only a pong.
     pub fn heard(&mut self, now: Instant) {
         self.last_heard = now;
+        self.probe = None;
         if let Pings::InSilence { past, .. } = &mut self.pings {
             *past = 0;
         }
@@ -105,7 +117,8 @@ impl Keepalive {
     }
 
     fn silence_deadline(&self) -> Option<Instant> {
-        self.silence_limit.map(|limit| self.last_heard + limit)
+        let limit = self.silence_limit.map(|limit| self.last_heard + limit);
+        limit.into_iter().chain(self.probe).min()
     }
 }
 
@@ -137,6 +150,20 @@ mod tests {
         assert_eq!(keepalive.poll(start + secs(34)), None);
         assert_eq!(keepalive.poll_timeout(), Some(start + secs(35)));
         assert_eq!(keepalive.poll(start + secs(35)), Some(Beat::Silent));
+    }
+
+    #[test]
+    fn a_probe_wants_a_sign_of_life_sooner() {
+        let start = Instant::now();
+        let mut keepalive = Keepalive::new(start, None, Some(secs(30)));
+        assert!(keepalive.probe(start + secs(5), secs(10)));
+        assert!(!keepalive.probe(start + secs(8), secs(10)));
+        assert_eq!(keepalive.poll_timeout(), Some(start + secs(15)));
+        keepalive.heard(start + secs(14));
+        assert_eq!(keepalive.poll(start + secs(15)), None);
+        assert!(keepalive.probe(start + secs(20), secs(10)));
+        assert_eq!(keepalive.poll(start + secs(29)), None);
+        assert_eq!(keepalive.poll(start + secs(30)), Some(Beat::Silent));
     }
 
     #[test]

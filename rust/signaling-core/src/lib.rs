@@ -6,7 +6,8 @@
 //! - [`machine`]: the contract of every state machine, server side and client side.
 //! - [`arrivals`]: a map in the order of arrival.
 //! - [`roster`]: who is in a lobby, in which order, and who its host is.
-//! - [`space`]: games that know nothing of each other, with their clients and lobbies.
+//! - [`space`]: the clients and lobbies of one game.
+//! - [`games`]: all games of a server, which know nothing of each other.
 //! - [`ids`]: connection and peer ids, and where random names come from.
 //! - [`code`]: lobby codes that people type.
 //! - [`timers`]: many deadlines, one earliest.
@@ -24,6 +25,7 @@
 pub mod arrivals;
 pub mod backoff;
 pub mod code;
+pub mod games;
 pub mod ids;
 pub mod keepalive;
 pub mod machine;

@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::ids::ConnId;
 use crate::keepalive::{Beat, Keepalive};
@@ -47,6 +47,18 @@ impl<K: Ord + Hash + Clone> Vigil<K> {
         }
     }
 
+    /// Expects a sign of life `within` this time from now on; false when one is expected already, or
+    /// the connection is not watched.
+    pub fn probe(&mut self, now: Instant, key: impl Borrow<K>, within: Duration) -> bool {
+        let key = key.borrow();
+        let Some(keepalive) = self.keepalives.get_mut(key) else { return false };
+        let is_new = keepalive.probe(now, within);
+        if let Some(at) = keepalive.poll_timeout() {
+            self.timers.set(key.clone(), at);
+        }
+        is_new
+    }
+
     /// Forgets a connection.
     pub fn forget(&mut self, key: impl Borrow<K>) {
         let key = key.borrow();
@@ -85,8 +97,6 @@ impl<K: Ord + Hash + Clone> Vigil<K> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -110,6 +120,24 @@ mod tests {
         vigil.forget(talker);
         assert_eq!(vigil.poll(at(100)), None);
         assert_eq!(vigil.poll_timeout(), None);
+    }
+
+    #[test]
+    fn whoever_is_probed_is_given_up_sooner_than_others() {
+        let start = Instant::now();
+        let at = |secs| start + Duration::from_secs(secs);
+        let limit = Some(Duration::from_secs(90));
+        let mut vigil = Vigil::default();
+        assert!(!vigil.probe(at(0), ConnId(1), Duration::from_secs(10)));
+        for conn in [1, 2] {
+            vigil.watch(ConnId(conn), Keepalive::new(at(0), None, limit));
+            assert!(vigil.probe(at(5), ConnId(conn), Duration::from_secs(10)));
+        }
+        vigil.heard(at(14), ConnId(2));
+        assert_eq!(vigil.poll_timeout(), Some(at(15)));
+        assert_eq!(vigil.poll(at(15)), Some((ConnId(1), Beat::Silent)));
+        assert_eq!(vigil.poll(at(15)), None);
+        assert_eq!(vigil.poll_timeout(), Some(at(104)));
     }
 
     #[test]

@@ -31,12 +31,11 @@ use std::time::Instant;
 use data_encoding::BASE64;
 use rand::RngExt;
 use rand::rngs::StdRng;
+use signaling_core::games::{Full, Games};
 use signaling_core::keepalive::{Beat, Keepalive};
-use signaling_core::outputs::Outputs;
 use signaling_core::overview::{LobbyNotice, LobbyView, Overview};
 use signaling_core::password::Passwords;
-use signaling_core::space::{Full, Space, Spaces};
-use signaling_core::vigil::Vigil;
+use signaling_core::space::Space;
 use signaling_core::wall_clock::WallClock;
 use signaling_core::{Close, ConnId, Frame, Input, Output, Server};
 use ulid::Ulid;
@@ -53,9 +52,7 @@ pub struct CloudLink5Server {
     rng: StdRng,
     passwords: Passwords,
     clock: WallClock,
-    spaces: Spaces<Player, Lobby>,
-    vigil: Vigil,
-    out: Outputs<LobbyNotice>,
+    games: Games<Player, Lobby>,
 }
 
 /// What is known of one connection besides its `instance_id`.
@@ -75,21 +72,19 @@ impl CloudLink5Server {
     /// tell when they were made.
     pub fn new(settings: Settings, mut rng: StdRng, clock: WallClock) -> Self {
         Self {
-            spaces: Spaces::new(settings.limits.clone()),
+            games: Games::new(settings.limits.clone()),
             settings,
             passwords: Passwords::new(&mut rng),
             rng,
             clock,
-            vigil: Vigil::default(),
-            out: Outputs::default(),
         }
     }
 
     /// Panics unless games, clients and lobbies agree. For debug builds and simulations.
     pub fn assert_consistent(&self) {
-        self.spaces.assert_consistent();
-        for conn in self.spaces.conns() {
-            let Some(client) = self.spaces.client(conn) else { continue };
+        self.games.assert_consistent();
+        for conn in self.games.conns() {
+            let Some(client) = self.games.client(conn) else { continue };
             let is_known = client.data.user.is_some();
             assert!(is_known || client.lobby().is_none(), "who is in a lobby has said who it is");
         }
@@ -109,14 +104,14 @@ impl Server for CloudLink5Server {
         match input {
             Input::Opened { conn, target, .. } => self.open(now, conn, target),
             Input::Message { conn, message } => {
-                self.vigil.heard(now, conn);
+                self.games.vigil.heard(now, conn);
                 self.handle_message(conn, message);
             }
-            Input::Heard { conn } => self.vigil.heard(now, conn),
+            Input::Heard { conn } => self.games.vigil.heard(now, conn),
             Input::Closed { conn } => self.depart(conn),
             Input::Command(never) => match never {},
             Input::Timeout => self.handle_timeout(now),
-            Input::Shutdown => self.shut_down(),
+            Input::Shutdown => self.games.shut_down(),
         }
         if cfg!(debug_assertions) {
             self.assert_consistent();
@@ -124,17 +119,17 @@ impl Server for CloudLink5Server {
     }
 
     fn poll_output(&mut self) -> Option<Output<LobbyNotice>> {
-        self.out.pop()
+        self.games.out.pop()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.vigil.poll_timeout()
+        self.games.vigil.poll_timeout()
     }
 }
 
 impl Overview for CloudLink5Server {
     fn lobbies(&self) -> Vec<LobbyView> {
-        self.spaces.views()
+        self.games.views()
     }
 }
 
@@ -152,18 +147,16 @@ impl CloudLink5Server {
         let token = parameter(target, "token").map(Cow::into_owned).unwrap_or_default();
         let player = Player { ulid, token, user: None };
         let id = format!("{ulid}_{game}").into();
-        match self.spaces.enter(conn, &game, id, player) {
-            Ok(()) => {
-                let (ping, silence) = (self.settings.ping_interval, self.settings.silence_limit);
-                self.vigil.watch(conn, Keepalive::new(now, Some(ping), Some(silence)));
-            }
-            Err(full) => self.reject(conn, full.to_string().into()),
+        let Settings { ping_interval, silence_limit, .. } = self.settings;
+        let keepalive = Keepalive::new(now, Some(ping_interval), Some(silence_limit));
+        if let Err(full) = self.games.enter(conn, &game, id, player, keepalive) {
+            self.reject(conn, full.to_string().into());
         }
     }
 
     fn handle_message(&mut self, conn: ConnId, message: ClientMessage<'_>) {
         // A connection that we have closed may still have had frames under way.
-        let Some(client) = self.spaces.client(conn) else { return };
+        let Some(client) = self.games.client(conn) else { return };
         let is_known = client.data.user.is_some();
         match message {
             ClientMessage::Malformed => self.expel(conn, "invalid message format".into()),
@@ -202,34 +195,25 @@ impl CloudLink5Server {
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        while let Some((conn, beat)) = self.vigil.poll(now) {
+        while let Some((conn, beat)) = self.games.vigil.poll(now) {
             match beat {
-                Beat::Ping => self.out.ping(conn),
+                Beat::Ping => self.games.out.ping(conn),
                 Beat::Silent => {
                     self.depart(conn);
-                    self.out.close(conn, Close::keepalive_timeout());
+                    self.games.out.close(conn, Close::keepalive_timeout());
                 }
             }
         }
     }
 
-    fn shut_down(&mut self) {
-        let mut conns: Vec<_> = self.spaces.conns().collect();
-        conns.sort();
-        for conn in conns {
-            self.out.close(conn, Close::shutting_down());
-            self.depart(conn);
-        }
-    }
-
     /// What the connection's game has here.
     fn game(&self, conn: ConnId) -> Option<&Game> {
-        self.spaces.of(conn)
+        self.games.of(conn)
     }
 
     /// Who a connection is; `None` before it has said so.
     fn user(&self, conn: ConnId) -> Option<&User> {
-        self.spaces.client(conn)?.data.user.as_ref()
+        self.games.client(conn)?.data.user.as_ref()
     }
 
     /// Those of the connection's game who are in no lobby, without itself.
@@ -240,19 +224,15 @@ impl CloudLink5Server {
     }
 
     fn send(&mut self, conn: ConnId, message: &ServerMessage) {
-        self.out.send(conn, message.encode());
+        self.games.out.send(conn, message.encode());
     }
 
     fn send_all(&mut self, conns: &[ConnId], message: &ServerMessage) {
-        self.out.send_all(conns.iter().copied(), message.encode());
+        self.games.out.send_all(conns.iter().copied(), message.encode());
     }
 
     fn warn(&mut self, conn: ConnId, text: &'static str) {
         self.send(conn, &ServerMessage::Warning(text.into()));
-    }
-
-    fn notify(&mut self, notice: impl IntoIterator<Item = LobbyNotice>) {
-        notice.into_iter().for_each(|notice| self.out.notify(notice));
     }
 
     /// Closes a connection for what it did, which the others see as a disconnect.
@@ -269,7 +249,7 @@ impl CloudLink5Server {
     fn reject(&mut self, conn: ConnId, why: Cow<'static, str>) {
         let close = Close::new(VIOLATION, &why);
         self.send(conn, &ServerMessage::Violation(why));
-        self.out.close(conn, close);
+        self.games.out.close(conn, close);
     }
 }
 

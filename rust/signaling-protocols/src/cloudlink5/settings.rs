@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use signaling_core::space::Limits;
+use signaling_core::games::Limits;
 
 /// The limits and timers of a [`CloudLink5Server`](super::CloudLink5Server).
 #[derive(Debug, Clone)]

@@ -13,10 +13,8 @@
 //! Reading order:
 //! - [`settings`]: limits and timers of both servers.
 //! - `packet`: what every message looks like.
-//! - `base`: what both servers are built on.
 //! - [`client`]: the session of a client, whichever numbering it speaks.
 
-mod base;
 pub mod client;
 pub mod late;
 mod packet;

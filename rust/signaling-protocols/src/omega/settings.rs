@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use signaling_core::space::Limits;
+use signaling_core::games::{Full, Limits};
 
 /// The limits and timers of a [`SeedServer`](super::SeedServer) or a
 /// [`LateServer`](super::LateServer). Whoever exceeds a limit is told `Server limit reached` and
@@ -28,6 +28,13 @@ pub struct Settings {
     /// How long one that is suspected to be gone has for a sign of life (seed numbering). Default
     /// 10 s.
     pub probe_timeout: Duration,
+}
+
+impl Settings {
+    /// Whether a lobby id or user name is short enough to be kept.
+    pub(super) fn check_name(&self, name: &str) -> Result<(), Full> {
+        if name.len() <= self.max_name_bytes { Ok(()) } else { Err(Full) }
+    }
 }
 
 impl Default for Settings {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use signaling_core::ConnId;
-use signaling_core::space::Full;
+use signaling_core::games::Full;
 
 use super::{CloudLink5Server, Player, UNAUTHORIZED};
 use crate::cloudlink5::settings::Account;
@@ -15,7 +15,7 @@ impl CloudLink5Server {
         if longest > self.settings.max_text_bytes {
             return self.expel_for(conn, Full);
         }
-        let Some(client) = self.spaces.client(conn) else { return };
+        let Some(client) = self.games.client(conn) else { return };
         let Some(account) = self.account(&client.data, &init) else {
             return self.expel(conn, UNAUTHORIZED.into());
         };
@@ -23,7 +23,7 @@ impl CloudLink5Server {
         let (instance_id, pubkey) = (client.id().clone(), init.pubkey.into());
         let user = User { instance_id, user_id, username, pubkey };
         let confirmed = User { pubkey: Arc::default(), ..user.clone() };
-        if let Some(client) = self.spaces.client_mut(conn) {
+        if let Some(client) = self.games.client_mut(conn) {
             client.data.user = Some(user);
         }
         self.send(conn, &ServerMessage::InitOk(confirmed));

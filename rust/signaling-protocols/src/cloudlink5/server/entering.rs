@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use signaling_core::ConnId;
-use signaling_core::space::Full;
+use signaling_core::games::Full;
 
 use super::lobby::Lobby;
 use super::{CloudLink5Server, Game};
@@ -40,10 +40,14 @@ impl CloudLink5Server {
         if game.lobby(&options.name).is_some() {
             return self.send(conn, &ServerMessage::CreateAck(CreateReply::Exists));
         }
-        let is_too_long = options.name.len() > self.settings.max_text_bytes;
-        let name: Arc<str> = options.name.as_str().into();
-        if is_too_long || !self.open_lobby(conn, &name, options) {
+        if options.name.len() > self.settings.max_text_bytes {
             return self.expel_for(conn, Full);
+        }
+        let name: Arc<str> = options.name.as_str().into();
+        let lobby = Lobby::new(conn, options, &self.passwords);
+        self.leave_lobby(conn);
+        if let Err(full) = self.games.open_lobby(conn, &name, lobby) {
+            return self.expel_for(conn, full);
         }
         self.send(conn, &ServerMessage::Transition(Role::Host));
         self.send(conn, &ServerMessage::CreateAck(CreateReply::Created));
@@ -55,18 +59,6 @@ impl CloudLink5Server {
         if options.enable_relay {
             self.warn(conn, "Relays coming soon...");
         }
-    }
-
-    /// Adds a lobby and moves its host there; false when there are too many.
-    fn open_lobby(&mut self, host: ConnId, name: &Arc<str>, options: &CreateLobby) -> bool {
-        self.leave_lobby(host);
-        let lobby = Lobby::new(host, options, &self.passwords);
-        let Some(game) = self.spaces.of_mut(host) else { return false };
-        let Ok(opened) = game.open_lobby(name.clone(), lobby) else { return false };
-        let joined = game.place(host, name.clone());
-        let changed = game.changed(name);
-        self.notify([opened, joined].into_iter().chain(changed));
-        true
     }
 
     pub(super) fn join(&mut self, conn: ConnId, JoinLobby { name, password }: &JoinLobby) {
@@ -88,12 +80,9 @@ impl CloudLink5Server {
     /// Whoever is there already connects to the newcomer, which is told of the host alone.
     fn add_member(&mut self, conn: ConnId, name: &str) {
         let Some(user) = self.user(conn).cloned() else { return };
-        let Some(game) = self.spaces.of_mut(conn) else { return };
-        let Some(lobby) = game.lobby_mut(name) else { return };
+        let Some(lobby) = self.game(conn).and_then(|game| game.lobby(name)) else { return };
         let (host, before) = (*lobby.roster.host(), lobby.members());
-        lobby.roster.join(conn, ());
-        let joined = game.place(conn, name.into());
-        self.notify([joined]);
+        self.games.join_lobby(conn, &name.into(), |lobby| lobby.roster.join(conn, ()));
         self.send(conn, &ServerMessage::Transition(Role::Peer));
         self.send(conn, &ServerMessage::JoinAck(JoinReply::Joined));
         if let Some(host) = self.user(host).cloned() {

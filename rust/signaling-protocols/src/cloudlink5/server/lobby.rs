@@ -61,6 +61,10 @@ impl space::Lobby for Lobby {
         self.roster.iter().map(|(conn, ())| *conn)
     }
 
+    fn remove(&mut self, member: ConnId) {
+        self.roster.leave(&member);
+    }
+
     fn hosts(&self) -> impl Iterator<Item = ConnId> {
         std::iter::once(*self.roster.host())
     }

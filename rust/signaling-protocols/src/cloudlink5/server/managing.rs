@@ -43,7 +43,7 @@ impl CloudLink5Server {
     }
 
     fn lobby_name(&self, conn: ConnId) -> Option<Arc<str>> {
-        self.spaces.client(conn)?.lobby().cloned()
+        self.games.client(conn)?.lobby().cloned()
     }
 
     fn change(
@@ -52,11 +52,7 @@ impl CloudLink5Server {
         name: &str,
         change: impl FnOnce(&mut Lobby),
     ) -> Result<(), Refusal> {
-        let changed = self.spaces.of_mut(host).and_then(|game| {
-            change(game.lobby_mut(name)?);
-            game.changed(name)
-        });
-        self.notify(changed);
+        self.games.change_lobby(host, name, change);
         Ok(())
     }
 
@@ -76,18 +72,16 @@ impl CloudLink5Server {
         self.warn(member, KICKED);
         self.acknowledge(host, Ok(()));
         self.depart(member);
-        self.out.close(member, Close::new(VIOLATION, KICKED));
+        self.games.out.close(member, Close::new(VIOLATION, KICKED));
     }
 
     /// The former members, the host last, are the first to hear that the lobby is gone.
     fn close_lobby(&mut self, host: ConnId, name: &Arc<str>) -> Result<(), Refusal> {
-        let Some(game) = self.spaces.of_mut(host) else { return Ok(()) };
-        let mut members = game.lobby(name).map(Lobby::members).unwrap_or_default();
+        let lobby = self.game(host).and_then(|game| game.lobby(name));
+        let mut members = lobby.map(Lobby::members).unwrap_or_default();
         members.retain(|member| *member != host);
         members.push(host);
-        let left: Vec<_> = members.iter().filter_map(|member| game.displace(*member)).collect();
-        let closed = game.close_lobby(name);
-        self.notify(left.into_iter().chain(closed));
+        self.games.close_lobby(host, name);
         self.send_all(&members, &ServerMessage::Transition(Role::None));
         let mut bystanders = self.bystanders(host);
         bystanders.push(host);

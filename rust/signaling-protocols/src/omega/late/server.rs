@@ -1,10 +1,11 @@
 //! All games of one server that speaks this numbering.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
+use signaling_core::games::{Full, Games};
+use signaling_core::keepalive::Keepalive;
 use signaling_core::overview::{LobbyNotice, LobbyView, Overview};
 use signaling_core::password::{Passwords, Sealed};
 use signaling_core::roster::Roster;
@@ -17,8 +18,9 @@ use super::wire::{
     ClientMessage, LobbyConfig, LobbyEntrance, LobbyOffer, NewHost, Payload, Refusal, Relay,
     ServerMessage, User,
 };
-use crate::omega::base::Base;
+use crate::omega::packet;
 use crate::omega::settings::Settings;
+use crate::target::segment;
 
 /// The path that leads here, up to the game.
 const PATH: &str = "/signaling/";
@@ -26,7 +28,9 @@ const PATH: &str = "/signaling/";
 /// The server side of the late numbering.
 #[derive(Debug)]
 pub struct LateServer {
-    base: Base<Client, Lobby>,
+    settings: Settings,
+    rng: StdRng,
+    games: Games<Client, Lobby>,
     passwords: Passwords,
     /// Ids carry the time.
     clock: WallClock,
@@ -88,14 +92,14 @@ impl LateServer {
     /// the key of the passwords.
     pub fn new(settings: Settings, mut rng: StdRng, clock: WallClock) -> Self {
         let passwords = Passwords::new(&mut rng);
-        Self { base: Base::new(settings, rng), passwords, clock }
+        Self { games: Games::new(settings.limits.clone()), settings, rng, passwords, clock }
     }
 
     /// Panics unless clients and lobbies agree. For debug builds and simulations.
     pub fn assert_consistent(&self) {
-        self.base.spaces.assert_consistent();
-        for conn in self.base.spaces.conns() {
-            let client = self.base.spaces.client(conn).expect("a connection is a client");
+        self.games.assert_consistent();
+        for conn in self.games.conns() {
+            let client = self.games.client(conn).expect("a connection is a client");
             let is_named = client.data.name.is_some();
             assert!(is_named || client.lobby().is_none(), "only who has a name is in a lobby");
         }
@@ -104,7 +108,7 @@ impl LateServer {
 
 impl Overview for LateServer {
     fn lobbies(&self) -> Vec<LobbyView> {
-        self.base.spaces.views()
+        self.games.views()
     }
 }
 
@@ -121,11 +125,11 @@ impl Server for LateServer {
         match input {
             Input::Opened { conn, target, .. } => self.open(now, conn, target),
             Input::Message { conn, message } => self.handle_message(now, conn, message),
-            Input::Heard { conn } => self.base.vigil.heard(now, conn),
+            Input::Heard { conn } => self.games.vigil.heard(now, conn),
             Input::Closed { conn } => self.depart(conn),
             Input::Command(()) => {}
             Input::Timeout => self.handle_timeout(now),
-            Input::Shutdown => self.shut_down(),
+            Input::Shutdown => self.games.shut_down(),
         }
         if cfg!(debug_assertions) {
             self.assert_consistent();
@@ -133,30 +137,38 @@ impl Server for LateServer {
     }
 
     fn poll_output(&mut self) -> Option<Output<LobbyNotice>> {
-        self.base.out.pop()
+        self.games.out.pop()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.base.vigil.poll_timeout()
+        self.games.vigil.poll_timeout()
     }
 }
 
 impl LateServer {
     fn open(&mut self, now: Instant, conn: ConnId, target: &str) {
-        let millis = self.clock.unix_millis(now);
-        let id = Builder::from_unix_timestamp_millis(millis, &self.base.rng.random());
-        let id: Arc<str> = id.into_uuid().to_string().into();
-        if self.base.enter(now, conn, (target, PATH), id, Client::default()).is_err() {
-            self.violate(conn, Violation::Full);
+        if let Err(violation) = self.enter(now, conn, target) {
+            self.violate(conn, violation);
         }
     }
 
+    fn enter(&mut self, now: Instant, conn: ConnId, target: &str) -> Result<(), Violation> {
+        // Whoever routes by this path has seen to it that there is a game.
+        let game = segment(target, PATH).unwrap_or_default();
+        let millis = self.clock.unix_millis(now);
+        let id = Builder::from_unix_timestamp_millis(millis, &self.rng.random());
+        let id = id.into_uuid().to_string();
+        let keepalive = Keepalive::new(now, None, Some(self.settings.silence_limit));
+        self.games.enter(conn, &game, id.into(), Client::default(), keepalive)?;
+        Ok(())
+    }
+
     fn handle_message(&mut self, now: Instant, conn: ConnId, message: ClientMessage<'_>) {
-        self.base.vigil.heard(now, conn);
         // A connection that we have closed may still have had frames under way.
-        if self.base.spaces.of(conn).is_none() {
+        if self.games.of(conn).is_none() {
             return;
         }
+        self.games.vigil.heard(now, conn);
         if let Err(violation) = self.handle(conn, message) {
             self.violate(conn, violation);
             self.depart(conn);
@@ -190,11 +202,11 @@ impl LateServer {
     }
 
     fn initialise(&mut self, conn: ConnId, name: &str) -> Result<(), Violation> {
-        if self.base.spaces.client(conn).is_some_and(|client| client.data.name.is_some()) {
+        if self.games.client(conn).is_some_and(|client| client.data.name.is_some()) {
             return Err(Violation::HasName);
         }
-        self.base.check_name(name)?;
-        let Some(client) = self.base.spaces.client_mut(conn) else { return Ok(()) };
+        self.settings.check_name(name)?;
+        let Some(client) = self.games.client_mut(conn) else { return Ok(()) };
         client.data.name = Some(name.to_owned());
         let id = client.id().clone();
         self.tell(conn, &ServerMessage::InitOk((&*id).into()));
@@ -206,7 +218,7 @@ impl LateServer {
         if matches!(payload, Payload::Missing) {
             return Err(Violation::NoLobby);
         }
-        let client = self.base.spaces.client(conn).filter(|client| client.data.name.is_some());
+        let client = self.games.client(conn).filter(|client| client.data.name.is_some());
         let client = client.ok_or(Violation::NotNamed)?;
         match payload {
             Payload::Given(_) if client.lobby().is_some() => Err(Violation::AlreadyConfigured),
@@ -216,17 +228,13 @@ impl LateServer {
     }
 
     fn host(&mut self, conn: ConnId, config: LobbyConfig) -> Result<(), Violation> {
-        self.base.check_name(&config.lobby_id)?;
-        let Some(space) = self.base.spaces.of_mut(conn) else { return Ok(()) };
-        if space.lobby(&config.lobby_id).is_some() {
+        self.settings.check_name(&config.lobby_id)?;
+        if self.lobby(conn, &config.lobby_id).is_some() {
             self.tell(conn, &ServerMessage::Refused(Refusal::Exists));
             return Ok(());
         }
-        let name: Arc<str> = (&*config.lobby_id).into();
         let lobby = Lobby::new(conn, &config, &self.passwords);
-        self.base.out.notify(space.open_lobby(name.clone(), lobby)?);
-        self.base.out.notify(space.place(conn, name.clone()));
-        space.changed(&name).into_iter().for_each(|notice| self.base.out.notify(notice));
+        self.games.open_lobby(conn, &(&*config.lobby_id).into(), lobby)?;
         self.tell(conn, &ServerMessage::AckHost);
         self.offer(conn, config);
         Ok(())
@@ -238,25 +246,21 @@ impl LateServer {
         let LobbyConfig { lobby_id, max_peers, password, .. } = config;
         let password_required = !password.is_empty();
         let offer = LobbyOffer { id, username, lobby_id, max_peers, password_required };
-        let Some(space) = self.base.spaces.of(host) else { return };
-        let others = space
-            .clients()
-            .filter(|(conn, client)| *conn != host && client.data.name.is_some())
-            .map(|(conn, _)| conn);
-        self.base.out.send_all(others, ServerMessage::NewHost(offer).encode());
+        let Some(space) = self.games.of(host) else { return };
+        let named = space.clients().filter(|(_, client)| client.data.name.is_some());
+        let others: Vec<_> = named.map(|(conn, _)| conn).filter(|conn| *conn != host).collect();
+        self.games.out.send_all(others, ServerMessage::NewHost(offer).encode());
     }
 
     fn join(&mut self, conn: ConnId, entrance: &LobbyEntrance) {
-        let Some(space) = self.base.spaces.of_mut(conn) else { return };
-        let lobby = space.lobby(&entrance.lobby_id);
-        if let Some(refusal) = refusal(lobby, &entrance.password, &self.passwords) {
-            return self.tell(conn, &ServerMessage::Refused(refusal));
-        }
-        let name: Arc<str> = (&*entrance.lobby_id).into();
-        let Some(lobby) = space.lobby_mut(&name) else { return };
-        lobby.roster.join(conn, ());
+        let LobbyEntrance { lobby_id, password } = entrance;
+        let lobby = match enterable(self.lobby(conn, lobby_id), password, &self.passwords) {
+            Ok(lobby) => lobby,
+            Err(refusal) => return self.tell(conn, &ServerMessage::Refused(refusal)),
+        };
         let (host, had_password) = (lobby.host(), lobby.password.is_some());
-        self.base.out.notify(space.place(conn, name));
+        let name = lobby_id.as_str().into();
+        self.games.join_lobby(conn, &name, |lobby| lobby.roster.join(conn, ()));
         if had_password {
             self.tell(conn, &ServerMessage::PasswordAck);
         }
@@ -274,7 +278,7 @@ impl LateServer {
         payload: Payload<&str>,
         to: Option<Uuid>,
     ) -> Result<(), Violation> {
-        let Some(space) = self.base.spaces.of(conn) else { return Ok(()) };
+        let Some(space) = self.games.of(conn) else { return Ok(()) };
         let is_named = |conn| space.client(conn).is_some_and(|client| client.data.name.is_some());
         if !is_named(conn) {
             return Err(Violation::NotNamed);
@@ -295,120 +299,78 @@ impl LateServer {
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        while let Some((conn, _silent)) = self.base.vigil.poll(now) {
-            self.base.out.close(conn, Close::keepalive_timeout());
+        while let Some((conn, _silent)) = self.games.vigil.poll(now) {
+            self.games.out.close(conn, Close::keepalive_timeout());
             self.depart(conn);
-        }
-    }
-
-    fn shut_down(&mut self) {
-        let conns: Vec<ConnId> = self.base.spaces.conns().collect();
-        for &conn in &conns {
-            self.take_out(conn);
-        }
-        for conn in conns {
-            self.base.forget(conn);
-            self.base.out.close(conn, Close::shutting_down());
         }
     }
 
     /// Whatever the cause.
     fn depart(&mut self, conn: ConnId) {
-        if let Some((name, was_host)) = self.take_out(conn)
-            && was_host
-        {
-            self.go_on_without_host(conn, &name);
+        if let Some(departure) = self.games.leave_lobby(conn).filter(|it| it.was_host) {
+            self.go_on_without_host(conn, &departure.lobby);
         }
-        self.base.forget(conn);
-    }
-
-    /// Takes a connection out of its lobby, which is dropped when nobody is left: which lobby, and
-    /// whether it was its host.
-    fn take_out(&mut self, conn: ConnId) -> Option<(Arc<str>, bool)> {
-        let space = self.base.spaces.of_mut(conn)?;
-        let name = space.client(conn)?.lobby()?.clone();
-        let lobby = space.lobby_mut(&name)?;
-        let was_host = lobby.host() == Some(conn);
-        lobby.roster.leave(&conn);
-        let is_empty = lobby.roster.is_empty();
-        let left = space.displace(conn);
-        let closed = if is_empty { space.close_lobby(&name) } else { None };
-        left.into_iter().chain(closed).for_each(|notice| self.base.out.notify(notice));
-        Some((name, was_host))
+        self.games.leave(conn);
     }
 
     /// The host of this lobby has left it; `conn` is in the same game.
-    fn go_on_without_host(&mut self, conn: ConnId, name: &Arc<str>) {
-        let Some(lobby) = self.base.spaces.of(conn).and_then(|space| space.lobby(name)) else {
-            return;
-        };
+    fn go_on_without_host(&mut self, conn: ConnId, name: &str) {
+        let Some(lobby) = self.lobby(conn, name) else { return };
         let members: Vec<ConnId> = lobby.roster.iter().map(|(conn, ())| *conn).collect();
-        let lobby_id = || (&**name).into();
-        match lobby.when_host_leaves {
+        let message = match lobby.when_host_leaves {
             WhenHostLeaves::Close => {
-                let text = ServerMessage::LobbyClose(lobby_id()).encode();
-                self.base.out.send_all(members.iter().copied(), text);
-                for member in members {
-                    self.take_out(member);
-                }
+                self.games.close_lobby(conn, name);
+                ServerMessage::LobbyClose(name.into())
             }
-            WhenHostLeaves::GoOnWithoutHost => {
-                let text = ServerMessage::HostGone(lobby_id()).encode();
-                self.base.out.send_all(members, text);
-                self.notify_changed(conn, name);
-            }
+            WhenHostLeaves::GoOnWithoutHost => ServerMessage::HostGone(name.into()),
             WhenHostLeaves::OldestTakesOver => {
-                self.make_host(conn, name, members);
-                self.notify_changed(conn, name);
+                let Some(&oldest) = lobby.roster.oldest() else { return };
+                self.games.change_lobby(conn, name, |lobby| lobby.roster.set_host(&oldest));
+                let User { id, username } = self.user(oldest);
+                ServerMessage::HostReclaim(NewHost { lobby_id: name.into(), id, username })
             }
-        }
+        };
+        self.games.out.send_all(members, message.encode());
     }
 
-    fn make_host(&mut self, conn: ConnId, name: &Arc<str>, members: Vec<ConnId>) {
-        let Some(&oldest) = members.first() else { return };
-        let space = self.base.spaces.of_mut(conn);
-        if let Some(lobby) = space.and_then(|space| space.lobby_mut(name)) {
-            lobby.roster.set_host(&oldest);
-        }
-        let User { id, username } = self.user(oldest);
-        let host = NewHost { lobby_id: (&**name).into(), id, username };
-        self.base.out.send_all(members, ServerMessage::HostReclaim(host).encode());
-    }
-
-    fn notify_changed(&mut self, conn: ConnId, name: &str) {
-        let notice = self.base.spaces.of(conn).and_then(|space| space.changed(name));
-        notice.into_iter().for_each(|notice| self.base.out.notify(notice));
+    /// The lobby of this name in the game of a client.
+    fn lobby(&self, conn: ConnId, name: &str) -> Option<&Lobby> {
+        self.games.of(conn)?.lobby(name)
     }
 
     fn user(&self, conn: ConnId) -> User {
-        let client = self.base.spaces.client(conn);
+        let client = self.games.client(conn);
         let username = client.and_then(|client| client.data.name.clone()).unwrap_or_default();
-        User { id: self.base.id(conn).to_string(), username }
+        User { id: self.games.id(conn).to_string(), username }
     }
 
     fn tell(&mut self, conn: ConnId, message: &ServerMessage<'_>) {
-        self.base.out.send(conn, message.encode());
+        self.games.out.send(conn, message.encode());
     }
 
     fn violate(&mut self, conn: ConnId, violation: Violation) {
         let text = violation.to_string();
-        self.base.violation(conn, &text, Close::new(1003, &text));
+        packet::violate(&mut self.games.out, conn, &text, Close::new(1003, &text));
     }
 }
 
-/// Why there is no way into this lobby.
-fn refusal(lobby: Option<&Lobby>, password: &str, passwords: &Passwords) -> Option<Refusal> {
-    let Some(lobby) = lobby else { return Some(Refusal::NotFound) };
+/// The lobby, if one may join it who knows this password.
+fn enterable<'a>(
+    lobby: Option<&'a Lobby>,
+    password: &str,
+    passwords: &Passwords,
+) -> Result<&'a Lobby, Refusal> {
+    let lobby = lobby.ok_or(Refusal::NotFound)?;
     match &lobby.password {
-        _ if lobby.is_full() => Some(Refusal::Full),
-        Some(_) if password.is_empty() => Some(Refusal::PasswordRequired),
-        Some(sealed) if *sealed != passwords.seal(password) => Some(Refusal::PasswordFail),
-        _ => None,
+        _ if lobby.is_full() => Err(Refusal::Full),
+        Some(_) if password.is_empty() => Err(Refusal::PasswordRequired),
+        Some(sealed) if *sealed != passwords.seal(password) => Err(Refusal::PasswordFail),
+        _ => Ok(lobby),
     }
 }
 
-impl From<space::Full> for Violation {
-    fn from(_: space::Full) -> Self {
+impl From<Full> for Violation {
+    fn from(_: Full) -> Self {
         Self::Full
     }
 }
@@ -440,6 +402,10 @@ impl Lobby {
 impl space::Lobby for Lobby {
     fn members(&self) -> impl Iterator<Item = ConnId> {
         self.roster.iter().map(|(conn, ())| *conn)
+    }
+
+    fn remove(&mut self, member: ConnId) {
+        self.roster.leave(&member);
     }
 
     fn hosts(&self) -> impl Iterator<Item = ConnId> {

@@ -7,8 +7,7 @@ use signaling_core::Frame;
 use uuid::Uuid;
 
 use crate::json::Fields;
-use crate::omega::base::{KEEPALIVE, VIOLATION};
-use crate::omega::packet::{Draft, Packet};
+use crate::omega::packet::{Draft, KEEPALIVE, Packet, VIOLATION};
 
 /// What a client may send.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,17 +6,17 @@ use std::time::Instant;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use signaling_core::arrivals::Arrivals;
+use signaling_core::games::{Full, Games};
 use signaling_core::keepalive::{Beat, Keepalive};
 use signaling_core::overview::{LobbyNotice, LobbyView, Overview};
 use signaling_core::space;
-use signaling_core::timers::Timers;
 use signaling_core::{Close, ConnId, Frame, Input, Output, Server};
 use uuid::Builder;
 
 use super::wire::{ClientMessage, Relay, ServerMessage};
-use crate::omega::base::Base;
+use crate::omega::packet;
 use crate::omega::settings::Settings;
-use crate::target::parameter;
+use crate::target::{parameter, segment};
 
 /// The path that leads here, up to the game.
 const PATH: &str = "/ws/";
@@ -26,9 +26,9 @@ const VERSIONS: [&str; 3] = ["0", "0.0", "1.0"];
 /// The server side of the seed numbering.
 #[derive(Debug)]
 pub struct SeedServer {
-    base: Base<Client, Lobby>,
-    /// Until when one that is suspected to be gone has to give a sign of life.
-    probes: Timers<ConnId>,
+    settings: Settings,
+    rng: StdRng,
+    games: Games<Client, Lobby>,
 }
 
 /// What is known of a connection.
@@ -40,7 +40,7 @@ struct Client {
 }
 
 /// Everybody with the same lobby id; there is always somebody.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Lobby {
     members: Arrivals<ConnId, Role>,
 }
@@ -79,23 +79,23 @@ enum Violation {
 impl SeedServer {
     /// A server without games. Seed `rng` from the operating system: ids are drawn from it.
     pub fn new(settings: Settings, rng: StdRng) -> Self {
-        Self { base: Base::new(settings, rng), probes: Timers::default() }
+        Self { games: Games::new(settings.limits.clone()), settings, rng }
     }
 
     /// Panics unless clients and lobbies agree. For debug builds and simulations.
     pub fn assert_consistent(&self) {
-        self.base.spaces.assert_consistent();
-        for conn in self.base.spaces.conns() {
-            let client = self.base.spaces.client(conn);
-            let is_idle = client.is_none_or(|client| client.lobby().is_none());
-            assert!(!(is_idle && self.probes.get(&conn).is_some()), "only members are suspected");
+        self.games.assert_consistent();
+        for conn in self.games.conns() {
+            let client = self.games.client(conn).expect("a connection is a client");
+            let is_idle = client.lobby().is_none();
+            assert!(is_idle || client.data.is_initialised, "only who has said INIT is in a lobby");
         }
     }
 }
 
 impl Overview for SeedServer {
     fn lobbies(&self) -> Vec<LobbyView> {
-        self.base.spaces.views()
+        self.games.views()
     }
 }
 
@@ -112,11 +112,11 @@ impl Server for SeedServer {
         match input {
             Input::Opened { conn, target, .. } => self.open(now, conn, target),
             Input::Message { conn, message } => self.handle_message(now, conn, message),
-            Input::Heard { conn } => self.hear(now, conn),
+            Input::Heard { conn } => self.games.vigil.heard(now, conn),
             Input::Closed { conn } => self.depart(conn),
             Input::Command(()) => {}
             Input::Timeout => self.handle_timeout(now),
-            Input::Shutdown => self.shut_down(),
+            Input::Shutdown => self.games.shut_down(),
         }
         if cfg!(debug_assertions) {
             self.assert_consistent();
@@ -124,37 +124,39 @@ impl Server for SeedServer {
     }
 
     fn poll_output(&mut self) -> Option<Output<LobbyNotice>> {
-        self.base.out.pop()
+        self.games.out.pop()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        [self.base.vigil.poll_timeout(), self.probes.earliest()].into_iter().flatten().min()
+        self.games.vigil.poll_timeout()
     }
 }
 
 impl SeedServer {
     fn open(&mut self, now: Instant, conn: ConnId, target: &str) {
-        let id: Arc<str> =
-            Builder::from_random_bytes(self.base.rng.random()).into_uuid().to_string().into();
-        let version = parameter(target, "v");
-        let is_known = version.is_none_or(|version| VERSIONS.contains(&&*version));
-        if !is_known {
-            return self.violate(conn, &Violation::Version);
-        }
-        if self.base.enter(now, conn, (target, PATH), id, Client::default()).is_err() {
-            self.violate(conn, &Violation::Full);
+        if let Err(violation) = self.enter(now, conn, target) {
+            self.violate(conn, &violation);
         }
     }
 
+    fn enter(&mut self, now: Instant, conn: ConnId, target: &str) -> Result<(), Violation> {
+        if parameter(target, "v").is_some_and(|version| !VERSIONS.contains(&&*version)) {
+            return Err(Violation::Version);
+        }
+        // Whoever routes by this path has seen to it that there is a game.
+        let game = segment(target, PATH).unwrap_or_default();
+        let id = Builder::from_random_bytes(self.rng.random()).into_uuid().to_string();
+        let keepalive = Keepalive::new(now, None, Some(self.settings.silence_limit));
+        self.games.enter(conn, &game, id.into(), Client::default(), keepalive)?;
+        Ok(())
+    }
+
     fn handle_message(&mut self, now: Instant, conn: ConnId, message: ClientMessage<'_>) {
-        self.hear(now, conn);
         // A connection that we have closed may still have had frames under way.
-        let Some(client) = self.base.spaces.client(conn) else { return };
-        let handled = match check(client, &message) {
-            Ok(()) => self.handle(now, conn, message),
-            Err(violation) => Err(violation),
-        };
-        if let Err(violation) = handled {
+        let Some(client) = self.games.client(conn) else { return };
+        let checked = check(client, &message);
+        self.games.vigil.heard(now, conn);
+        if let Err(violation) = checked.and_then(|()| self.handle(now, conn, message)) {
             self.violate(conn, &violation);
             self.depart(conn);
         }
@@ -180,7 +182,7 @@ impl SeedServer {
             }
             ClientMessage::Shutdown => {
                 self.depart(conn);
-                self.base.out.close(conn, Close::new(1000, ""));
+                self.games.out.close(conn, Close::new(1000, ""));
             }
             ClientMessage::ShutdownWarning { suspect: Some(suspect) } => {
                 self.suspect(now, conn, &suspect);
@@ -192,7 +194,7 @@ impl SeedServer {
     }
 
     fn keep_alive(&mut self, conn: ConnId) {
-        let Some(client) = self.base.spaces.client_mut(conn) else { return };
+        let Some(client) = self.games.client_mut(conn) else { return };
         // Answers are not echoed, or two that answer everything would never come to rest.
         match client.data.unanswered.checked_sub(1) {
             Some(unanswered) => client.data.unanswered = unanswered,
@@ -201,13 +203,13 @@ impl SeedServer {
     }
 
     fn initialise(&mut self, now: Instant, conn: ConnId) {
-        let Some(client) = self.base.spaces.client_mut(conn) else { return };
+        let Some(client) = self.games.client_mut(conn) else { return };
         client.data.is_initialised = true;
         let id = client.id().clone();
         self.tell(conn, &ServerMessage::InitOk((&*id).into()));
-        let Settings { keepalive_interval, silence_limit, .. } = self.base.settings;
+        let Settings { keepalive_interval, silence_limit, .. } = self.settings;
         let keepalive = Keepalive::new(now, Some(keepalive_interval), Some(silence_limit));
-        self.base.vigil.watch(conn, keepalive);
+        self.games.vigil.watch(conn, keepalive);
     }
 
     fn configure(&mut self, conn: ConnId, lobby: &str, role: Role) -> Result<(), Violation> {
@@ -227,35 +229,30 @@ impl SeedServer {
     }
 
     fn join(&mut self, conn: ConnId, name: &Arc<str>, role: Role) -> Result<(), Violation> {
-        self.base.check_name(name)?;
-        let Settings { max_lobby_hosts, max_lobby_peers, .. } = self.base.settings;
+        self.settings.check_name(name)?;
+        let Settings { max_lobby_hosts, max_lobby_peers, .. } = self.settings;
         let room = if role == Role::Host { max_lobby_hosts } else { max_lobby_peers };
-        let Some(space) = self.base.spaces.of_mut(conn) else { return Ok(()) };
-        if space.lobby(name).map_or(0, |lobby| lobby.having(role).count()) >= room {
+        let lobby = self.games.of(conn).and_then(|space| space.lobby(name));
+        if lobby.map_or(0, |lobby| lobby.having(role).count()) >= room {
             return Err(Violation::Full);
         }
-        if space.lobby(name).is_none() {
-            self.base.out.notify(space.open_lobby(name.clone(), Lobby::default())?);
-        }
-        if let Some(lobby) = space.lobby_mut(name) {
-            lobby.members.add(conn, role);
-        }
-        self.base.out.notify(space.place(conn, name.clone()));
-        if role == Role::Host {
-            space.changed(name).into_iter().for_each(|notice| self.base.out.notify(notice));
+        if lobby.is_some() {
+            self.games.join_lobby(conn, name, |lobby| lobby.members.add(conn, role));
+        } else {
+            self.games.open_lobby(conn, name, Lobby::new(conn, role))?;
         }
         Ok(())
     }
 
     /// Tells a host and a peer of each other.
     fn introduce(&mut self, host: ConnId, peer: ConnId) {
-        let (host_id, peer_id) = (self.base.id(host), self.base.id(peer));
+        let (host_id, peer_id) = (self.games.id(host), self.games.id(peer));
         self.tell(peer, &ServerMessage::NewHost((&*host_id).into()));
         self.tell(host, &ServerMessage::NewPeer((&*peer_id).into()));
     }
 
     fn relay(&mut self, conn: ConnId, kind: Relay, payload: Option<&str>, to: &str) {
-        let from = self.base.id(conn);
+        let from = self.games.id(conn);
         let message = ServerMessage::Relayed { kind, payload, from: (&*from).into() };
         match self.counterpart(conn, to) {
             Some(recipient) => self.tell(recipient, &message),
@@ -267,87 +264,43 @@ impl SeedServer {
         let Some(suspected) = self.counterpart(conn, suspect) else {
             return self.tell(conn, &ServerMessage::ShutdownAck(suspect.into()));
         };
-        // One that is being probed is not bothered again.
-        if self.probes.get(&suspected).is_none() {
-            self.probes.set(suspected, now + self.base.settings.probe_timeout);
+        if self.games.vigil.probe(now, suspected, self.settings.probe_timeout) {
             self.ask(suspected);
-            self.base.out.ping(suspected);
+            self.games.out.ping(suspected);
         }
     }
 
     /// Asks for a sign of life.
     fn ask(&mut self, conn: ConnId) {
-        if let Some(client) = self.base.spaces.client_mut(conn) {
+        if let Some(client) = self.games.client_mut(conn) {
             client.data.unanswered = client.data.unanswered.saturating_add(1);
         }
         self.tell(conn, &ServerMessage::Keepalive);
     }
 
-    fn hear(&mut self, now: Instant, conn: ConnId) {
-        self.base.vigil.heard(now, conn);
-        self.probes.cancel(&conn);
-    }
-
     fn handle_timeout(&mut self, now: Instant) {
-        while let Some((conn, beat)) = self.base.vigil.poll(now) {
+        while let Some((conn, beat)) = self.games.vigil.poll(now) {
             match beat {
                 Beat::Ping => self.ask(conn),
-                Beat::Silent => self.give_up(conn),
+                Beat::Silent => {
+                    self.games.out.close(conn, Close::keepalive_timeout());
+                    self.depart(conn);
+                }
             }
-        }
-        while let Some(conn) = self.probes.pop_due(now) {
-            self.give_up(conn);
-        }
-    }
-
-    fn give_up(&mut self, conn: ConnId) {
-        self.base.out.close(conn, Close::keepalive_timeout());
-        self.depart(conn);
-    }
-
-    fn shut_down(&mut self) {
-        let conns: Vec<ConnId> = self.base.spaces.conns().collect();
-        for &conn in &conns {
-            self.leave_lobby(conn);
-            self.forget(conn);
-            self.base.out.close(conn, Close::shutting_down());
         }
     }
 
     /// Whatever the cause: its counterparts hear of it.
     fn depart(&mut self, conn: ConnId) {
-        let (id, counterparts) = (self.base.id(conn), self.counterparts(conn));
-        self.leave_lobby(conn);
-        self.forget(conn);
+        let (id, counterparts) = (self.games.id(conn), self.counterparts(conn));
+        self.games.leave(conn);
         let text = ServerMessage::ShutdownAck((&*id).into()).encode();
-        self.base.out.send_all(counterparts, text);
-    }
-
-    fn leave_lobby(&mut self, conn: ConnId) {
-        let Some(space) = self.base.spaces.of_mut(conn) else { return };
-        let Some(name) = space.client(conn).and_then(|client| client.lobby().cloned()) else {
-            return;
-        };
-        let Some(lobby) = space.lobby_mut(&name) else { return };
-        let role = lobby.members.remove(&conn);
-        let is_empty = lobby.members.is_empty();
-        let left = space.displace(conn);
-        let then = match role {
-            _ if is_empty => space.close_lobby(&name),
-            Some(Role::Host) => space.changed(&name),
-            _ => None,
-        };
-        left.into_iter().chain(then).for_each(|notice| self.base.out.notify(notice));
-    }
-
-    fn forget(&mut self, conn: ConnId) {
-        self.probes.cancel(&conn);
-        self.base.forget(conn);
+        self.games.out.send_all(counterparts, text);
     }
 
     /// Of a host the peers of its lobby, of a peer the hosts, in order of arrival.
     fn counterparts(&self, conn: ConnId) -> Vec<ConnId> {
-        let Some(lobby) = self.lobby_of(conn) else { return Vec::new() };
+        let Some(lobby) = self.games.lobby_of(conn) else { return Vec::new() };
         match lobby.members.get(&conn) {
             Some(Role::Host) => lobby.having(Role::Peer).collect(),
             Some(Role::Peer) => lobby.having(Role::Host).collect(),
@@ -357,18 +310,13 @@ impl SeedServer {
 
     /// The counterpart with this id.
     fn counterpart(&self, conn: ConnId, id: &str) -> Option<ConnId> {
-        let other = self.base.spaces.of(conn)?.find(id)?;
-        let members = &self.lobby_of(conn)?.members;
+        let other = self.games.of(conn)?.find(id)?;
+        let members = &self.games.lobby_of(conn)?.members;
         (members.get(&conn)? != members.get(&other)?).then_some(other)
     }
 
-    fn lobby_of(&self, conn: ConnId) -> Option<&Lobby> {
-        let space = self.base.spaces.of(conn)?;
-        space.lobby(space.client(conn)?.lobby()?)
-    }
-
     fn tell(&mut self, conn: ConnId, message: &ServerMessage<'_>) {
-        self.base.out.send(conn, message.encode());
+        self.games.out.send(conn, message.encode());
     }
 
     /// The close that follows says the same, but for the number of an unknown opcode.
@@ -379,7 +327,7 @@ impl SeedServer {
             Violation::UnknownOpcode(_) => (1002, "Unrecognized message opcode"),
             _ => (1002, &*text),
         };
-        self.base.violation(conn, &text, Close::new(code, reason));
+        packet::violate(&mut self.games.out, conn, &text, Close::new(code, reason));
     }
 }
 
@@ -401,13 +349,19 @@ fn check(client: &space::Client<Client>, message: &ClientMessage<'_>) -> Result<
     })
 }
 
-impl From<space::Full> for Violation {
-    fn from(_: space::Full) -> Self {
+impl From<Full> for Violation {
+    fn from(_: Full) -> Self {
         Self::Full
     }
 }
 
 impl Lobby {
+    fn new(conn: ConnId, role: Role) -> Self {
+        let mut members = Arrivals::default();
+        members.add(conn, role);
+        Self { members }
+    }
+
     fn having(&self, role: Role) -> impl Iterator<Item = ConnId> {
         self.members.iter().filter(move |it| *it.1 == role).map(|it| *it.0)
     }
@@ -416,6 +370,10 @@ impl Lobby {
 impl space::Lobby for Lobby {
     fn members(&self) -> impl Iterator<Item = ConnId> {
         self.members.keys().copied()
+    }
+
+    fn remove(&mut self, member: ConnId) {
+        self.members.remove(&member);
     }
 
     fn hosts(&self) -> impl Iterator<Item = ConnId> {

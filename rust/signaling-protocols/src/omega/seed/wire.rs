@@ -5,8 +5,7 @@ use std::borrow::Cow;
 use signaling_core::Frame;
 
 use crate::json::integer;
-use crate::omega::base::{KEEPALIVE, VIOLATION};
-use crate::omega::packet::{Draft, Packet};
+use crate::omega::packet::{Draft, KEEPALIVE, Packet, VIOLATION};
 
 /// What a client may send.
 #[derive(Debug, Clone, PartialEq, Eq)]
