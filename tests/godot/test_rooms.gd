@@ -132,6 +132,14 @@ func test_why_a_room_is_not_entered() -> void:
 	await _check_fails(client.create(), SignalingClient.FAILURE_REJECTED, 4022)
 	client.channel = "m2m"
 	await _check_fails(client.join(), SignalingClient.FAILURE_INVALID, 2002)
+	# What our server says to nobody who asks for as little as this.
+	var proxy := _add_proxy(server)
+	var unlucky := _add_client(server, {"url": proxy.url() + "/room", "room": "nowhere"})
+	for answer: Array in [["\"c\":500 ", SignalingClient.FAILURE_SERVER_FULL, 500],
+			["\"c\":2001", SignalingClient.FAILURE_INVALID, 2001],
+			["\"c\":4002", SignalingClient.FAILURE_REJECTED, 4002]]:
+		proxy.replaced = {"\"c\":4001": answer[0]}
+		await _check_fails(unlucky.join(), answer[1], answer[2])
 	for wrong: Dictionary in [{room = ""}, {room = "a".repeat(129)}, {url = "http://a"},
 			{channel = "p3p"}, {callee_timeout = -1.0}, {host = "a".repeat(129)},
 			{category = "a".repeat(129)}, {device_id = "a".repeat(129)}]:
@@ -207,6 +215,63 @@ func test_what_is_said_while_the_network_is_down_is_kept() -> void:
 			"candidate:%d" % number], "in order")
 
 
+func test_a_server_that_comes_back() -> void:
+	var server := _add_rooms()
+	var client := _add_client(server)
+	await _check_enters(client.create(), "admin")
+	var told := record(client, [] as Array[String])
+	server.port = server.get_local_port()
+	server.stop()
+	await until(func() -> bool: return told_of(told, "reconnecting"), 5.0, "gone")
+	check_equal(client.get_state(), RoomClient.STATE_WAITING_FOR_NETWORK, "waits for it")
+	check_equal(client.update(true, true), OK, "said meanwhile")
+	check_equal(server.listen(), OK, "back")
+	await until(func() -> bool: return told_of(told, "resumed"), 10.0, "in the room again")
+	await until(func() -> bool: return client.get_publishers()[0].video, 5.0, "what was kept")
+	check_equal([client.get_role(), told_of(told, "failed")], ["admin", false], "as before")
+	# Whoever did not create the room finds none.
+	var guest := _add_client(server)
+	await _check_enters(guest.join(), "publisher")
+	var lost := record(guest, ["state_changed", "reconnecting", "publishers_changed"] as Array[String])
+	server.stop()
+	client.stop()
+	check_equal(server.listen(), OK, "back again")
+	await until(func() -> bool: return told_of(lost, "room_left"), 10.0, "out of it")
+	check_equal(lost.map(func(entry: Array) -> Array: return entry.slice(0, 2)),
+		[["failed", SignalingClient.FAILURE_NOT_FOUND],
+		["room_left", SignalingClient.FAILURE_NOT_FOUND]], "why")
+
+
+func test_a_server_that_falls_silent() -> void:
+	var server := _add_rooms()
+	var proxy := _add_proxy(server)
+	var client := _add_client(server, {"url": proxy.url() + "/room"})
+	await _check_enters(client.create(), "admin")
+	var told := record(client, [] as Array[String])
+	proxy.is_silent = true
+	await until(func() -> bool: return told_of(told, "reconnecting"), 15.0, "noticed")
+	check_equal(client.get_state(), RoomClient.STATE_WAITING_FOR_NETWORK, "not heard")
+	proxy.is_silent = false
+	await until(func() -> bool: return told_of(told, "resumed"), 10.0, "heard again")
+
+
+func test_joining_anew() -> void:
+	var client := _add_client(_add_rooms())
+	await _check_enters(client.create(), "admin")
+	var told := record(client, [] as Array[String])
+	for number in 3:
+		check_equal(client.recover(), OK, "joins anew")
+		await until(func() -> bool: return told.count(["resumed"]) == number + 1, 5.0, "again")
+	check_equal(told.slice(0, 3), [["state_changed", JOINED, RoomClient.STATE_REINITIALIZING],
+		["state_changed", RoomClient.STATE_REINITIALIZING, JOINED], ["resumed"]] as Array[Array],
+		"what is told of it")
+	check_equal(client.recover(), OK, "once more")
+	await until(func() -> bool: return told_of(told, "room_left"), 5.0, "in vain")
+	check_equal(told.slice(-3).map(func(entry: Array) -> Array: return entry.slice(0, 2)), [
+		["state_changed", JOINED], ["failed", SignalingClient.FAILURE_ICE_FAILED],
+		["room_left", SignalingClient.FAILURE_ICE_FAILED]], "failed")
+
+
 func test_a_call_survives_cuts() -> void:
 	var server := _add_rooms()
 	var proxy := _add_proxy(server)
@@ -268,10 +333,42 @@ func test_a_node_may_be_freed_while_it_tells() -> void:
 	var server := _add_rooms()
 	for signal_name: String in ["state_changed", "room_joined", "publishers_changed"]:
 		var client := _add_client(server, {"room": signal_name})
-		client.connect(signal_name, func(..._arguments: Array) -> void: client.queue_free())
+		await _check_freed_by(client, signal_name, client.create)
+	var owner := _add_client(server, {"user_id": "ann", "channel": "m2m"})
+	await _check_enters(owner.create(), "admin")
+	var acts := {
+		"resumed": func(client: RoomClient) -> void: client.recover(),
+		"room_left": func(client: RoomClient) -> void: client.leave(),
+		"refused": func(client: RoomClient) -> void: client.kick("ann"),
+		"failed": func(client: RoomClient) -> void: client.send_candidate("".rpad(200_000, "x")),
+		"publish_accepted": func(_client: RoomClient) -> void: owner.accept_publish("guest"),
+		"publish_rejected": func(_client: RoomClient) -> void: owner.reject_publish("guest"),
+		"offer_received": func(_client: RoomClient) -> void: owner.send_offer("v=0", "guest"),
+		"answer_received": func(_client: RoomClient) -> void: owner.send_answer("v=0", "guest"),
+		"candidate_received": func(_client: RoomClient) -> void: owner.send_candidate("c", "guest"),
+	}
+	for signal_name: String in acts:
+		var guest := _add_client(server, {"user_id": "guest", "channel": "m2m"})
+		await _check_enters(guest.join(), "viewer")
+		await _check_freed_by(guest, signal_name, acts[signal_name].bind(guest))
+	var asking := _add_client(server, {"channel": "m2m"})
+	await _check_enters(asking.join(), "viewer")
+	await _check_freed_by(owner, "publish_requested", asking.request_publish)
+	var lost := _add_client(server, {"room": "another"})
+	await _check_enters(lost.create(), "admin")
+	await _check_freed_by(lost, "reconnecting", server.stop)
+
+
+func test_a_node_may_be_freed_by_whoever_waits_for_it() -> void:
+	var server := _add_rooms()
+	for method: String in ["create", "join"]:
+		var client := _add_client(server, {"room": method})
 		var id := client.get_instance_id()
-		client.create()
-		await gone(id, signal_name)
+		var request: SignalingRequest = client.call(method)
+		await request.completed
+		client.free()
+		check(not is_instance_id_valid(id), "freed at once")
+		await frames(2)
 
 
 func test_the_demo() -> void:
@@ -295,6 +392,17 @@ func test_the_demo() -> void:
 	demos[1].say("Hello")
 	await until(func() -> bool: return heard.size() == 1, 5.0, "a line arrives")
 	check_equal(heard[0], ["Bob", "Hello"], "who says what")
+
+
+## Takes a client out of the tree, and frees it, by a handler of its signal that something brings about.
+func _check_freed_by(client: RoomClient, signal_name: String, act: Callable) -> void:
+	var id := client.get_instance_id()
+	client.connect(signal_name, func(..._arguments: Array) -> void:
+		var told: RoomClient = instance_from_id(id)
+		told.get_parent().remove_child(told)
+		told.queue_free())
+	act.call()
+	await gone(id, signal_name)
 
 
 ## A server that speaks rooms.
