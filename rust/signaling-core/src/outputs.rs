@@ -46,6 +46,11 @@ impl<N> Outputs<N> {
         self.queue.push_back(Output::Notice(notice));
     }
 
+    /// All of them, the next one first.
+    pub fn iter(&self) -> impl Iterator<Item = &Output<N>> {
+        self.queue.iter()
+    }
+
     /// The next one.
     pub fn pop(&mut self) -> Option<Output<N>> {
         self.queue.pop_front()

@@ -16,12 +16,13 @@ mod signs;
 mod tests;
 mod user;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
+use signaling_core::outputs::Outputs;
 use signaling_core::overview::{LobbyKey, LobbyNotice, LobbyView, Overview};
 use signaling_core::timers::Timers;
 use signaling_core::{Close, ConnId, Frame, Input, Output, Server};
@@ -59,7 +60,7 @@ pub struct CallingServer {
     /// When rooms without peers go.
     empty_rooms: Timers<Name>,
     signs: Signs,
-    outputs: VecDeque<Output<LobbyNotice>>,
+    out: Outputs<LobbyNotice>,
 }
 
 /// What a request has come to.
@@ -89,7 +90,7 @@ impl CallingServer {
             rooms: HashMap::new(),
             namespaces: HashMap::new(),
             empty_rooms: Timers::default(),
-            outputs: VecDeque::new(),
+            out: Outputs::default(),
         }
     }
 
@@ -134,14 +135,14 @@ impl Server for CallingServer {
             Input::Timeout => self.handle_timeout(now),
             Input::Shutdown => self.shut_down(),
         }
-        self.signs.spoke(now, &self.outputs);
+        self.signs.spoke(now, &self.out);
         if cfg!(debug_assertions) {
             self.assert_consistent();
         }
     }
 
     fn poll_output(&mut self) -> Option<Output<LobbyNotice>> {
-        self.outputs.pop_front()
+        self.out.pop()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -161,7 +162,7 @@ impl CallingServer {
         if self.users.len() >= self.settings.max_users {
             let text = Problem::LimitReached.to_string();
             self.send(conn, &Event::Error { text: text.clone() }, Naming::Both);
-            return self.close(conn, Close::new(1013, &text));
+            return self.out.close(conn, Close::new(1013, &text));
         }
         let naming = match parameter(target, "events").as_deref() {
             Some("doc") => Naming::Doc,
@@ -208,7 +209,7 @@ impl CallingServer {
         match (tid, result) {
             (Some(tid), result) => {
                 let text = answer(&tid, &result);
-                self.outputs.push_back(Output::Send { conn, text });
+                self.out.send(conn, text);
             }
             (None, Ok(_)) => {}
             (None, Err(problem)) => self.tell(conn, &Event::Error { text: problem.to_string() }),
@@ -272,10 +273,10 @@ impl CallingServer {
         conns.sort_unstable();
         for conn in conns {
             self.signs.forget(conn);
-            self.close(conn, Close::shutting_down());
+            self.out.close(conn, Close::shutting_down());
         }
         for (name, room) in std::mem::take(&mut self.rooms) {
-            room.farewell(&key(&name)).into_iter().for_each(|notice| self.notify(notice));
+            room.farewell(&key(&name)).into_iter().for_each(|notice| self.out.notify(notice));
         }
         self.ids.clear();
         self.namespaces.clear();
@@ -295,22 +296,12 @@ impl CallingServer {
         for conn in conns {
             let Some(user) = self.users.get(conn) else { continue };
             let texts = texts.entry(user.naming).or_insert_with(|| event.encode(user.naming));
-            let sends = texts.iter().map(|text| Output::Send { conn: *conn, text: text.clone() });
-            self.outputs.extend(sends);
+            texts.iter().for_each(|text| self.out.send(*conn, text.clone()));
         }
     }
 
     fn send(&mut self, conn: ConnId, event: &Event, naming: Naming) {
-        self.outputs
-            .extend(event.encode(naming).into_iter().map(|text| Output::Send { conn, text }));
-    }
-
-    fn close(&mut self, conn: ConnId, close: Close) {
-        self.outputs.push_back(Output::Close { conn, close });
-    }
-
-    fn notify(&mut self, notice: LobbyNotice) {
-        self.outputs.push_back(Output::Notice(notice));
+        event.encode(naming).into_iter().for_each(|text| self.out.send(conn, text));
     }
 
     fn check_name(&self, name: &str) -> Result<(), Problem> {

@@ -20,7 +20,7 @@ mod refusals;
 mod room;
 
 use std::cell::LazyCell;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
@@ -28,6 +28,7 @@ use std::time::Instant;
 use rand::rngs::StdRng;
 use signaling_core::ids::alphanumeric;
 use signaling_core::keepalive::{Beat, Keepalive};
+use signaling_core::outputs::Outputs;
 use signaling_core::overview::{LobbyKey, LobbyNotice, LobbyView, Overview};
 use signaling_core::timers::Timers;
 use signaling_core::vigil::Vigil;
@@ -53,7 +54,7 @@ pub struct RoomServer {
     lifetimes: Timers<ConnId>,
     /// When a session has expired.
     presence: Vigil<SessionKey>,
-    outputs: VecDeque<Output<LobbyNotice>>,
+    out: Outputs<LobbyNotice>,
 }
 
 #[derive(Debug)]
@@ -82,7 +83,7 @@ impl RoomServer {
             traffic: Vigil::default(),
             lifetimes: Timers::default(),
             presence: Vigil::default(),
-            outputs: VecDeque::new(),
+            out: Outputs::default(),
         }
     }
 
@@ -134,7 +135,7 @@ impl Server for RoomServer {
     }
 
     fn poll_output(&mut self) -> Option<Output<LobbyNotice>> {
-        self.outputs.pop_front()
+        self.out.pop()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -238,7 +239,7 @@ impl RoomServer {
 
     fn send(&mut self, now: Instant, conn: ConnId, text: Arc<str>) {
         self.traffic.heard(now, conn);
-        self.outputs.push_back(Output::Send { conn, text });
+        self.out.send(conn, text);
     }
 
     fn ack(&mut self, now: Instant, conn: ConnId, channel: Option<Channel>, ack: &Ack<'_>) {
@@ -289,16 +290,12 @@ impl RoomServer {
     /// Closes a connection; its sessions stay.
     fn close(&mut self, conn: ConnId, close: Close) {
         self.detach(conn);
-        self.outputs.push_back(Output::Close { conn, close });
-    }
-
-    fn notify(&mut self, notice: LobbyNotice) {
-        self.outputs.push_back(Output::Notice(notice));
+        self.out.close(conn, close);
     }
 
     fn notify_changed(&mut self, room: &Arc<str>) {
         if let Some(view) = self.rooms.get(room).map(|it| it.view(lobby_key(room))) {
-            self.notify(LobbyNotice::Changed(Box::new(view)));
+            self.out.notify(LobbyNotice::Changed(Box::new(view)));
         }
     }
 

@@ -103,7 +103,7 @@ impl CallingServer {
             // It has come only now, behind those who came meanwhile.
             kept.peers.join(conn, Peer { status, pending: false, ..peer });
         }
-        self.notify(LobbyNotice::Joined { lobby: key(&room), member: self.id_of(conn) });
+        self.out.notify(LobbyNotice::Joined { lobby: key(&room), member: self.id_of(conn) });
         self.tell(other, &Event::Responded { handle: other_handle, accepted: true });
         Ok(Aftermath::Accepted(conn, room).into())
     }

@@ -28,7 +28,7 @@ impl CallingServer {
         self.tell_peers(name, None, &event(Scope::Room));
         self.tell_watchers(name, event);
         if !peer.pending {
-            self.notify(LobbyNotice::Left { lobby: key(name), member: peer.id.clone() });
+            self.out.notify(LobbyNotice::Left { lobby: key(name), member: peer.id.clone() });
         }
         if is_empty {
             self.empty(now, name);
@@ -38,7 +38,7 @@ impl CallingServer {
     /// The last peer of a room has gone.
     fn empty(&mut self, now: Instant, name: &Name) {
         self.remove_room_everywhere(name);
-        self.notify(LobbyNotice::Closed(key(name)));
+        self.out.notify(LobbyNotice::Closed(key(name)));
         if self.settings.empty_room_time.is_zero() {
             self.rooms.remove(name);
         } else {
@@ -54,7 +54,7 @@ impl CallingServer {
 
     /// Closes a connection.
     pub(super) fn expel(&mut self, now: Instant, conn: ConnId, close: Close) {
-        self.close(conn, close);
+        self.out.close(conn, close);
         self.depart(now, conn);
     }
 

@@ -72,7 +72,7 @@ impl CallingServer {
         self.check_entrance(conn, &room)?;
         self.check_status(&status)?;
         self.enter(conn, &room, status, false);
-        self.notify(LobbyNotice::Joined { lobby: key(&room), member: self.id_of(conn) });
+        self.out.notify(LobbyNotice::Joined { lobby: key(&room), member: self.id_of(conn) });
         let view = self.rooms.get(&room).map(|it| self.view(it, Some(conn))).unwrap_or_default();
         Ok(Reply::Room { room: room.to_string(), view })
     }
@@ -94,9 +94,9 @@ impl CallingServer {
     pub(super) fn enter(&mut self, conn: ConnId, name: &Name, status: Status, pending: bool) {
         let peer = Peer { id: self.id_of(conn), status, pending };
         if self.rooms.get(name).is_none_or(|room| room.peers.is_empty()) {
-            self.notify(LobbyNotice::Opened(key(name)));
+            self.out.notify(LobbyNotice::Opened(key(name)));
             let view = overview(key(name), &self.settings);
-            self.notify(LobbyNotice::Changed(view.into()));
+            self.out.notify(LobbyNotice::Changed(view.into()));
         }
         if let Some(room) = self.rooms.get_mut(name) {
             room.peers.join(conn, peer);

@@ -3,11 +3,11 @@
 //! The server pings a silent connection and gives it up; users may ask it to say something whenever
 //! nothing was said, and to give them up sooner.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use signaling_core::keepalive::{Beat, Keepalive};
+use signaling_core::outputs::Outputs;
 use signaling_core::overview::LobbyNotice;
 use signaling_core::vigil::Vigil;
 use signaling_core::{Close, ConnId, Output};
@@ -66,8 +66,8 @@ impl Signs {
     }
 
     /// These messages go to users.
-    pub(super) fn spoke(&mut self, now: Instant, outputs: &VecDeque<Output<LobbyNotice>>) {
-        for output in outputs {
+    pub(super) fn spoke(&mut self, now: Instant, outputs: &Outputs<LobbyNotice>) {
+        for output in outputs.iter() {
             if let Output::Send { conn, .. } = output {
                 self.remote_pings.heard(now, *conn);
             }
@@ -102,7 +102,7 @@ impl CallingServer {
     pub(super) fn give_signs(&mut self, now: Instant) {
         while let Some((conn, beat)) = self.signs.sockets.poll(now) {
             match beat {
-                Beat::Ping => self.outputs.push_back(Output::Ping { conn }),
+                Beat::Ping => self.out.ping(conn),
                 Beat::Silent => self.time_out(now, conn),
             }
         }

@@ -8,6 +8,7 @@ use signaling_core::keepalive::Keepalive;
 use super::event::{Ending, Failure, RoomEvent};
 use super::state::RoomState;
 use super::{RoomOptions, RoomSession};
+use crate::json::length;
 use crate::rooms::model::{Channel, Publisher, Role};
 use crate::rooms::wire::{Action, Code, Kind, ServerMessage, Signal};
 
@@ -20,13 +21,7 @@ impl RoomSession {
             // What is said to those who have left is of no interest to them.
             _ if !self.state.is_listening() => {}
             Some(message) => self.handle_message(now, message),
-            None => {
-                let bytes = match frame {
-                    Frame::Text(text) => text.len(),
-                    Frame::Binary(bytes) => bytes.len(),
-                };
-                self.tell(RoomEvent::Malformed { bytes });
-            }
+            None => self.tell(RoomEvent::Malformed { bytes: length(frame) }),
         }
     }
 

@@ -50,7 +50,7 @@ impl RoomServer {
         let member = Member::new(media, true, profile.clone());
         let room = Room::new(Arc::clone(name), *channel, sender.clone(), member);
         self.rooms.insert(Arc::clone(name), room);
-        self.notify(LobbyNotice::Opened(lobby_key(name)));
+        self.out.notify(LobbyNotice::Opened(lobby_key(name)));
         self.settle(now, conn, signal);
         self.notify_changed(name);
         Ok(())
@@ -82,7 +82,7 @@ impl RoomServer {
         let expiry = Some(self.settings.expiry);
         self.presence.watch(key.clone(), Keepalive::new(now, None, expiry));
         let (lobby, member) = (lobby_key(&key.room), member_id(&key.participant));
-        self.notify(LobbyNotice::Joined { lobby, member });
+        self.out.notify(LobbyNotice::Joined { lobby, member });
         self.bind(conn, &key);
         self.ack_join(now, conn, &key);
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use signaling_core::ConnId;
 use signaling_core::overview::LobbyNotice;
-use signaling_core::{ConnId, Output};
 
 use super::room::{Room, member_id};
 use super::{Conn, RoomServer, SessionKey, lobby_key};
@@ -60,7 +60,7 @@ impl RoomServer {
             let Some(successor) = successor else { return Aftermath::Leaderless };
             room.roster.set_host(&successor);
             let view = Box::new(room.view(lobby_key(&room.name)));
-            self.outputs.push_back(Output::Notice(LobbyNotice::Changed(view)));
+            self.out.notify(LobbyNotice::Changed(view));
         }
         match room.publisher_count() == publishers_before {
             true => Aftermath::Unnoticed,
@@ -76,7 +76,7 @@ impl RoomServer {
         let left = self.rooms.get_mut(room).and_then(|room| room.roster.leave(leaver));
         if left.is_some() {
             let (lobby, member) = (lobby_key(room), member_id(leaver));
-            self.notify(LobbyNotice::Left { lobby, member });
+            self.out.notify(LobbyNotice::Left { lobby, member });
         }
     }
 
@@ -88,7 +88,7 @@ impl RoomServer {
             self.take_out(name, participant);
         }
         self.rooms.remove(name);
-        self.notify(LobbyNotice::Closed(lobby_key(name)));
+        self.out.notify(LobbyNotice::Closed(lobby_key(name)));
     }
 
     /// A connection is gone. Its sessions wait for another.
