@@ -29,6 +29,12 @@ impl Passwords {
         let mac = Hmac::new_from_slice(&self.key).expect("a key of any length will do");
         Sealed(mac.chain_update(password).finalize())
     }
+
+    /// Seals what something is to be locked with; `None` for the empty password, which locks
+    /// nothing.
+    pub fn lock(&self, password: &str) -> Option<Sealed> {
+        (!password.is_empty()).then(|| self.seal(password))
+    }
 }
 
 impl fmt::Debug for Passwords {

@@ -34,6 +34,7 @@ pub use event::{ClientEvent, ClientRequest, HostGone, LobbyEntry, LobbyOptions, 
 
 use super::{late, seed};
 use crate::Signal;
+use crate::json::length;
 
 /// After so long without anything from the server the connection counts as lost.
 const SILENCE_LIMIT: Duration = Duration::from_secs(90);
@@ -317,12 +318,5 @@ impl OmegaSession {
 
     fn tell(&mut self, event: ClientEvent) {
         self.outputs.push_back(SessionOutput::Event(event));
-    }
-}
-
-fn length(frame: Frame<'_>) -> usize {
-    match frame {
-        Frame::Text(text) => text.len(),
-        Frame::Binary(bytes) => bytes.len(),
     }
 }

@@ -22,7 +22,7 @@ impl Lobby {
     /// A lobby with its host in it.
     pub(super) fn new(host: ConnId, options: &CreateLobby, passwords: &Passwords) -> Self {
         let CreateLobby { max_players, locked: is_locked, .. } = *options;
-        let password = seal(&options.password, passwords);
+        let password = passwords.lock(&options.password);
         Self { roster: Roster::new(host, ()), max_players, password, is_locked }
     }
 
@@ -49,11 +49,6 @@ impl Lobby {
     pub(super) fn members(&self) -> Vec<ConnId> {
         self.roster.iter().map(|(conn, ())| *conn).collect()
     }
-}
-
-/// A password to compare with; `None` for the empty one, which everybody knows.
-pub(super) fn seal(password: &str, passwords: &Passwords) -> Option<Sealed> {
-    (!password.is_empty()).then(|| passwords.seal(password))
 }
 
 impl space::Lobby for Lobby {

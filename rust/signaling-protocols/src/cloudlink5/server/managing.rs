@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use signaling_core::{Close, ConnId};
 
-use super::lobby::{Lobby, seal};
+use super::lobby::Lobby;
 use super::{CloudLink5Server, VIOLATION};
 use crate::cloudlink5::manage::{Manage, Refusal};
 use crate::cloudlink5::wire::{Role, ServerMessage};
@@ -25,7 +25,7 @@ impl CloudLink5Server {
             Manage::Lock => self.change(host, &name, |lobby| lobby.is_locked = true),
             Manage::Unlock => self.change(host, &name, |lobby| lobby.is_locked = false),
             Manage::ChangePassword(password) => {
-                let password = seal(&password, &self.passwords);
+                let password = self.passwords.lock(&password);
                 self.change(host, &name, |lobby| lobby.password = password)
             }
             Manage::ChangeMaxPlayers(number) => self.change_max_players(host, &name, number),

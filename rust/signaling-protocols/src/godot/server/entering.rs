@@ -66,7 +66,7 @@ impl GodotServer {
     pub(super) fn draft(&self, mut options: LobbyOptions) -> Result<Draft, Refused> {
         self.check_metadata(&options.metadata)?;
         let password = std::mem::take(&mut options.password);
-        let password = (!password.is_empty()).then(|| self.passwords.seal(&password));
+        let password = self.passwords.lock(&password);
         Ok(Draft { options, password })
     }
 

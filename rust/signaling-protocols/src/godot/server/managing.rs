@@ -24,7 +24,7 @@ impl GodotServer {
         lobby.is_public = changes.is_public.unwrap_or(lobby.is_public);
         lobby.is_locked = changes.is_locked.unwrap_or(lobby.is_locked);
         if let Some(password) = changes.password {
-            lobby.password = (!password.is_empty()).then(|| self.passwords.seal(&password));
+            lobby.password = self.passwords.lock(&password);
         }
         lobby.metadata = changes.metadata.unwrap_or_else(|| std::mem::take(&mut lobby.metadata));
         let entry = lobby.entry();
@@ -80,7 +80,7 @@ impl GodotServer {
     pub(super) fn identity(&self, guest: Guest) -> Option<Identity> {
         match guest {
             Guest::Session(id) => self.sessions.get(id).map(|session| Identity {
-                token: (!session.auth.is_empty()).then(|| self.passwords.seal(&session.auth)),
+                token: self.passwords.lock(&session.auth),
                 user: session.user.clone(),
                 name: session.name.clone(),
                 home: neighbourhood(&session.address),

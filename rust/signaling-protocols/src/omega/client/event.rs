@@ -3,6 +3,7 @@
 use signaling_core::Cause;
 
 use crate::Signal;
+pub use crate::omega::late::wire::Refusal;
 
 /// What the game may ask for. What comes at a bad time is ignored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,23 +160,6 @@ pub enum ClientEvent {
         /// What brought it about.
         cause: Cause,
     },
-}
-
-/// Why there is no way into a lobby (late numbering).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Refusal {
-    /// There is already one of this name.
-    Exists,
-    /// There is none of this name.
-    NotFound,
-    /// As many are in it as may be.
-    Full,
-    /// Nobody may join at the moment.
-    Locked,
-    /// One needs a password.
-    PasswordRequired,
-    /// The password is wrong.
-    WrongPassword,
 }
 
 /// Another client.

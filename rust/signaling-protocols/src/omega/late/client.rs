@@ -12,7 +12,7 @@ use super::wire::{
 };
 use crate::Signal;
 use crate::omega::client::{
-    ClientEvent, Heard, HostGone, LobbyEntry, LobbyOptions, Meaning, Party, Place, Refusal, Tongue,
+    ClientEvent, Heard, HostGone, LobbyEntry, LobbyOptions, Meaning, Party, Place, Tongue,
 };
 
 /// How often a client gives a sign of life.
@@ -71,7 +71,7 @@ impl Tongue for Late {
             ServerMessage::Keepalive | ServerMessage::PasswordAck => Meaning::Nothing,
             ServerMessage::InitOk(id) => Meaning::Welcome(id.into()),
             ServerMessage::AckHost | ServerMessage::AckPeer => Meaning::Granted,
-            ServerMessage::Refused(refusal) => Meaning::Refused(refusal.into()),
+            ServerMessage::Refused(refusal) => Meaning::Refused(refusal),
             ServerMessage::LobbyClose(lobby) => Meaning::LobbyClosed { lobby: lobby.into() },
             ServerMessage::HostReclaim(wire::NewHost { lobby_id: lobby, id, username: name }) => {
                 Meaning::HostChanged { lobby, host: Party { id, name } }
@@ -127,19 +127,6 @@ impl From<LobbyOffer> for LobbyEntry {
             host: Party { id, name },
             max_members: u32::try_from(max_peers).ok().filter(|max| *max > 0),
             has_password: password_required,
-        }
-    }
-}
-
-impl From<wire::Refusal> for Refusal {
-    fn from(refusal: wire::Refusal) -> Self {
-        match refusal {
-            wire::Refusal::Exists => Self::Exists,
-            wire::Refusal::NotFound => Self::NotFound,
-            wire::Refusal::Full => Self::Full,
-            wire::Refusal::Locked => Self::Locked,
-            wire::Refusal::PasswordRequired => Self::PasswordRequired,
-            wire::Refusal::PasswordFail => Self::WrongPassword,
         }
     }
 }

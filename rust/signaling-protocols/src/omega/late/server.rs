@@ -364,7 +364,7 @@ fn enterable<'a>(
     match &lobby.password {
         _ if lobby.is_full() => Err(Refusal::Full),
         Some(_) if password.is_empty() => Err(Refusal::PasswordRequired),
-        Some(sealed) if *sealed != passwords.seal(password) => Err(Refusal::PasswordFail),
+        Some(sealed) if *sealed != passwords.seal(password) => Err(Refusal::WrongPassword),
         _ => Ok(lobby),
     }
 }
@@ -380,7 +380,7 @@ impl Lobby {
         Self {
             roster: Roster::new(host, ()),
             max_peers: config.max_peers,
-            password: (!config.password.is_empty()).then(|| passwords.seal(&config.password)),
+            password: passwords.lock(&config.password),
             when_host_leaves: match (config.allow_host_reclaim, config.allow_peers_to_claim_host) {
                 (false, _) => WhenHostLeaves::Close,
                 (true, true) => WhenHostLeaves::GoOnWithoutHost,

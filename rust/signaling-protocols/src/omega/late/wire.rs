@@ -137,7 +137,7 @@ pub enum Refusal {
     /// 31: one needs a password.
     PasswordRequired,
     /// 33: the password is wrong.
-    PasswordFail,
+    WrongPassword,
 }
 
 /// A client, as others see it.
@@ -221,7 +221,7 @@ impl Refusal {
         Self::Full,
         Self::Locked,
         Self::PasswordRequired,
-        Self::PasswordFail,
+        Self::WrongPassword,
     ];
 
     fn opcode(self) -> u8 {
@@ -231,7 +231,7 @@ impl Refusal {
             Self::Full => 18,
             Self::Locked => 19,
             Self::PasswordRequired => 31,
-            Self::PasswordFail => 33,
+            Self::WrongPassword => 33,
         }
     }
 }
