@@ -99,6 +99,21 @@ func test_it_shows_rooms() -> void:
 	})
 
 
+func test_clients_in_rooms_are_told_of_stun_servers() -> void:
+	var ice_servers: Array[Dictionary] = [{urls = ["stun:a.example", "stun:b.example"]},
+		{urls = "turn:c.example", username = "me", credential = "secret"}]
+	var server := add_server(
+		{"protocols": SignalingServer.PROTOCOL_ROOMS, "ice_servers": ice_servers})
+	var socket := await _add_socket(server, "/room")
+	socket.send_text(JSON.stringify({action = "join", data = {
+		s = "JOIN", ch = "p2p", rid = "hall", uid = "ann", roomCreating = true}}))
+	await until(func() -> bool:
+		socket.poll()
+		return socket.get_available_packet_count() > 0, 5.0, "in the room")
+	var ack: Dictionary = JSON.parse_string(socket.get_packet().get_string_from_utf8())
+	check_equal(ack.b.es.icfg.is, ["stun:a.example", "stun:b.example"], "those without a password")
+
+
 func test_it_shows_the_lobbies_of_cloudlink_5() -> void:
 	var lobby := {name = "hall", max_players = 3, locked = false, password = "sesame"}
 	await _check_lobby(SignalingServer.PROTOCOL_CLOUDLINK_5, {

@@ -237,7 +237,8 @@ pub(crate) struct SignalingServer {
     accept_undecided: bool,
 
     /// STUN and TURN servers that clients are told of, which use them beside their own: see [member
-    /// SignalingClient.ice_servers]. At most 16000 bytes of JSON.
+    /// SignalingClient.ice_servers]. At most 16000 bytes of JSON. Clients in rooms are told of those
+    /// that need no password.
     ///
     /// Read when the server starts.
     #[export_group(name = "ICE")]

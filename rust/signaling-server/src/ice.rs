@@ -42,7 +42,12 @@ pub(crate) struct IceOptions {
 }
 
 impl IceOptions {
-    /// The servers that need no password, in the form of the W3C's `iceServers`.
+    /// The URLs of the servers that need no password.
+    pub(crate) fn urls(&self) -> &[String] {
+        &self.stun
+    }
+
+    /// The same in the form of the W3C's `iceServers`.
     pub(crate) fn servers(&self) -> Json {
         let list = (!self.stun.is_empty()).then(|| json!([{"urls": self.stun}]).to_string());
         list.and_then(|list| Json::parse(&list)).unwrap_or_default()

@@ -9,6 +9,7 @@ use signaling_gateway::{GatewayConfig, Origin};
 use signaling_net::{PortConfig, ServerConfig};
 use signaling_protocols::godot::Settings;
 use signaling_protocols::godot::server::Hooks;
+use signaling_protocols::rooms;
 use signaling_protocols::routing::{Paths, Protocol};
 
 use crate::gate::GateOptions;
@@ -141,6 +142,8 @@ impl Options {
     pub(crate) fn config(&self, hooks: Hooks) -> Result<GatewayConfig, String> {
         let mut godot = self.settings()?;
         godot.hooks = hooks;
+        let mut rooms = rooms::Settings::default();
+        rooms.ice_servers = self.ice.urls().to_vec();
         Ok(GatewayConfig {
             protocols: self.protocols.iter().flatten().copied().collect(),
             paths: Paths::new(&self.godot_path, &self.rooms_path, &self.calling_path)
@@ -152,6 +155,7 @@ impl Options {
             },
             godot,
             godot_connections: self.connections(),
+            rooms,
             ..GatewayConfig::default()
         })
     }
@@ -237,6 +241,14 @@ mod tests {
         assert_eq!(spoken(&["--auth-url=http://a.example"]), [Protocol::Godot]);
         let asked = ["--tokens=file", "--protocols=rooms,omega"];
         assert_eq!(spoken(&asked), [Protocol::OmegaSeed, Protocol::OmegaLate, Protocol::Rooms]);
+    }
+
+    #[test]
+    fn clients_in_rooms_are_told_of_the_same_stun_servers() {
+        let options = Options::parse_from(["signaling-server", "--ice-server=stun:a,stun:b:1"]);
+        let config = options.config(Hooks::default()).unwrap();
+        assert_eq!(config.rooms.ice_servers, ["stun:a", "stun:b:1"]);
+        assert!(!config.godot.ice_servers.is_null());
     }
 
     #[test]

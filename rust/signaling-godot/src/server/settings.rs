@@ -10,11 +10,12 @@ use signaling_net::{PortConfig, ServerConfig};
 use signaling_protocols::godot::Settings;
 use signaling_protocols::godot::extended::{Json, limits};
 use signaling_protocols::godot::server::{Hooks, TurnSecret};
+use signaling_protocols::rooms;
 use signaling_protocols::routing::{Paths, Protocol};
 
 use super::SignalingServer;
 use crate::json;
-use crate::webrtc::{is_ice_server, is_turn_url};
+use crate::webrtc::{is_ice_server, is_turn_url, open_urls};
 
 /// The most that clients read, as JSON.
 const ICE_SERVERS_BYTES: usize = 16_384;
@@ -36,6 +37,7 @@ impl SignalingServer {
             },
             godot_connections: self.connections(&godot)?,
             godot,
+            rooms: self.rooms(),
             ..GatewayConfig::default()
         })
     }
@@ -87,6 +89,14 @@ impl SignalingServer {
         settings.ice_servers = self.told_ice_servers()?;
         settings.turn = self.turn_servers()?;
         Some(settings)
+    }
+
+    /// What rooms are to know.
+    fn rooms(&self) -> rooms::Settings {
+        let servers = AnyArray::iter_shared(&self.ice_servers);
+        let mut settings = rooms::Settings::default();
+        settings.ice_servers = servers.flat_map(|server| open_urls(&server)).collect();
+        settings
     }
 
     /// The limits of its connections.

@@ -17,7 +17,7 @@ use godot::global::godot_error;
 use signaling_webrtc::Transport;
 
 pub(crate) use backend::install_default_extension;
-pub(crate) use options::{is_ice_server, is_turn_url};
+pub(crate) use options::{is_ice_server, is_turn_url, open_urls};
 pub(crate) use peer_connection::WebRtcNativePeerConnection;
 
 /// The one thread for every connection of the game; it starts with the first of them.

@@ -42,6 +42,13 @@ pub(crate) fn is_ice_server(entry: &Variant) -> bool {
     ice_servers_of(entry).is_ok()
 }
 
+/// The URLs of an entry of `iceServers` that need no password.
+pub(crate) fn open_urls(entry: &Variant) -> Vec<String> {
+    let urls = read(entry).and_then(|server: AnyDictionary| urls(&server)).unwrap_or_default();
+    let is_open = |url: &String| IceServer::parse(url).is_ok_and(|it| !it.lacks_credentials());
+    urls.into_iter().filter(is_open).collect()
+}
+
 /// Whether this is the URL of a TURN server.
 pub(crate) fn is_turn_url(url: &str) -> bool {
     IceServer::parse(url).is_ok_and(|server| server.lacks_credentials())

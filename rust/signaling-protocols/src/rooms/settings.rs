@@ -33,8 +33,8 @@ pub struct Settings {
     pub max_stored_signals: usize,
     /// The same in bytes. Default 256 KiB: they are all sent at once when the session comes back.
     pub max_stored_bytes: usize,
-    /// URLs of STUN and TURN servers that whoever joins is told of. Default: none. With a few
-    /// hundred bytes they fit in every answer.
+    /// URLs of STUN servers that whoever joins is told of. Default: none. With at most 16 KiB they
+    /// fit in every answer.
     pub ice_servers: Vec<String>,
 }
 

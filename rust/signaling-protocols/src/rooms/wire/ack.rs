@@ -363,9 +363,13 @@ mod tests {
             profile: Profile { host: label.clone(), category: label.clone(), device: label },
         };
         let publishers = &vec![publisher; MAX_PUBLISHERS];
-        let ack = Ack::Heartbeat { room: &id, id: Some(&id), publishers };
-        let bytes = ack.encode(Shape::Both, Some(Channel::Group)).len();
-        assert!(bytes > 64 << 10 && bytes <= MAX_MESSAGE_BYTES, "{bytes} bytes");
+        let heartbeat = Ack::Heartbeat { room: &id, id: Some(&id), publishers };
+        let ice_servers = &["stun:".to_owned() + &"a".repeat(16 << 10)];
+        let joined = Ack::Joined { room: &id, role: Role::Owner, publishers, ice_servers };
+        for ack in [heartbeat, joined] {
+            let bytes = ack.encode(Shape::Both, Some(Channel::Group)).len();
+            assert!(bytes > 64 << 10 && bytes <= MAX_MESSAGE_BYTES, "{bytes} bytes");
+        }
     }
 
     #[test]
