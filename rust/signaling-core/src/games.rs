@@ -89,27 +89,31 @@ impl<C, L: Lobby> Games<C, L> {
         data: C,
         keepalive: Keepalive,
     ) -> Result<(), Full> {
-        if !self.spaces.contains_key(game) {
-            self.found(game)?;
-        }
-        let space = self.spaces.get_mut(game).ok_or(Full)?;
-        if space.len() >= self.limits.clients {
+        if !self.has_room(game) {
             return Err(Full);
         }
+        let space = self.space(game);
         space.enter(conn, id, data);
-        let elsewhere = self.games.insert(conn, space.name().clone());
+        let game = space.name().clone();
+        let elsewhere = self.games.insert(conn, game);
         assert!(elsewhere.is_none(), "a connection is in one game");
         self.vigil.watch(conn, keepalive);
         Ok(())
     }
 
-    fn found(&mut self, game: &str) -> Result<(), Full> {
-        if self.spaces.len() >= self.limits.games || self.limits.clients == 0 {
-            return Err(Full);
+    /// Whether [`Games::enter`] would let one more into this game.
+    pub fn has_room(&self, game: &str) -> bool {
+        match self.spaces.get(game) {
+            Some(space) => space.len() < self.limits.clients,
+            None => self.spaces.len() < self.limits.games && self.limits.clients > 0,
         }
+    }
+
+    /// The space of a game, a new one if need be.
+    fn space(&mut self, game: &str) -> &mut Space<C, L> {
         let game: Arc<str> = game.into();
-        self.spaces.insert(game.clone(), Space::new(game, self.limits.lobbies));
-        Ok(())
+        let found = || Space::new(game.clone(), self.limits.lobbies);
+        self.spaces.entry(game.clone()).or_insert_with(found)
     }
 
     /// Forgets a connection, which leaves its lobby if it is still in one.

@@ -15,6 +15,7 @@
 //! - [`keepalive`]: when to ping a connection, and when its silence means that it is gone.
 //! - [`vigil`]: the same for many connections.
 //! - [`rate`]: how often something may happen.
+//! - [`address`]: who counts as one, of all who connect from somewhere.
 //! - [`password`]: passwords that are compared, and never kept in the clear.
 //! - [`outputs`]: what a server's machine wants done.
 //! - [`outbox`]: what waits to be written to one connection, bounded in bytes.
@@ -22,6 +23,7 @@
 //! - [`backoff`]: how long to wait before another try.
 //! - [`overview`]: what an embedding program sees of the lobbies of any protocol.
 
+pub mod address;
 pub mod arrivals;
 pub mod backoff;
 pub mod code;
@@ -43,5 +45,5 @@ pub mod wall_clock;
 
 pub use ids::{ConnId, PeerId};
 pub use machine::{
-    Cause, Close, Frame, Input, Output, Server, Session, SessionInput, SessionOutput,
+    Cause, Close, Frame, Input, Output, Server, Session, SessionInput, SessionOutput, TurnedAway,
 };

@@ -86,6 +86,16 @@ pub trait Server: Send + 'static {
     /// fails, because a malformed message is a message too.
     fn decode(frame: Frame<'_>) -> Self::Message<'_>;
 
+    /// Whether a connection with this path and query may come in from there (as in
+    /// [`Input::Opened`]). Asked before its handshake is answered, and not through memory; what holds
+    /// then need not hold any more when it is opened.
+    ///
+    /// # Errors
+    /// Why not. By default nobody is turned away.
+    fn knock(&mut self, _now: Instant, _target: &str, _from: &str) -> Result<(), TurnedAway> {
+        Ok(())
+    }
+
     /// Takes one input. Drain [`Server::poll_output`] and read [`Server::poll_timeout`] again
     /// afterwards.
     fn handle_input(&mut self, now: Instant, input: Input<'_, Self>);
@@ -96,6 +106,15 @@ pub trait Server: Send + 'static {
 
     /// When to hand in [`Input::Timeout`] at the latest; `None` means idle.
     fn poll_timeout(&self) -> Option<Instant>;
+}
+
+/// Why a connection may not come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TurnedAway {
+    /// There is no room for one more.
+    Full,
+    /// Whoever it is from connects too often.
+    TooOften,
 }
 
 /// What can happen to a [`Server`].

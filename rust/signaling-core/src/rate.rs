@@ -15,6 +15,11 @@ pub struct Rate {
     pub burst: u32,
 }
 
+impl Rate {
+    /// Everything is allowed.
+    pub const UNLIMITED: Self = Self { interval: Duration::ZERO, burst: 1 };
+}
+
 /// A bucket of tokens, full at first. One number tells how full it is: when it will be full again
 /// (the "generic cell rate algorithm", which needs no rounding).
 #[derive(Debug, Clone, Copy)]

@@ -106,22 +106,16 @@ impl Porter {
         tokio::spawn(async move {
             let admitted = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => None,
-                admitted = handshake::run(&mut stream, &*router, config.handshake_timeout) => admitted,
+                admitted = handshake::run(&mut stream, &*router, from, &config) => admitted,
             };
             // The port may be closed while those who came through it stay.
             drop((handshake, stop));
-            if let Some(Admitted { entrance, target, client }) = admitted {
-                let from = written(client.filter(|_| config.trust_proxy).unwrap_or(from));
+            if let Some(Admitted { entrance, target, from }) = admitted {
                 entrance.seat(Visitor { stream, target, from }).await;
             }
             drop(place);
         });
     }
-}
-
-/// An address as text. On a socket that takes both IPv4 and IPv6, IPv4 comes mapped.
-fn written(from: SocketAddr) -> String {
-    SocketAddr::new(from.ip().to_canonical(), from.port()).to_string()
 }
 
 fn places(count: usize) -> Arc<Semaphore> {

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
+use signaling_core::TurnedAway;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -13,6 +13,7 @@ use tokio_tungstenite::tungstenite::handshake::machine::TryParse;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, create_response, write_response};
 use tokio_tungstenite::tungstenite::http::{StatusCode, header};
 
+use crate::config::PortConfig;
 use crate::port::{Answer, Entrance, Knock, Router};
 use crate::{forwarded, wire};
 
@@ -25,27 +26,34 @@ pub(crate) struct Admitted {
     pub(crate) entrance: Arc<dyn Entrance>,
     /// Path and query.
     pub(crate) target: String,
-    /// Whom it is from, if a proxy tells so.
-    pub(crate) client: Option<SocketAddr>,
+    /// The address and port of its client, as text.
+    pub(crate) from: String,
 }
 
 /// `None` when the request was answered otherwise, broke off or took too long.
 pub(crate) async fn run(
     stream: &mut TcpStream,
     router: &dyn Router,
-    limit: Duration,
+    peer: SocketAddr,
+    config: &PortConfig,
 ) -> Option<Admitted> {
     // Small messages must not wait for the acknowledgement of earlier ones.
     let _ = stream.set_nodelay(true);
-    timeout(limit, greet(stream, router)).await.ok().flatten()
+    timeout(config.handshake_timeout, greet(stream, router, peer, config)).await.ok().flatten()
 }
 
-async fn greet(stream: &mut TcpStream, router: &dyn Router) -> Option<Admitted> {
+async fn greet(
+    stream: &mut TcpStream,
+    router: &dyn Router,
+    peer: SocketAddr,
+    config: &PortConfig,
+) -> Option<Admitted> {
     let request = match read_head(stream).await {
         Ok(request) => request?,
         Err(refusal) => return refuse(stream, refusal).await,
     };
-    match admit(&request, router) {
+    let client = forwarded::client(request.headers()).filter(|_| config.trust_proxy);
+    match admit(&request, router, written(client.unwrap_or(peer))) {
         Ok((response, admitted)) => stream.write_all(&response).await.ok().map(|()| admitted),
         Err(refusal) => refuse(stream, refusal).await,
     }
@@ -70,8 +78,17 @@ async fn read_head(stream: &mut TcpStream) -> Result<Option<Request>, Refusal> {
     Err(Refusal::new(StatusCode::BAD_REQUEST, ""))
 }
 
+/// An address as text. On a socket that takes both IPv4 and IPv6, IPv4 comes mapped.
+fn written(from: SocketAddr) -> String {
+    SocketAddr::new(from.ip().to_canonical(), from.port()).to_string()
+}
+
 /// What makes the request a WebSocket, and whose it is.
-fn admit(request: &Request, router: &dyn Router) -> Result<(Vec<u8>, Admitted), Refusal> {
+fn admit(
+    request: &Request,
+    router: &dyn Router,
+    from: String,
+) -> Result<(Vec<u8>, Admitted), Refusal> {
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
     let entrance = match router.route(&Knock { target, origin }) {
@@ -82,13 +99,10 @@ fn admit(request: &Request, router: &dyn Router) -> Result<(Vec<u8>, Admitted), 
         }
     };
     let response = create_response(request)?;
-    if !entrance.has_room() {
-        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "The server is full."));
-    }
+    entrance.knock(target, &from)?;
     let mut bytes = Vec::new();
     write_response(&mut bytes, &response)?;
-    let client = forwarded::client(request.headers());
-    Ok((bytes, Admitted { entrance, target: target.to_owned(), client }))
+    Ok((bytes, Admitted { entrance, target: target.to_owned(), from }))
 }
 
 /// Browsers let pages from elsewhere read what is answered: whom the server lets in it has decided.
@@ -118,6 +132,17 @@ impl Refusal {
             "HTTP/1.1 {status}\r\n{upgrade}{FOR_EVERY_PAGE}\
              Content-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\r\n{body}"
         )
+    }
+}
+
+impl From<TurnedAway> for Refusal {
+    fn from(turned_away: TurnedAway) -> Self {
+        match turned_away {
+            TurnedAway::Full => Self::new(StatusCode::SERVICE_UNAVAILABLE, "The server is full."),
+            TurnedAway::TooOften => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many connections from this address.")
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use parking_lot::{Mutex, MutexGuard};
-use signaling_core::{Close, ConnId, Frame, Input, Output, Server};
+use signaling_core::{Close, ConnId, Frame, Input, Output, Server, TurnedAway};
 use tokio::sync::Notify;
 
 use crate::config::ServerConfig;
@@ -52,6 +52,14 @@ impl<S: Server> Hub<S> {
             alarm_moved: Notify::new(),
             connections: AtomicUsize::new(0),
         }
+    }
+
+    /// Whether one more connection may come in.
+    pub(crate) fn knock(&self, target: &str, from: &str) -> Result<(), TurnedAway> {
+        if self.connections() >= self.config.max_connections {
+            return Err(TurnedAway::Full);
+        }
+        self.state.lock().machine.knock(Instant::now(), target, from)
     }
 
     /// Lets a connection in. Its seat is closed from the start when the machine refuses it or the

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use signaling_core::TurnedAway;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -25,8 +26,8 @@ pub struct Knock<'a> {
 
 /// What a request is answered with.
 pub enum Answer {
-    /// It is meant for this machine. If it does not ask for a WebSocket, it is told to (426); while
-    /// the machine has no room, to come back (503).
+    /// It is meant for this machine. If it does not ask for a WebSocket, it is told to (426); if the
+    /// machine turns it away, to come back later (503 or 429).
     Seat(Arc<dyn Entrance>),
     /// HTTP. A request for a WebSocket fails with it.
     Http {
@@ -46,8 +47,11 @@ pub trait Router: Send + Sync + 'static {
 /// The way to one machine; from [`ServerHandle::entrance`](crate::ServerHandle::entrance). It does
 /// not keep the machine running.
 pub trait Entrance: Send + Sync {
-    /// Whether one more may come in.
-    fn has_room(&self) -> bool;
+    /// Whether one more may come in from there, with this path and query.
+    ///
+    /// # Errors
+    /// Why not.
+    fn knock(&self, target: &str, from: &str) -> Result<(), TurnedAway>;
 
     /// Serves a connection whose handshake is over, until it ends.
     fn seat(&self, visitor: Visitor) -> Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use signaling_core::Server;
+use signaling_core::{Server, TurnedAway};
 use tokio::io::DuplexStream;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
@@ -78,10 +78,9 @@ impl<S: Server> Shared<S> {
 }
 
 impl<S: Server> Entrance for Weak<Shared<S>> {
-    fn has_room(&self) -> bool {
+    fn knock(&self, target: &str, from: &str) -> Result<(), TurnedAway> {
         // One that has stopped turns everybody away by itself.
-        self.upgrade()
-            .is_none_or(|shared| shared.hub.connections() < shared.hub.config.max_connections)
+        self.upgrade().map_or(Ok(()), |shared| shared.hub.knock(target, from))
     }
 
     fn seat(&self, visitor: Visitor) -> Pin<Box<dyn Future<Output = ()> + Send>> {

@@ -1,9 +1,11 @@
 //! One port for all protocols.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use signaling_core::rate::Rate;
 use signaling_gateway::{Gateway, GatewayConfig};
 use signaling_net::Listener;
 use signaling_protocols::calling::client::SessionOptions;
@@ -195,6 +197,30 @@ async fn the_peer_server_hands_out_ids_and_takes_them() {
     assert!(!other.ends_with(id), "each is another");
     let target = format!("/peerjs?key=peerjs&id={id}&token=t&version=1.5.4");
     assert_eq!(Socket::request(addr, &target).await.hear().await, r#"{"type":"OPEN"}"#);
+}
+
+#[tokio::test]
+async fn newcomers_to_full_games_are_turned_away() {
+    let mut config = GatewayConfig::default();
+    (config.cloudlink5.limits.games, config.cloudlink5.limits.clients) = (1, 2);
+    let gateway = open(config);
+    let addr = gateway.local_addr();
+    let _first = Socket::request(addr, "/?ugi=chess").await;
+    assert_eq!(refusal(addr, "/?ugi=go", None).await, Some(503));
+    let _second = Socket::request(addr, "/signaling?ugi=chess").await;
+    assert_eq!(refusal(addr, "/?ugi=chess", None).await, Some(503));
+}
+
+#[tokio::test]
+async fn an_address_may_connect_only_so_often_if_the_server_says_so() {
+    let mut config = GatewayConfig::default();
+    config.cloudlink5.connect_rate = Rate { interval: Duration::from_secs(3600), burst: 2 };
+    let gateway = open(config);
+    let addr = gateway.local_addr();
+    for status in [None, None, Some(429), Some(429)] {
+        assert_eq!(refusal(addr, "/?ugi=chess", None).await, status);
+    }
+    assert_eq!(refusal(addr, "/", None).await, None, "another protocol");
 }
 
 #[tokio::test]

@@ -13,9 +13,9 @@
 //! at 100                        time moves on to so many milliseconds after the start
 //! ```
 //!
-//! `$name` in a frame and `%NAME` stand for what the server draws, such as an id: bound where the server
-//! says it first, equal ever after, and unlike all others. Between two inputs each connection gets exactly what is
-//! written there, in that order; between connections no order is promised.
+//! `$name` in a frame and `%NAME` stand for what the server draws, such as an id: bound where the
+//! server says it first, equal ever after, and unlike all others. Between two inputs each connection
+//! gets exactly what is written there, in that order; between connections no order is promised.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;

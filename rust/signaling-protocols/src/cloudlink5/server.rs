@@ -31,13 +31,15 @@ use std::time::Instant;
 use data_encoding::BASE64;
 use rand::RngExt;
 use rand::rngs::StdRng;
+use signaling_core::address::neighbourhood;
 use signaling_core::games::{Full, Games};
 use signaling_core::keepalive::{Beat, Keepalive};
 use signaling_core::overview::{LobbyNotice, LobbyView, Overview};
 use signaling_core::password::Passwords;
+use signaling_core::rate::Buckets;
 use signaling_core::space::Space;
 use signaling_core::wall_clock::WallClock;
-use signaling_core::{Close, ConnId, Frame, Input, Output, Server};
+use signaling_core::{Close, ConnId, Frame, Input, Output, Server, TurnedAway};
 use ulid::Ulid;
 
 use super::settings::Settings;
@@ -53,7 +55,12 @@ pub struct CloudLink5Server {
     passwords: Passwords,
     clock: WallClock,
     games: Games<Player, Lobby>,
+    /// Who has connected lately, by address.
+    connects: Buckets<String>,
 }
+
+/// Addresses that are remembered for it.
+const MAX_ADDRESSES: usize = 4096;
 
 /// What is known of one connection besides its `instance_id`.
 #[derive(Debug)]
@@ -77,6 +84,7 @@ impl CloudLink5Server {
             passwords: Passwords::new(&mut rng),
             rng,
             clock,
+            connects: Buckets::new(MAX_ADDRESSES),
         }
     }
 
@@ -98,6 +106,14 @@ impl Server for CloudLink5Server {
 
     fn decode(frame: Frame<'_>) -> ClientMessage<'_> {
         ClientMessage::decode(frame)
+    }
+
+    fn knock(&mut self, now: Instant, target: &str, from: &str) -> Result<(), TurnedAway> {
+        if !self.connects.take(&neighbourhood(from), now, &self.settings.connect_rate) {
+            return Err(TurnedAway::TooOften);
+        }
+        let game = parameter(target, "ugi").unwrap_or_default();
+        if self.games.has_room(&game) { Ok(()) } else { Err(TurnedAway::Full) }
     }
 
     fn handle_input(&mut self, now: Instant, input: Input<'_, Self>) {

@@ -5,14 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signaling_core::games::Limits;
+use signaling_core::rate::Rate;
 
 /// The limits and timers of a [`CloudLink5Server`](super::CloudLink5Server).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Settings {
-    /// How many games, clients and lobbies there may be. Whoever wants one more is closed with the
-    /// violation `server limit reached`.
+    /// How many games, clients and lobbies there may be. Whoever wants one more lobby is closed with
+    /// the violation `server limit reached`; whoever connects when there is no room, answered with
+    /// HTTP 503.
     pub limits: Limits,
+    /// How often clients of one address may connect; what is more is answered with HTTP 429. Default:
+    /// as often as they like.
+    pub connect_rate: Rate,
     /// The longest name of a lobby or user and the longest key, in bytes; a longer one is closed
     /// with the same violation. Default 512: all names of a game have to fit in one list.
     pub max_text_bytes: usize,
@@ -39,6 +44,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
+            connect_rate: Rate::UNLIMITED,
             max_text_bytes: 512,
             ping_interval: Duration::from_secs(30),
             silence_limit: Duration::from_secs(90),

@@ -1,10 +1,10 @@
 //! Creating and joining lobbies.
 
-use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use signaling_core::PeerId;
+use signaling_core::address::neighbourhood;
 use signaling_core::code;
 use signaling_core::password::Sealed;
 
@@ -328,16 +328,6 @@ impl GodotServer {
         let (name, peer) = self.inside(id)?;
         let lobby = self.lobbies.get(&name).ok_or(Problem::NotInLobby)?;
         Ok(Some(lobby.view(peer).to_object()))
-    }
-}
-
-/// What one household has of addresses: of IPv6 a whole /64.
-pub(super) fn neighbourhood(address: &str) -> String {
-    let bare = address.trim_start_matches('[').trim_end_matches(']');
-    let Ok(address) = bare.parse::<Ipv6Addr>() else { return bare.to_owned() };
-    match address.to_ipv4_mapped() {
-        Some(address) => address.to_string(),
-        None => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).to_string(),
     }
 }
 

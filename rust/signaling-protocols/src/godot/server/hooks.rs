@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use signaling_core::ConnId;
+use signaling_core::address::neighbourhood;
 use signaling_core::timers::Timers;
 
-use super::entering::{Entry, Way, neighbourhood};
+use super::entering::{Entry, Way};
 use super::notice::ServerNotice;
 use super::plain::PlainWay;
 use super::requests::{Outcome, Refused};

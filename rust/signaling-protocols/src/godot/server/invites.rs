@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, json};
+use signaling_core::address::neighbourhood;
 use signaling_core::rate::{Buckets, Rate};
 
 use super::GodotServer;
-use super::entering::neighbourhood;
 use super::lobby::Lobby;
 use super::requests::{DONE, Outcome};
 use super::session::{MESSAGES, Session, SessionId};

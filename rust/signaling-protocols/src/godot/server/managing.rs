@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use signaling_core::PeerId;
+use signaling_core::address::neighbourhood;
 
 use super::GodotServer;
-use super::entering::neighbourhood;
 use super::latest::{Change, Topic};
 use super::lobby::{Guest, Identity};
 use super::requests::{DONE, Outcome, Refused};
