@@ -42,7 +42,8 @@ pub struct Link {
 pub enum Heard {
     /// A message.
     Packet(Packet),
-    /// The peer has opened a channel. It is to be made here too, with its number (`negotiated`).
+    /// The peer has opened a channel. It is to be made here too, with its number (`negotiated`),
+    /// in place of one of the same name.
     Opened(NewChannel),
     /// The peer closes the connection.
     Closed,
@@ -129,11 +130,24 @@ impl Link {
 
     /// The peer says on `label` that it has opened a channel.
     fn opened(&mut self, label: &str, channel: NewChannel) -> Heard {
-        if label == DEFAULT && self.add(&channel).is_ok() {
-            Heard::Opened(channel)
-        } else {
-            Heard::Ignored
+        if label != DEFAULT || self.keeps(&channel) {
+            return Heard::Ignored;
         }
+        let old = self.channels.remove(&channel.label);
+        if self.add(&channel).is_ok() {
+            return Heard::Opened(channel);
+        }
+        if let Some(id) = old {
+            self.channels.insert(channel.label, id);
+        }
+        Heard::Ignored
+    }
+
+    /// Whether the channel of this name stays. If both sides have opened one at once, that of the
+    /// offering side does; if the peer opens one again, it has closed the first.
+    fn keeps(&self, NewChannel { id: new, label, .. }: &NewChannel) -> bool {
+        let is_ours = |id: &u16| self.side == Side::Offering && self.draws(*id);
+        self.channels.get(label).is_some_and(|id| id == new || is_ours(id))
     }
 
     fn add(&mut self, NewChannel { id, label, .. }: &NewChannel) -> Result<(), OpenError> {
@@ -155,10 +169,14 @@ impl Link {
 
     /// The next number of our side; numbers that were used come again when there is no other.
     fn draw_id(&self) -> u16 {
-        let is_ours = |id: &u16| id.is_multiple_of(2) == (self.side == Side::Offering);
         let is_free = |id: &u16| self.channels.values().all(|known| known != id);
         let mut ids = (self.next_id..=LAST_ID).chain(FIRST_ID..=LAST_ID);
-        ids.find(|id| is_ours(id) && is_free(id)).unwrap_or(LAST_ID + 1)
+        ids.find(|id| self.draws(*id) && is_free(id)).unwrap_or(LAST_ID + 1)
+    }
+
+    /// Whether the number is one of our side.
+    fn draws(&self, id: u16) -> bool {
+        id.is_multiple_of(2) == (self.side == Side::Offering)
     }
 }
 
@@ -203,6 +221,25 @@ mod tests {
         assert_eq!(hear(&mut b, "default", &to_b), Heard::Opened(ours));
         assert_eq!(a.channels().collect::<Vec<_>>(), b.channels().collect::<Vec<_>>());
         assert_eq!(a.open("third", true).unwrap().0.id, 4);
+    }
+
+    #[test]
+    fn of_two_channels_of_one_name_that_of_the_offering_side_stays() {
+        let [mut a, mut b] = pair(Serialization::Raw);
+        let (ours, to_b) = a.open("chat", true).unwrap();
+        let (_, to_a) = b.open("chat", true).unwrap();
+        assert_eq!(hear(&mut a, "default", &to_a), Heard::Ignored);
+        assert_eq!(hear(&mut b, "default", &to_b), Heard::Opened(ours));
+    }
+
+    #[test]
+    fn a_channel_that_the_peer_opens_again_takes_the_place_of_the_first() {
+        let [mut a, mut b] = pair(Serialization::Raw);
+        let (_, first) = b.open("chat", true).unwrap();
+        b.close("chat");
+        let (second, again) = b.open("chat", true).unwrap();
+        hear(&mut a, "default", &first);
+        assert_eq!(hear(&mut a, "default", &again), Heard::Opened(second));
     }
 
     #[test]

@@ -13,6 +13,9 @@ const MAX_ITEMS: usize = 65_536;
 /// Bytes of one variable or list, as JSON; a change that leads to more is refused.
 const MAX_BYTES: usize = 1 << 20;
 
+/// Bytes of one change as a message; no larger one arrives everywhere.
+const MAX_CHANGE_BYTES: usize = 256 << 10;
+
 /// What this game shares with others.
 #[derive(Debug, Default)]
 pub struct Shared {
@@ -67,7 +70,7 @@ pub enum ShareError {
     /// There is nothing of that id and kind.
     #[error("nothing of this id is shared")]
     Unknown,
-    /// It would have more than 65 536 items, or 1 MiB.
+    /// It would have more than 65 536 items, or 1 MiB; or the change has more than 256 KiB.
     #[error("that is too large to be shared")]
     TooLarge,
 }
@@ -144,19 +147,22 @@ impl Shared {
     /// [`ShareError::Unknown`], and [`ShareError::TooLarge`].
     pub fn set_variable(&mut self, id: &str, value: &str) -> Result<Packet, ShareError> {
         let entry = self.entries.get_mut(id).ok_or(ShareError::Unknown)?;
-        entry.content.set(value)?;
         let (scope, id, payload) = (entry.scope(), id.to_owned(), value.to_owned());
-        Ok(Packet::Variable { scope, id, payload })
+        let packet = message(Packet::Variable { scope, id, payload })?;
+        entry.content.set(value)?;
+        Ok(packet)
     }
 
     /// Changes a list; what to tell [`Shared::peer`], or all.
     ///
     /// # Errors
     /// [`ShareError::Unknown`], and [`ShareError::TooLarge`].
-    pub fn change_list(&mut self, id: &str, change: ListChange) -> Result<Packet, ShareError> {
+    pub fn change_list(&mut self, id: &str, change: &ListChange) -> Result<Packet, ShareError> {
         let entry = self.entries.get_mut(id).ok_or(ShareError::Unknown)?;
-        entry.content.change(&change)?;
-        Ok(Packet::List { scope: entry.scope(), id: id.to_owned(), change })
+        let (scope, id) = (entry.scope(), id.to_owned());
+        let packet = message(Packet::List { scope, id, change: change.clone() })?;
+        entry.content.change(change)?;
+        Ok(packet)
     }
 
     /// Takes in what a peer has told; `None` when it is nothing that is shared with that peer, or
@@ -188,6 +194,11 @@ impl Entry {
     fn scope(&self) -> Scope {
         if self.peer.is_some() { Scope::Private } else { Scope::Global }
     }
+}
+
+/// The change, if it can be told.
+fn message(packet: Packet) -> Result<Packet, ShareError> {
+    if packet.encode().len() > MAX_CHANGE_BYTES { Err(ShareError::TooLarge) } else { Ok(packet) }
 }
 
 /// What stands where a list is longer than what it was given.
@@ -286,7 +297,7 @@ mod tests {
             (ListChange::Length(4), "1 9 7 null"),
             (ListChange::Set(list("8 9")), "8 9"),
         ] {
-            let packet = here.change_list("l", change.clone()).unwrap();
+            let packet = here.change_list("l", &change).unwrap();
             let packet = Packet::decode(&packet.encode()).unwrap();
             let heard = there.hear("peer", packet);
             assert_eq!(heard, Some(Change::List { id: "l".into(), change }));
@@ -339,8 +350,18 @@ mod tests {
             ListChange::Length(MAX_ITEMS + 1),
             ListChange::Set(vec!["1".to_owned(); MAX_ITEMS + 1]),
         ] {
-            assert_eq!(shared.change_list("l", change), Err(ShareError::TooLarge));
+            assert_eq!(shared.change_list("l", &change), Err(ShareError::TooLarge));
         }
         assert_eq!(shared.list("l"), Some(&*list("1 2")));
+    }
+
+    #[test]
+    fn nothing_is_changed_that_cannot_be_told() {
+        let mut shared = Shared::default();
+        shared.share_variable("v", None, "1").unwrap();
+        let large = "1".repeat(MAX_CHANGE_BYTES);
+        assert_eq!(shared.set_variable("v", &large), Err(ShareError::TooLarge));
+        assert_eq!(shared.variable("v"), Some("1"));
+        assert!(shared.set_variable("v", &large[..MAX_CHANGE_BYTES / 2]).is_ok());
     }
 }
