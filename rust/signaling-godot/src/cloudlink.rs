@@ -2,10 +2,10 @@
 //!
 //! Reading order:
 //! - `version`: which CloudLink is spoken, and how the node stands towards its lobby.
-//! - `verbs`: what a game may ask for, with `options` for what goes with it; `talk`: what it says to
-//!   other members over data channels.
-//! - `session`: the main thread's end of a session of any version, `omega` and `five`; `event`: what
-//!   they tell, in one language.
+//! - `verbs`: what a game may ask for, with `options` for what goes with it; `talk`: what it says
+//!   to other members over data channels.
+//! - `session`: the main thread's end of a session of any version, `omega` and `five`; `event`:
+//!   what they tell, in one language.
 //! - `place`: what is known of the lobby while we are in it.
 //! - `neighbours`: the WebRTC connections to its members; `channels` and `neighbour`: those with
 //!   named channels.
@@ -74,14 +74,14 @@ use version::{State, Version};
 /// ```
 ///
 /// Between games in Godot, with [member assign_multiplayer_peer], the node makes a
-/// [WebRTCMultiplayerPeer]. In CloudLink 5 everybody is connected to everybody, and the id of a peer
-/// stands for its member's text: from 2 to 2147483647, the same for everybody, see [method
+/// [WebRTCMultiplayerPeer]. In CloudLink 5 everybody is connected to everybody, and the id of a
+/// peer stands for its member's text: from 2 to 2147483647, the same for everybody, see [method
 /// get_peer_id]; nobody is 1. In CloudLink Omega all are connected to the host, which is 1, and the
 /// others have the ids that their texts stand for.
 ///
 /// To share a lobby with web clients of CloudLink, turn [member assign_multiplayer_peer] off and
-/// [member open_channels] on. Then a channel [code]default[/code] leads to each member, and messages
-/// go over it:
+/// [member open_channels] on. Then a channel [code]default[/code] leads to each member, and
+/// messages go over it:
 ///
 /// ```gdscript
 /// client.message_received.connect(
@@ -97,8 +97,8 @@ use version::{State, Version};
 /// players stay connected.
 ///
 /// The server has to speak the version: [member SignalingServer.protocols] has to have [constant
-/// SignalingServer.PROTOCOL_CLOUDLINK_OMEGA], or [constant SignalingServer.PROTOCOL_CLOUDLINK_5] and
-/// [constant SignalingServer.PROTOCOL_PEER_SERVER].
+/// SignalingServer.PROTOCOL_CLOUDLINK_OMEGA], or [constant SignalingServer.PROTOCOL_CLOUDLINK_5]
+/// and [constant SignalingServer.PROTOCOL_PEER_SERVER].
 ///
 /// The signals are emitted on the main thread, once a frame, also while the tree is paused. The
 /// node works while it is inside the tree; leaving the tree is like calling [method stop].
@@ -141,8 +141,9 @@ pub(crate) struct CloudLinkClient {
     #[export]
     pubkey: GString,
 
-    /// If `true`, the client connects to the others by WebRTC and sets `multiplayer.multiplayer_peer`
-    /// for its branch of the tree. All in the lobby have to be games in Godot that do so.
+    /// If `true`, the client connects to the others by WebRTC and sets
+    /// `multiplayer.multiplayer_peer` for its branch of the tree. All in the lobby have to be games
+    /// in Godot that do so.
     ///
     /// Read when a lobby is entered.
     #[export_group(name = "WebRTC")]
@@ -209,8 +210,8 @@ impl CloudLinkClient {
     #[signal]
     fn connected(member: GString);
 
-    /// Emitted when the connection to the server has ended or could not be made, with the close code
-    /// and reason: 1000 after [method leave_lobby], 1006 when there was no close.
+    /// Emitted when the connection to the server has ended or could not be made, with the close
+    /// code and reason: 1000 after [method leave_lobby], 1006 when there was no close.
     #[signal]
     fn disconnected(code: i64, reason: GString);
 
@@ -218,12 +219,12 @@ impl CloudLinkClient {
     #[signal]
     fn lobby_joined(lobby: GString);
 
-    /// Emitted when we are out of the lobby. `failure` is [constant SignalingClient.FAILURE_NONE] if
-    /// we left it, and otherwise why, for example [constant SignalingClient.FAILURE_CLOSED];
+    /// Emitted when we are out of the lobby. `failure` is [constant SignalingClient.FAILURE_NONE]
+    /// if we left it, and otherwise why, for example [constant SignalingClient.FAILURE_CLOSED];
     /// `message` is a sentence that a player can read.
     ///
-    /// After the connection was lost connected players stay connected; otherwise the multiplayer peer
-    /// is gone, as after [method stop].
+    /// After the connection was lost connected players stay connected; otherwise the multiplayer
+    /// peer is gone, as after [method stop].
     #[signal]
     fn lobby_left(failure: Failure, message: GString);
 
@@ -241,10 +242,10 @@ impl CloudLinkClient {
     #[signal]
     fn member_left(member: GString);
 
-    /// Emitted when there is another lobby. It has the key `name` ([String]), and in CloudLink Omega
-    /// of late 2023, the only one that tells more, `host` and `host_name` ([String]), `max_players`
-    /// ([int], besides the host; -1 for any number) and `has_password` ([bool]). CloudLink 5 tells
-    /// those who are in no lobby.
+    /// Emitted when there is another lobby. It has the key `name` ([String]), and in CloudLink
+    /// Omega of late 2023, the only one that tells more, `host` and `host_name` ([String]),
+    /// `max_players` ([int], besides the host; -1 for any number) and `has_password` ([bool]).
+    /// CloudLink 5 tells those who are in no lobby.
     #[signal]
     fn lobby_listed(lobby: VarDictionary);
 
@@ -269,17 +270,19 @@ impl CloudLinkClient {
     #[signal]
     fn candidate_received(member: GString, mid: GString, index: i64, sdp: GString);
 
-    /// Emitted when somebody asks, through the server, for a further channel under a number that both
-    /// sides are to use (CloudLink Omega of late 2023).
+    /// Emitted when somebody asks, through the server, for a further channel under a number that
+    /// both sides are to use (CloudLink Omega of late 2023).
     #[signal]
     fn channel_requested(member: GString, id: i64, channel: GString, ordered: bool);
 
-    /// Emitted when a channel to a member is open: [code]default[/code], or one that either side has
-    /// opened, see [method open_channel].
+    /// Emitted when a channel to a member is open: [code]default[/code], or one that either side
+    /// has opened, see [method open_channel].
     #[signal]
     fn channel_opened(member: GString, channel: GString);
 
-    /// Emitted when a channel to a member is closed.
+    /// Emitted when a channel to a member is closed, by either side or because the connection has
+    /// ended. When [signal lobby_left] or [signal host_changed] ends all connections, no channel is
+    /// told of.
     #[signal]
     fn channel_closed(member: GString, channel: GString);
 
@@ -313,10 +316,10 @@ impl CloudLinkClient {
     fn state_changed(old: State, new: State);
 
     /// Emitted when something failed that no [SignalingRequest] tells of: the connection to the
-    /// server, or one to another player. `message` is a sentence that a player can read, and `details`
-    /// has more for the developer: always `hint` ([String]), what can be done about it, and `name`
-    /// ([String]), the name of the failure; `code` ([int]) and `reason` ([String]) if the server gave
-    /// them.
+    /// server, or one to another player. `message` is a sentence that a player can read, and
+    /// `details` has more for the developer: always `hint` ([String]), what can be done about it,
+    /// and `name` ([String]), the name of the failure; `code` ([int]) and `reason` ([String]) if
+    /// the server gave them.
     #[signal]
     fn failed(failure: Failure, message: GString, details: VarDictionary);
 
@@ -340,8 +343,8 @@ impl CloudLinkClient {
     fn ice_server_failed(url: GString, code: i32, reason: GString);
 
     /// Leaves the lobby and ends everything: closes the connection to the server and those to the
-    /// other members, and if the multiplayer peer of this branch is ours, an [OfflineMultiplayerPeer]
-    /// takes its place. No signal of this node follows.
+    /// other members, and if the multiplayer peer of this branch is ours, an
+    /// [OfflineMultiplayerPeer] takes its place. No signal of this node follows.
     #[func(gd_self)]
     fn stop(mut this: Gd<Self>) {
         let neighbours = {
@@ -418,8 +421,8 @@ impl CloudLinkClient {
     }
 
     /// Returns how the connection to a peer is doing, in the form of [method
-    /// WebRTCNativePeerConnection.get_statistics]. Empty if there is no connection in [method
-    /// get_multiplayer_peer], or another WebRTC library made it.
+    /// WebRTCNativePeerConnection.get_statistics]. Empty if there is no connection, or
+    /// another WebRTC library made it.
     #[func]
     fn get_peer_statistics(&self, id: i64) -> VarDictionary {
         let id = u64::try_from(id).ok().and_then(PeerId::new);

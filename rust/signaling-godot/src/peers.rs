@@ -8,6 +8,27 @@ mod links;
 mod mesh;
 mod named;
 
-pub(crate) use links::LinkEvent;
+use godot::classes::WebRtcPeerConnection;
+use godot::global::Error;
+use godot::prelude::*;
+
+pub(crate) use links::{LinkEvent, Links};
 pub(crate) use mesh::{Mesh, Post, Role, Signal};
 pub(crate) use named::NamedMesh;
+
+/// A connection to nobody yet.
+///
+/// # Errors
+/// Why none can be made at all.
+pub(crate) fn connection(
+    configuration: &VarDictionary,
+) -> Result<Gd<WebRtcPeerConnection>, &'static str> {
+    let mut connection = WebRtcPeerConnection::new_gd();
+    if connection.get_class() == "WebRTCPeerConnectionExtension" {
+        return Err("no WebRTC implementation is installed");
+    }
+    if connection.initialize_ex().configuration(configuration).done() != Error::OK {
+        return Err("`ice_servers` or `rtc_configuration` is not understood");
+    }
+    Ok(connection)
+}

@@ -8,13 +8,13 @@ use std::rc::Rc;
 use godot::classes::{WebRtcDataChannel, WebRtcPeerConnection};
 use godot::global::Error;
 use godot::prelude::*;
+use signaling_core::PeerId;
 use signaling_protocols::Signal;
 use signaling_protocols::cloudlink5::channels::link::DEFAULT;
 use signaling_protocols::cloudlink5::channels::{OpenError, Packet};
-use signaling_protocols::cloudlink5::peer_server::Serialization;
 
-use super::neighbour::{Happened, Neighbour};
-use crate::peers::LinkEvent;
+use super::neighbour::{Begins, Happened, Neighbour};
+use crate::peers::{self, LinkEvent, Links};
 
 /// Members that there are connections to at most; a server that announces more means no good.
 const MAX_NEIGHBOURS: usize = 1024;
@@ -48,7 +48,6 @@ pub(super) enum News {
     /// The connection to a member has ended, or could not be made.
     Gone {
         member: String,
-        has_failed: bool,
     },
 }
 
@@ -62,7 +61,10 @@ pub(crate) struct Channels {
     carry: Box<Carry>,
     /// At most [`MAX_NEIGHBOURS`].
     neighbours: BTreeMap<String, Neighbour>,
-    /// What is told with the next turn: at most one for each member that could not be met.
+    links: Links,
+    /// Set when no connection can be made at all, so that it is said once.
+    has_given_up: bool,
+    /// What ended when a member began anew, told with the next turn.
     news: Vec<News>,
 }
 
@@ -72,38 +74,45 @@ impl Channels {
         default: DefaultChannel,
         carry: Box<Carry>,
     ) -> Self {
-        Self { configuration, default, carry, neighbours: BTreeMap::new(), news: Vec::new() }
-    }
-
-    /// Connects to a member, beginning with an offer of ours.
-    pub(super) fn offer(&mut self, member: &str) {
-        self.connect(member, Neighbour::offering);
-    }
-
-    /// A member begins a connection; its offer follows. An earlier one to it counts no more.
-    pub(super) fn expect(&mut self, member: &str, written: Serialization) {
-        self.connect(member, |configuration, default| {
-            Neighbour::answering(configuration, default, written)
-        });
-    }
-
-    fn connect(
-        &mut self,
-        member: &str,
-        make: impl FnOnce(&VarDictionary, DefaultChannel) -> Result<Neighbour, &'static str>,
-    ) {
-        if let Some(mut old) = self.neighbours.remove(member) {
-            old.close();
+        Self {
+            configuration,
+            default,
+            carry,
+            neighbours: BTreeMap::new(),
+            links: Links::default(),
+            has_given_up: false,
+            news: Vec::new(),
         }
-        if self.neighbours.len() >= MAX_NEIGHBOURS {
+    }
+
+    /// Connects to a member. An earlier connection to it counts no more.
+    pub(super) fn connect(&mut self, id: PeerId, member: &str, begins: Begins) {
+        let closed = self.part(member).unwrap_or_default();
+        self.news.extend(closed);
+        if self.has_given_up || self.neighbours.len() >= MAX_NEIGHBOURS {
             return;
         }
-        match make(&self.configuration, self.default) {
+        let made = peers::connection(&self.configuration).and_then(|connection| {
+            self.links.add(id, &connection, false);
+            Neighbour::new(id, connection, self.default, begins)
+        });
+        match made {
             Ok(neighbour) => {
                 self.neighbours.insert(member.to_owned(), neighbour);
             }
-            Err(reason) => self.news.push(News::Link(LinkEvent::Impossible { reason })),
+            Err(reason) => {
+                self.has_given_up = true;
+                self.links.give_up(reason);
+                godot_error!("Cannot connect to other members: {reason}.");
+            }
         }
+    }
+
+    /// Closes the connection to a member, if there is one; its channels are closed then.
+    fn part(&mut self, member: &str) -> Option<Vec<News>> {
+        let closed = self.neighbours.remove(member)?.close();
+        let tell = |channel| News::Closed { member: member.to_owned(), channel };
+        Some(closed.map(tell).collect())
     }
 
     /// Takes in what a member told.
@@ -157,39 +166,52 @@ impl Channels {
         names.filter(|name| neighbour.is_open(name)).map(str::to_owned).collect()
     }
 
+    /// How the connection to a peer is doing; empty when there is none.
+    pub(super) fn statistics(&self, id: PeerId) -> VarDictionary {
+        self.links.statistics(id)
+    }
+
     /// What has become of the connections since the last call.
     pub(super) fn turn(&mut self) -> Vec<News> {
         let mut news = std::mem::take(&mut self.news);
-        let mut gone = Vec::new();
+        let mut gone = BTreeMap::new();
         for (member, neighbour) in &mut self.neighbours {
             for happened in neighbour.turn() {
                 let member = member.clone();
                 match happened {
                     Happened::Said(signal) => (self.carry)(&member, signal),
-                    Happened::Opened(channel) => news.push(News::Opened { member, channel }),
+                    Happened::Opened(channel) => {
+                        if channel == DEFAULT {
+                            self.links.note_up(neighbour.id());
+                        }
+                        news.push(News::Opened { member, channel });
+                    }
                     Happened::Closed(channel) => news.push(News::Closed { member, channel }),
                     Happened::Heard { channel, packet } => {
                         news.push(News::Heard { member, channel, packet });
                     }
-                    Happened::Ended { has_failed } => gone.push((member, has_failed)),
+                    Happened::Ended => {
+                        gone.insert(neighbour.id(), member);
+                    }
                 }
             }
         }
-        for (member, has_failed) in gone {
-            if let Some(mut neighbour) = self.neighbours.remove(&member) {
-                neighbour.close();
-                news.push(News::Gone { member, has_failed });
-            }
+        // Asked before it is closed, a connection knows why it has ended.
+        let links = self.links.turn(|id| !gone.contains_key(&id));
+        for member in gone.into_values() {
+            news.extend(self.part(&member).unwrap_or_default());
+            news.push(News::Gone { member });
         }
+        news.extend(links.into_iter().map(News::Link));
         news
     }
 
     /// Closes all connections.
     pub(super) fn close(&mut self) {
-        for neighbour in self.neighbours.values_mut() {
-            neighbour.close();
+        self.links.clear();
+        for neighbour in std::mem::take(&mut self.neighbours).into_values() {
+            drop(neighbour.close());
         }
-        self.neighbours.clear();
     }
 }
 
@@ -203,17 +225,8 @@ pub(super) enum Told {
     Channel(Gd<WebRtcDataChannel>),
 }
 
-/// A connection whose signals end up in the inbox.
-pub(super) fn connection(
-    configuration: &VarDictionary,
-) -> Result<(Gd<WebRtcPeerConnection>, Inbox), &'static str> {
-    let mut connection = WebRtcPeerConnection::new_gd();
-    if connection.get_class() == "WebRTCPeerConnectionExtension" {
-        return Err("no WebRTC implementation is installed");
-    }
-    if connection.initialize_ex().configuration(configuration).done() != Error::OK {
-        return Err("`ice_servers` or `rtc_configuration` is not understood");
-    }
+/// Where the signals of a connection end up from now on.
+pub(super) fn inbox(connection: &Gd<WebRtcPeerConnection>) -> Inbox {
     let inbox = Inbox::default();
     let told = Rc::clone(&inbox);
     connection.signals().session_description_created().connect(
@@ -231,5 +244,5 @@ pub(super) fn connection(
     connection.signals().data_channel_received().connect(move |channel: Gd<WebRtcDataChannel>| {
         told.borrow_mut().push(Told::Channel(channel));
     });
-    Ok((connection, inbox))
+    inbox
 }

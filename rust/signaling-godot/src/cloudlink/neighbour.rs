@@ -7,6 +7,7 @@ use godot::classes::web_rtc_peer_connection::ConnectionState;
 use godot::classes::{WebRtcDataChannel, WebRtcPeerConnection};
 use godot::global::Error;
 use godot::prelude::*;
+use signaling_core::PeerId;
 use signaling_protocols::Signal;
 use signaling_protocols::cloudlink5::channels::link::DEFAULT;
 use signaling_protocols::cloudlink5::channels::{
@@ -14,10 +15,18 @@ use signaling_protocols::cloudlink5::channels::{
 };
 use signaling_protocols::cloudlink5::peer_server::Serialization;
 
-use super::channels::{DefaultChannel, Inbox, Told, connection};
+use super::channels::{DefaultChannel, Inbox, Told, inbox};
 
 /// Candidates that came before the description that they belong to; further ones are dropped.
 const MAX_EARLY_CANDIDATES: usize = 64;
+
+/// Which side makes the first offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Begins {
+    We,
+    /// The other side, which says how the channel `default` is written.
+    They(Serialization),
+}
 
 /// What has become of a connection.
 pub(super) enum Happened {
@@ -29,13 +38,12 @@ pub(super) enum Happened {
         channel: String,
         packet: Packet,
     },
-    Ended {
-        has_failed: bool,
-    },
+    Ended,
 }
 
 /// The connection to one member.
 pub(super) struct Neighbour {
+    id: PeerId,
     connection: Gd<WebRtcPeerConnection>,
     inbox: Inbox,
     link: Link,
@@ -52,42 +60,38 @@ struct Channel {
 }
 
 impl Neighbour {
-    /// A connection that begins with our offer.
-    pub(super) fn offering(
-        configuration: &VarDictionary,
+    /// What makes a neighbour of a new connection.
+    ///
+    /// # Errors
+    /// When it has no room for a channel.
+    pub(super) fn new(
+        id: PeerId,
+        connection: Gd<WebRtcPeerConnection>,
         default: DefaultChannel,
+        begins: Begins,
     ) -> Result<Self, &'static str> {
-        let mut new = Self::new(configuration, Side::Offering, Serialization::Raw)?;
-        let options = match default {
-            DefaultChannel::Announced => vdict! { "ordered" => true },
-            DefaultChannel::Agreed => agreed(0, true),
+        let link = match begins {
+            Begins::We => Link::new(Side::Offering, Serialization::Raw),
+            Begins::They(written) => Link::new(Side::Answering, written),
         };
-        new.make(DEFAULT, &options)?;
-        new.connection.create_offer();
-        Ok(new)
-    }
-
-    /// One that begins with an offer of the other side.
-    pub(super) fn answering(
-        configuration: &VarDictionary,
-        default: DefaultChannel,
-        written: Serialization,
-    ) -> Result<Self, &'static str> {
-        let mut new = Self::new(configuration, Side::Answering, written)?;
-        if default == DefaultChannel::Agreed {
-            new.make(DEFAULT, &agreed(0, true))?;
+        let inbox = inbox(&connection);
+        let (channels, early) = (BTreeMap::new(), Some(Vec::new()));
+        let mut new = Self { id, connection, inbox, link, channels, early };
+        match (default, begins) {
+            (DefaultChannel::Agreed, _) => new.make(DEFAULT, &agreed(0, true))?,
+            (DefaultChannel::Announced, Begins::We) => {
+                new.make(DEFAULT, &vdict! { "ordered" => true })?;
+            }
+            (DefaultChannel::Announced, Begins::They(_)) => {}
+        }
+        if begins == Begins::We {
+            new.connection.create_offer();
         }
         Ok(new)
     }
 
-    fn new(
-        configuration: &VarDictionary,
-        side: Side,
-        written: Serialization,
-    ) -> Result<Self, &'static str> {
-        let (connection, inbox) = connection(configuration)?;
-        let (link, early) = (Link::new(side, written), Some(Vec::new()));
-        Ok(Self { connection, inbox, link, channels: BTreeMap::new(), early })
+    pub(super) fn id(&self) -> PeerId {
+        self.id
     }
 
     fn make(&mut self, name: &str, options: &VarDictionary) -> Result<(), &'static str> {
@@ -190,7 +194,7 @@ impl Neighbour {
         }
         let state = self.connection.get_connection_state();
         if matches!(state, ConnectionState::FAILED | ConnectionState::CLOSED) {
-            happened.push(Happened::Ended { has_failed: state == ConnectionState::FAILED });
+            happened.push(Happened::Ended);
         }
         happened
     }
@@ -245,22 +249,26 @@ impl Neighbour {
                 happened.push(Happened::Heard { channel: name.to_owned(), packet });
             }
             Heard::Opened(channel) => {
+                self.drop_channel(&channel.label, happened);
                 self.make_agreed(&channel);
             }
-            Heard::Closed => happened.push(Happened::Ended { has_failed: false }),
+            Heard::Closed => happened.push(Happened::Ended),
             Heard::Unfinished | Heard::Ignored => {}
         }
     }
 
     fn note_closed(&mut self, name: &str, happened: &mut Vec<Happened>) {
-        let was_open = self.channels.remove(name).is_some_and(|channel| channel.is_open);
+        self.drop_channel(name, happened);
         self.link.close(name);
-        if was_open {
-            happened.push(Happened::Closed(name.to_owned()));
-        }
         // Nothing can be said any more, nor agreed on.
         if name == DEFAULT {
-            happened.push(Happened::Ended { has_failed: false });
+            happened.push(Happened::Ended);
+        }
+    }
+
+    fn drop_channel(&mut self, name: &str, happened: &mut Vec<Happened>) {
+        if self.channels.remove(name).is_some_and(|channel| channel.is_open) {
+            happened.push(Happened::Closed(name.to_owned()));
         }
     }
 
@@ -273,8 +281,10 @@ impl Neighbour {
         is_made
     }
 
-    pub(super) fn close(&mut self) {
+    /// Closes it; these channels were open.
+    pub(super) fn close(mut self) -> impl Iterator<Item = String> {
         self.connection.close();
+        self.channels.into_iter().filter(|(_, channel)| channel.is_open).map(|(name, _)| name)
     }
 }
 

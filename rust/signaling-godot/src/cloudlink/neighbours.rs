@@ -12,6 +12,7 @@ use signaling_protocols::cloudlink5::peer_server::Serialization;
 
 use super::channels::{Channels, News};
 use super::event::Member;
+use super::neighbour::Begins;
 use crate::peers::NamedMesh;
 
 /// The host, as the engine counts.
@@ -55,7 +56,7 @@ impl Neighbours {
     pub(super) fn statistics(&self, id: PeerId) -> VarDictionary {
         match self {
             Self::Multiplayer(mesh) => mesh.statistics(id),
-            Self::Channels(_) => VarDictionary::new(),
+            Self::Channels(channels) => channels.borrow().statistics(id),
         }
     }
 
@@ -64,7 +65,7 @@ impl Neighbours {
         match self {
             Self::Multiplayer(mesh) => mesh.add(id, &member.id, true),
             Self::Channels(channels) => {
-                channels.borrow_mut().offer(&member.id);
+                channels.borrow_mut().connect(id, &member.id, Begins::We);
                 true
             }
         }
@@ -76,7 +77,7 @@ impl Neighbours {
         match self {
             Self::Multiplayer(mesh) => mesh.expect(id, &member.id),
             Self::Channels(channels) => {
-                channels.borrow_mut().expect(&member.id, written);
+                channels.borrow_mut().connect(id, &member.id, Begins::They(written));
                 true
             }
         }

@@ -72,7 +72,8 @@ impl Session {
         }
     }
 
-    /// Asks for something that only CloudLink 5 knows; false if too much waits, or another version is spoken.
+    /// Asks for something that only CloudLink 5 knows; false if too much waits, or another version
+    /// is spoken.
     pub(super) fn ask(&mut self, ticket: u64, ask: Ask) -> bool {
         match self {
             Self::Omega(_) => false,

@@ -11,13 +11,14 @@ use crate::json;
 
 #[godot_api(secondary)]
 impl CloudLinkClient {
-    /// Sends a message to all members to whom the channel is open: anything that JSON knows, nested
-    /// at most 16 deep. [signal message_received] is emitted there. Needs [member open_channels], as
-    /// all that goes over channels.
+    /// Sends a message to all members to whom the channel is open, if any: anything that JSON
+    /// knows, nested at most 16 deep, at most 256 KiB in all. [signal message_received] is emitted
+    /// there, in web clients what they have for it. Needs [member open_channels], as all that goes
+    /// over channels.
     ///
-    /// Returns [constant OK], [constant ERR_UNCONFIGURED] without connections, [constant
-    /// ERR_INVALID_PARAMETER] for what is no JSON or too large, or [constant ERR_BUSY] if too much
-    /// waits to be sent to somebody.
+    /// Returns [constant OK], [constant ERR_UNCONFIGURED] if there are no channels, [constant
+    /// ERR_INVALID_PARAMETER] for what is no JSON or larger than somebody takes, or [constant
+    /// ERR_BUSY] if 16 MiB wait to be sent to somebody. The others get it nevertheless.
     #[func]
     fn send_message(
         &mut self,
@@ -33,8 +34,8 @@ impl CloudLinkClient {
         })
     }
 
-    /// Sends a message to one member alone. Returns what [method send_message] returns, and [constant
-    /// ERR_UNCONFIGURED] while the channel to the member is not open.
+    /// Sends a message to one member alone. Returns what [method send_message] returns, [constant
+    /// ERR_UNCONFIGURED] also while the channel to the member is not open.
     #[func]
     fn send_private_message(
         &mut self,
@@ -51,8 +52,8 @@ impl CloudLinkClient {
     }
 
     /// Opens a further channel to a member, under a name of at most 256 bytes, at most 64 of them.
-    /// Messages arrive in order unless `ordered` is `false`. [signal channel_opened] follows on both
-    /// sides.
+    /// Messages arrive in order unless `ordered` is `false`. [signal channel_opened] follows on
+    /// both sides. If both open one of the same name at once, one of the two is closed again.
     ///
     /// Returns [constant OK], [constant ERR_UNCONFIGURED] while the channel [code]default[/code] is
     /// not open, [constant ERR_ALREADY_EXISTS], [constant ERR_INVALID_PARAMETER] if the name is too
@@ -68,8 +69,8 @@ impl CloudLinkClient {
         self.with_channels(|channels| channels.open(&member, &channel, ordered))
     }
 
-    /// Closes a channel that [method open_channel] has opened, on either side. Returns [constant OK],
-    /// or [constant ERR_UNCONFIGURED] if there is none.
+    /// Closes a channel that [method open_channel] has opened, on either side. Returns [constant
+    /// OK], or [constant ERR_UNCONFIGURED] if there is none.
     #[func]
     fn close_channel(&mut self, member: GString, channel: GString) -> Error {
         let (member, channel) = (member.to_string(), channel.to_string());
@@ -88,8 +89,10 @@ impl CloudLinkClient {
         names.into_iter().flatten().map(|name| GString::from(&name)).collect()
     }
 
-    /// Shares a variable with all members, or with one alone, from now on: everybody has to do so
-    /// with the same id. The others are told when it changes. At most 1 MiB as JSON.
+    /// Shares a variable with all members, or with one alone, until [method unshare]: everybody has
+    /// to do so with the same id. The others are told when it changes, and not what it is at first;
+    /// whoever comes later is told of the next change. At most 1 MiB as JSON, and a change at most
+    /// 256 KiB.
     ///
     /// Returns [constant OK], [constant ERR_ALREADY_EXISTS] if the id is taken, or [constant
     /// ERR_INVALID_PARAMETER] for what is no JSON or too large.
@@ -108,7 +111,7 @@ impl CloudLinkClient {
         error(self.shared.share_variable(&id.to_string(), member, &value))
     }
 
-    /// The same for a list, of at most 65536 items.
+    /// Shares a list, of at most 65536 items, as [method share_variable] does a variable.
     #[func]
     fn share_list(
         &mut self,
@@ -134,14 +137,17 @@ impl CloudLinkClient {
         self.shared.variable(&id.to_string()).map(json::parsed).unwrap_or_default()
     }
 
-    /// Returns the items of a list that is shared.
+    /// Returns the items of a list that is shared, otherwise an empty one.
     #[func]
     fn get_list(&self, id: GString) -> VarArray {
         self.shared_list(&id.to_string())
     }
 
-    /// Changes a variable, and tells those with whom it is shared. Returns what [method
-    /// share_variable] returns, or [constant ERR_DOES_NOT_EXIST] if it is not shared.
+    /// Changes a variable, and tells those with whom it is shared, as far as they are connected.
+    ///
+    /// Returns [constant OK], [constant ERR_DOES_NOT_EXIST] if there is no such variable, or
+    /// [constant ERR_INVALID_PARAMETER] for what is no JSON or too large; nothing is changed then.
+    /// It is changed here alone with [constant ERR_BUSY], if 16 MiB wait to be sent to somebody.
     #[func]
     fn set_variable(&mut self, id: GString, value: Variant) -> Error {
         let Some(value) = json::text(&value) else {
@@ -152,11 +158,11 @@ impl CloudLinkClient {
         self.tell_change(&id, packet)
     }
 
-    /// Changes all items of a list. Returns what [method set_variable] returns.
+    /// Changes all items of a list, and tells as [method set_variable] does. Returns the same.
     #[func]
     fn set_list(&mut self, id: GString, items: VarArray) -> Error {
         match texts(&items) {
-            Some(items) => self.change_list(&id, ListChange::Set(items)),
+            Some(items) => self.change_list(&id, &ListChange::Set(items)),
             None => Error::ERR_INVALID_PARAMETER,
         }
     }
@@ -167,7 +173,7 @@ impl CloudLinkClient {
     fn set_list_item(&mut self, id: GString, index: i64, value: Variant) -> Error {
         let index = usize::try_from(index).ok();
         match index.zip(json::text(&value)) {
-            Some((index, value)) => self.change_list(&id, ListChange::Replace { index, value }),
+            Some((index, value)) => self.change_list(&id, &ListChange::Replace { index, value }),
             None => Error::ERR_INVALID_PARAMETER,
         }
     }
@@ -177,7 +183,7 @@ impl CloudLinkClient {
     #[func]
     fn resize_list(&mut self, id: GString, length: i64) -> Error {
         match usize::try_from(length) {
-            Ok(length) => self.change_list(&id, ListChange::Length(length)),
+            Ok(length) => self.change_list(&id, &ListChange::Length(length)),
             Err(_) => Error::ERR_INVALID_PARAMETER,
         }
     }
@@ -202,13 +208,13 @@ impl CloudLinkClient {
         items.iter().map(|item| json::parsed(item)).collect()
     }
 
-    fn change_list(&mut self, id: &GString, change: ListChange) -> Error {
+    fn change_list(&mut self, id: &GString, change: &ListChange) -> Error {
         let id = id.to_string();
         let packet = self.shared.change_list(&id, change);
         self.tell_change(&id, packet)
     }
 
-    /// Tells a change to those with whom it is shared. Who is not connected is told of the next one.
+    /// Tells a change to those with whom it is shared.
     fn tell_change(&self, id: &str, packet: Result<Packet, ShareError>) -> Error {
         let packet = match packet {
             Ok(packet) => packet,

@@ -319,17 +319,11 @@ fn tell_news(client: &mut Gd<CloudLinkClient>, neighbours: &Rc<Neighbours>, news
         News::Opened { member, channel } => signals.channel_opened().emit(&member, &channel),
         News::Closed { member, channel } => signals.channel_closed().emit(&member, &channel),
         News::Heard { member, channel, packet } => tell_heard(client, &member, &channel, packet),
-        News::Gone { member, has_failed } => {
-            let (id, session) = {
-                let node = client.bind();
-                (node.get_peer_id(GString::from(&member)), node.session.clone())
-            };
+        News::Gone { member } => {
+            let session = client.bind().session.clone();
             if let Some(session) = session {
                 // A queue this full belongs to a server that does not read.
                 let _ = session.borrow().suspect(&member);
-            }
-            if has_failed {
-                signals.peer_failed().emit(id, "The connection was lost, or could not be made.");
             }
         }
     }

@@ -17,13 +17,13 @@ use crate::client::request::{Misuse, Outcome, SignalingRequest};
 
 #[godot_api(secondary)]
 impl CloudLinkClient {
-    /// Connects to the server without entering a lobby, after [method stop] for whatever went on. An
-    /// empty `url` means [member url]; any other is kept there.
+    /// Connects to the server without entering a lobby, after [method stop] for whatever went on.
+    /// An empty `url` means [member url]; any other is kept there.
     ///
     /// Returns [constant OK], or why no connection is tried: [constant ERR_UNCONFIGURED] outside of
-    /// the tree, [constant ERR_INVALID_PARAMETER] if the address or another property makes no sense,
-    /// [constant ERR_UNAVAILABLE] for a `wss://` address, or [constant ERR_CANT_CREATE] if the system
-    /// grants no thread. [signal connected] or [signal disconnected] follows.
+    /// the tree, [constant ERR_INVALID_PARAMETER] if the address or another property makes no
+    /// sense, [constant ERR_UNAVAILABLE] for a `wss://` address, or [constant ERR_CANT_CREATE] if
+    /// the system grants no thread. [signal connected] or [signal disconnected] follows.
     #[func(gd_self)]
     fn start(mut this: Gd<Self>, #[opt(default = "")] url: GString) -> Error {
         Self::stop(this.clone());
@@ -36,18 +36,19 @@ impl CloudLinkClient {
 
     /// Creates a lobby and joins it as its host. Connects first, if need be. `options` may have
     ///
-    /// - `max_players` ([int]), how many may be in it besides the host; -1, the default: any number;
+    /// - `max_players` ([int]), how many may be in it besides the host; -1, the default: any
+    ///   number;
     /// - `password` ([String]), what others need to know to join;
     /// - `locked` ([bool]), whether nobody may join for now (CloudLink 5);
     /// - `host_policy` ([String]), what becomes of the lobby when its host goes (CloudLink Omega of
-    ///   late 2023): `"close"`, the default, `"migrate"`: its oldest member is the host, or `"stay"`:
-    ///   it goes on without one. In CloudLink 5 the oldest member always is the next.
+    ///   late 2023): `"close"`, the default, `"migrate"`: its oldest member is the host, or
+    ///   `"stay"`: it goes on without one. In CloudLink 5 the oldest member always is the next.
     ///
     /// Lobbies of CloudLink Omega of October 2023 have no options, and several may be their host.
     ///
     /// The request's `value` is the name of the lobby ([String]); [signal lobby_joined] is emitted
-    /// before it is completed. It fails with [constant SignalingClient.FAILURE_REJECTED] if there is
-    /// such a lobby already, and with [constant SignalingClient.FAILURE_IN_LOBBY] where [method
+    /// before it is completed. It fails with [constant SignalingClient.FAILURE_REJECTED] if there
+    /// is such a lobby already, and with [constant SignalingClient.FAILURE_IN_LOBBY] where [method
     /// leave_lobby] has to come first.
     #[func]
     fn create_lobby(
@@ -78,8 +79,8 @@ impl CloudLinkClient {
     /// Leaves the lobby, and closes the connections to the other members and to the server: there
     /// is no other way to leave in CloudLink. [signal lobby_left] and [signal disconnected] follow.
     ///
-    /// Returns [constant OK], [constant ERR_UNCONFIGURED] if there is no connection to the server, or
-    /// [constant ERR_BUSY] if too much waits already.
+    /// Returns [constant OK], [constant ERR_UNCONFIGURED] if there is no connection to the server,
+    /// or [constant ERR_BUSY] if too much waits already.
     #[func]
     fn leave_lobby(&mut self) -> Error {
         self.tell(|session| session.close().is_ok())
@@ -92,10 +93,10 @@ impl CloudLinkClient {
         self.ask_five(Ok(Ask::List))
     }
 
-    /// Asks what a lobby is like (CloudLink 5). Connects first, if need be. The request's `value` is
-    /// a dictionary with the keys `host` ([String], a member), `host_name` ([String]), `max_players`
-    /// and `players` ([int], without the host), `locked` and `has_password` ([bool]). It fails with
-    /// [constant SignalingClient.FAILURE_NOT_FOUND] if there is none.
+    /// Asks what a lobby is like (CloudLink 5). Connects first, if need be. The request's `value`
+    /// is a dictionary with the keys `host` ([String], a member), `host_name` ([String]),
+    /// `max_players` and `players` ([int], without the host), `locked` and `has_password` ([bool]).
+    /// It fails with [constant SignalingClient.FAILURE_NOT_FOUND] if there is none.
     #[func]
     fn find_lobby(&mut self, name: GString) -> Gd<SignalingRequest> {
         self.ask_five(Ok(Ask::Find(name.to_string())))
@@ -106,7 +107,8 @@ impl CloudLinkClient {
     /// - `"lock"` and `"unlock"`: nobody may join for now, or others may again;
     /// - `"kick"`: `argument` is the member ([String]) to remove;
     /// - `"change_password"`: `argument` is what one needs to know to join ([String]), or empty;
-    /// - `"change_max_players"`: `argument` is how many may be in it besides the host ([int]), or -1;
+    /// - `"change_max_players"`: `argument` is how many may be in it besides the host ([int]), or
+    ///   -1;
     /// - `"close_lobby"`;
     /// - `"transfer_ownership"`: `argument` is the member ([String]) to be the host.
     ///

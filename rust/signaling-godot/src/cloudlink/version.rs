@@ -20,12 +20,16 @@ class_enum! {
 
 class_enum! {
     /// ```text
-    ///   idle ─ start(), or a way into a lobby ─► initializing ─ lobby ─► joined ─ out of it ─► left
-    ///    ▲                                          └─ the connection ended ─► failed
-    ///    └─ stop() from anywhere
+    ///   idle ─ start(), a way into a lobby ─► initializing ─ the server lets us in ─► joined
+    ///                                           ▲   │                              │   │
+    ///   failed ─ start(), a way into a lobby ───┘   │                              │   │
+    ///     ▲                                         │                              │   │
+    ///     └─────────── the connection is lost ──────┴──────────────────────────────┘   │
+    ///   left ◄─ leave_lobby(), closed ─────────────────────────────────────────────────┘
     /// ```
     ///
-    /// From left and failed a new connection is made, or the one that stands is used.
+    /// From left it goes on as from failed, or, while the connection stands, into another lobby at
+    /// once. From anywhere, stop() leads to idle.
     pub(crate) enum CloudLinkClient.State {
         /// Not connected, and not trying to.
         Idle = 0 as STATE_IDLE,
@@ -35,8 +39,8 @@ class_enum! {
         Joined = 2 as STATE_JOINED,
         /// Out of the lobby, as it was wanted or because it was closed.
         Left = 3 as STATE_LEFT,
-        /// The server was not reached, or the connection to it is lost, and our place in a lobby with
-        /// it.
+        /// The server was not reached, or the connection to it is lost, and our place in a lobby
+        /// with it.
         Failed = 4 as STATE_FAILED,
     }
 }

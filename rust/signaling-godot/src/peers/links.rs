@@ -24,7 +24,7 @@ const COURTESY: Duration = Duration::from_secs(2);
 
 /// The connections to other members.
 #[derive(Default)]
-pub(super) struct Links {
+pub(crate) struct Links {
     links: RefCell<HashMap<PeerId, Link>>,
     /// What the node has to tell. Filled by signals of the connections, one when it stands, at most
     /// two for each interruption and few for each ICE server, emptied each frame.
@@ -85,13 +85,18 @@ impl Links {
         });
     }
 
+    /// Tells that a connection stands.
+    pub(crate) fn note_up(&self, id: PeerId) {
+        self.news.borrow_mut().push(LinkEvent::Up(id));
+    }
+
     /// Tells that no connection can be made.
-    pub(super) fn give_up(&self, reason: &'static str) {
+    pub(crate) fn give_up(&self, reason: &'static str) {
         self.news.borrow_mut().push(LinkEvent::Impossible { reason });
     }
 
-    /// Watches a connection until the multiplayer peer has dropped it.
-    pub(super) fn add(&self, id: PeerId, connection: &Gd<WebRtcPeerConnection>, is_offerer: bool) {
+    /// Watches a connection until it is dropped.
+    pub(crate) fn add(&self, id: PeerId, connection: &Gd<WebRtcPeerConnection>, is_offerer: bool) {
         if let Ok(native) = connection.clone().try_cast::<WebRtcNativePeerConnection>() {
             let news = Rc::clone(&self.news);
             native.signals().link_unstable().connect(move || {
@@ -112,7 +117,7 @@ impl Links {
     }
 
     /// Lets go of every connection.
-    pub(super) fn clear(&self) {
+    pub(crate) fn clear(&self) {
         let links = self.links.take();
         drop(links);
     }
@@ -130,14 +135,14 @@ impl Links {
     }
 
     /// What is known of a connection; empty for one that is not ours.
-    pub(super) fn statistics(&self, id: PeerId) -> VarDictionary {
+    pub(crate) fn statistics(&self, id: PeerId) -> VarDictionary {
         let connection = self.links.borrow().get(&id).map(|link| link.connection.clone());
         connection.map(|connection| statistics(&connection)).unwrap_or_default()
     }
 
-    /// What has happened since the last call. `is_kept` tells whether the multiplayer peer still
-    /// has a connection: one that it has dropped is not held any longer.
-    pub(super) fn turn(&self, is_kept: impl Fn(PeerId) -> bool) -> Vec<LinkEvent> {
+    /// What has happened since the last call. `is_kept` tells whether there still is a connection:
+    /// one that was dropped is not held any longer.
+    pub(crate) fn turn(&self, is_kept: impl Fn(PeerId) -> bool) -> Vec<LinkEvent> {
         let mut events = self.news.take();
         for event in &events {
             self.note(event);

@@ -1,8 +1,8 @@
 //! One multiplayer peer and its connections.
 //!
 //! The engine's classes do the work; this module decides when a candidate may be handed over, and
-//! when the other side can be told something. It borrows nothing of the node, because the engine emits
-//! signals from within many of these calls, and their handlers may do anything.
+//! when the other side can be told something. It borrows nothing of the node, because the engine
+//! emits signals from within many of these calls, and their handlers may do anything.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -258,14 +258,7 @@ impl Mesh {
     }
 
     fn connect(self: &Rc<Self>, other: PeerId, offers: bool) -> Result<(), &'static str> {
-        let mut connection = WebRtcPeerConnection::new_gd();
-        if connection.get_class() == "WebRTCPeerConnectionExtension" {
-            return Err("no WebRTC implementation is installed");
-        }
-        let configured = connection.initialize_ex().configuration(&self.configuration).done();
-        if configured != Error::OK {
-            return Err("`ice_servers` or `rtc_configuration` is not understood");
-        }
+        let mut connection = super::connection(&self.configuration)?;
         self.listen_to(&connection, other);
         self.members.borrow_mut().insert(other, Some(Vec::new()));
         if self.peer.clone().add_peer(&connection, number(other)) != Error::OK {

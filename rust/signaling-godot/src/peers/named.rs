@@ -78,8 +78,8 @@ impl NamedMesh {
         self.add(id, name, offers)
     }
 
-    /// The same for a peer that has hung up if it was here before: what connection it had is none any
-    /// more.
+    /// The same for a peer that has hung up if it was here before: what connection it had is none
+    /// any more.
     pub(crate) fn replace(&self, id: PeerId, name: &str, offers: bool) -> bool {
         if !self.is_taken(id, name) {
             self.expel(id);
@@ -87,8 +87,8 @@ impl NamedMesh {
         self.add(id, name, offers)
     }
 
-    /// The same for a peer that begins anew: a connection that stands is kept if it leads to that peer,
-    /// and not to another one that had the id before.
+    /// The same for a peer that begins anew: a connection that stands is kept if it leads to that
+    /// peer, and not to another one that had the id before.
     pub(crate) fn expect(&self, id: PeerId, name: &str) -> bool {
         match self.id_of(name) {
             Some(_) => self.renew(id, name, false),
