@@ -7,6 +7,13 @@ extends VBoxContainer
 signal heard(user: String, text: String)
 
 const NEWS_COLOR := Color("8d95a8")
+const HELP := "Create a room, and join it from another window: one of the two can serve."
+## What the client calls our roles, in words.
+const ROLES: Dictionary[String, String] = {
+	"admin": "its owner", "publisher": "one who takes part", "viewer": "one who watches"}
+
+## The names of those who publish, or did, by their peer ids.
+var _names: Dictionary[int, String] = {}
 
 @onready var client: RoomClient = $RoomClient
 @onready var _url: LineEdit = %Url
@@ -32,20 +39,26 @@ func _exit_tree() -> void:
 func _ready() -> void:
 	_create.pressed.connect(func() -> void: enter(client.create))
 	_join.pressed.connect(func() -> void: enter(client.join))
-	_leave.pressed.connect(client.leave)
+	_leave.pressed.connect(leave)
 	_line.text_submitted.connect(say)
 	client.state_changed.connect(func(_old: int, _new: int) -> void: _refresh())
 	client.room_joined.connect(_on_room_joined)
 	client.room_left.connect(
 		func(_failure: int, message: String) -> void: _tell("You are out. " + message))
 	client.publish_requested.connect(_on_publish_requested)
+	client.publish_rejected.connect(func() -> void: _tell("The owner wants you to watch."))
 	client.publishers_changed.connect(_on_publishers_changed)
 	client.refused.connect(
 		func(what: String, _code: int, message: String) -> void: _tell("%s: %s" % [what, message]))
-	client.reconnecting.connect(
-		func(_attempt: int, _delay: float) -> void: _tell("Looking for the server …"))
+	client.reconnecting.connect(_on_reconnecting)
+	client.resumed.connect(func() -> void: _tell("The server is there again."))
+	client.peer_failed.connect(func(id: int, reason: String) -> void:
+		_tell("The connection to %s has failed: %s." % [_name_of(id), reason]))
 	multiplayer.peer_connected.connect(
 		func(id: int) -> void: _tell("Connected to %s." % _name_of(id)))
+	multiplayer.peer_disconnected.connect(
+		func(id: int) -> void: _tell("No longer connected to %s." % _name_of(id)))
+	_tell(HELP)
 	_refresh()
 
 
@@ -59,6 +72,16 @@ func enter(method: Callable) -> void:
 	if not await request.completed:
 		_tell(request.message)
 	_refresh()
+
+
+## Leaves the room, and does not wait for a server that is away.
+func leave() -> void:
+	if client.get_state() == RoomClient.STATE_JOINED:
+		client.leave()
+	else:
+		client.stop()
+		_tell("You are out.")
+		_refresh()
 
 
 ## Says something to everybody who is connected.
@@ -76,10 +99,7 @@ func _hear(text: String) -> void:
 
 
 func _name_of(id: int) -> String:
-	for publisher in client.get_publishers():
-		if publisher.id == id:
-			return publisher.user_id
-	return str(id)
+	return _names.get(id, str(id))
 
 
 func _tell(text: String) -> void:
@@ -91,15 +111,21 @@ func _tell(text: String) -> void:
 func _refresh() -> void:
 	var is_out := client.get_state() in [
 		RoomClient.STATE_IDLE, RoomClient.STATE_LEFT, RoomClient.STATE_FAILED]
-	_create.disabled = not is_out
-	_join.disabled = not is_out
+	for field: LineEdit in [_url, _user, _room]:
+		field.editable = is_out
+	for button: Button in [_channel, _create, _join]:
+		button.disabled = not is_out
 	_leave.disabled = is_out
-	_line.editable = client.get_state() == RoomClient.STATE_JOINED
+	_line.editable = client.get_multiplayer_peer() != null and client.get_role() != "viewer"
+	if is_out:
+		_people.text = "In no room"
 
 
 func _on_room_joined(room: String, role: String) -> void:
-	_tell("You are in %s as %s." % [room, role])
-	if role == "viewer" and client.channel != "p2m":
+	_tell("You are in %s, as %s." % [room, ROLES[role]])
+	if client.channel == "p2m":
+		_tell("Nobody is connected in a broadcast: it is watched by other means.")
+	elif role == "viewer":
 		client.request_publish()
 
 
@@ -109,5 +135,14 @@ func _on_publish_requested(
 
 
 func _on_publishers_changed(publishers: Array[Dictionary]) -> void:
-	var names := publishers.map(func(publisher: Dictionary) -> String: return publisher.user_id)
-	_people.text = "Publishing: " + ", ".join(names)
+	for publisher in publishers:
+		_names[publisher.id] = publisher.user_id.left(_user.max_length)
+	var names := publishers.map(func(publisher: Dictionary) -> String:
+		return _name_of(publisher.id) + (" (owner)" if publisher.role == "admin" else ""))
+	_people.text = "Taking part: " + ", ".join(names)
+	_refresh()
+
+
+func _on_reconnecting(attempt: int, _delay: float) -> void:
+	if attempt == 1:
+		_tell("The server is away. You will be in the room again when it is back.")

@@ -392,6 +392,12 @@ func test_the_demo() -> void:
 	demos[1].say("Hello")
 	await until(func() -> bool: return heard.size() == 1, 5.0, "a line arrives")
 	check_equal(heard[0], ["Bob", "Hello"], "who says what")
+	# Whoever leaves does not wait for a server that is away.
+	server.stop()
+	await until(func() -> bool:
+		return demos[0].client.get_state() == RoomClient.STATE_WAITING_FOR_NETWORK, 5.0, "away")
+	demos[0].leave()
+	check(not (demos[0].find_child("Create") as Button).disabled, "out of the room")
 
 
 ## Takes a client out of the tree, and frees it, by a handler of its signal that something brings about.
