@@ -227,7 +227,8 @@ async fn an_address_may_connect_only_so_often_if_the_server_says_so() {
 async fn unknown_paths_and_protocols_that_are_off_are_not_found() {
     let gateway = open(native_only());
     let addr = gateway.local_addr();
-    for target in ["/elsewhere", "/calling", "/?ugi=game", "/?ugi=", "/peerjs/id"] {
+    let off = ["/elsewhere", "/?ugi=", "/peerjs/id"].into_iter();
+    for target in off.chain(OTHERS.map(|(target, ..)| target)) {
         assert_eq!(refusal(addr, target, None).await, Some(404), "{target}");
         let answer = get(addr, target).await;
         assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\n"), "{target}: {answer}");
@@ -236,9 +237,11 @@ async fn unknown_paths_and_protocols_that_are_off_are_not_found() {
 
 #[tokio::test]
 async fn plain_http_on_the_path_of_a_websocket_is_told_to_upgrade() {
-    let gateway = open(native_only());
-    let answer = get(gateway.local_addr(), "/godot").await;
-    assert!(answer.starts_with("HTTP/1.1 426 Upgrade Required\r\n"), "{answer}");
+    let gateway = open(GatewayConfig::default());
+    for target in ["/", "/godot"].into_iter().chain(OTHERS.map(|(target, ..)| target)) {
+        let answer = get(gateway.local_addr(), target).await;
+        assert!(answer.starts_with("HTTP/1.1 426 Upgrade Required\r\n"), "{target}: {answer}");
+    }
 }
 
 #[tokio::test]

@@ -75,6 +75,25 @@ async fn a_plain_http_request_is_told_to_upgrade() {
 }
 
 #[tokio::test]
+async fn neither_subprotocols_nor_compression_are_agreed_upon() {
+    let server = serve_hall();
+    let asking = "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Extensions: permessage-deflate\r\n";
+    let request =
+        UPGRADE.replace("Upgrade: websocket\r\n", &format!("Upgrade: websocket\r\n{asking}"));
+    let mut stream = soon(TcpStream::connect(server.local_addr())).await.unwrap();
+    soon(stream.write_all(request.as_bytes())).await.unwrap();
+    let mut answer = String::new();
+    while !answer.contains("\r\n\r\n") {
+        let mut bytes = [0; 1024];
+        let length = soon(stream.read(&mut bytes)).await.unwrap();
+        answer.push_str(str::from_utf8(&bytes[..length]).unwrap());
+    }
+    assert!(answer.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{answer}");
+    assert!(!answer.to_lowercase().contains("sec-websocket-protocol"), "{answer}");
+    assert!(!answer.to_lowercase().contains("sec-websocket-extensions"), "{answer}");
+}
+
+#[tokio::test]
 async fn what_is_not_http_is_refused() {
     let server = serve_hall();
     let answer = exchange(server.local_addr(), "\x16\x03\x01 hello?\r\n\r\n").await;
