@@ -31,6 +31,17 @@ func test_paths_can_be_chosen() -> void:
 	check_equal(await _answer(server, "/godot"), NOT_FOUND, "the usual path")
 
 
+func test_the_paths_of_all_protocols_can_be_chosen() -> void:
+	var server := add_server({
+		protocols = 63, omega_path = "/omega", omega_late_path = "/late/signaling",
+		cloudlink5_path = "/five", peer_server_path = "/peers", rooms_path = "/r", calling_path = "/c",
+	})
+	for path: String in ["/omega/game", "/late/signaling/game", "/five?ugi=game", "/peers", "/r", "/c"]:
+		check_equal(await _answer(server, path), UPGRADE_REQUIRED, path)
+	for path: String in ["/ws/game", "/signaling/game", "/signaling?ugi=game", "/peerjs", "/room"]:
+		check_equal(await _answer(server, path), NOT_FOUND, path)
+
+
 func test_pages_from_elsewhere_are_turned_away() -> void:
 	var server := add_server({"allowed_origins": ["https://example.com"]})
 	check_equal(await _answer(server, "/"), UPGRADE_REQUIRED, "no page")
@@ -45,7 +56,8 @@ func test_what_makes_no_sense_is_refused() -> void:
 	for wrong: Dictionary in [{protocols = 0}, {protocols = 64}, {protocols = -1},
 			{allowed_origins = ["example.com"]}, {allowed_origins = ["https://example.com/"]},
 			{godot_path = "godot"}, {rooms_path = ""}, {rooms_path = "/calling"},
-			{calling_path = "/ws/game"}, {calling_path = "/calling?a=b"}]:
+			{calling_path = "/ws/game"}, {calling_path = "/calling?a=b"}, {omega_path = "/signaling"},
+			{omega_late_path = "/ws"}, {cloudlink5_path = "/godot"}, {peer_server_path = "peers"}]:
 		var server := SignalingServer.new()
 		server.port = 0
 		_set_all(server, wrong)

@@ -116,14 +116,44 @@ pub(crate) struct SignalingServer {
     #[init(val = GString::from("/godot"))]
     godot_path: GString,
 
-    /// The path of rooms. No two protocols may have the same.
+    /// The path of CloudLink Omega as it is specified, which the name of a game follows:
+    /// `/ws/{game}`. No two protocols may be found at the same.
+    ///
+    /// Read when the server starts.
+    #[export]
+    #[init(val = GString::from("/ws"))]
+    omega_path: GString,
+
+    /// The path of CloudLink Omega as its later clients speak it, which the name of a game follows:
+    /// `/signaling/{game}`.
+    ///
+    /// Read when the server starts.
+    #[export]
+    #[init(val = GString::from("/signaling"))]
+    omega_late_path: GString,
+
+    /// The path of CloudLink 5, which is spoken at `/?ugi={game}` as well.
+    ///
+    /// Read when the server starts.
+    #[export]
+    #[init(val = GString::from("/signaling"))]
+    cloudlink5_path: GString,
+
+    /// The path of the PeerServer. Clients of CloudLink 5 look for it at the default, `/peerjs`.
+    ///
+    /// Read when the server starts.
+    #[export]
+    #[init(val = GString::from("/peerjs"))]
+    peer_server_path: GString,
+
+    /// The path of rooms.
     ///
     /// Read when the server starts.
     #[export]
     #[init(val = GString::from("/room"))]
     rooms_path: GString,
 
-    /// The path of calling. No two protocols may have the same.
+    /// The path of calling.
     ///
     /// Read when the server starts.
     #[export]
@@ -293,16 +323,16 @@ impl SignalingServer {
     #[constant]
     const PROTOCOL_GODOT: i64 = 1;
 
-    /// CloudLink Omega, at `/ws/{game}` and `/signaling/{game}`.
+    /// CloudLink Omega, at [member omega_path] and [member omega_late_path].
     #[constant]
     const PROTOCOL_CLOUDLINK_OMEGA: i64 = 2;
 
-    /// CloudLink 5, at `/?ugi={game}` and `/signaling?ugi={game}`: its lobbies. Its clients connect
+    /// CloudLink 5, at `/?ugi={game}` and [member cloudlink5_path]: its lobbies. Its clients connect
     /// to each other with [constant PROTOCOL_PEER_SERVER], here or elsewhere.
     #[constant]
     const PROTOCOL_CLOUDLINK_5: i64 = 4;
 
-    /// A PeerServer, at `/peerjs`, which has no lobbies.
+    /// A PeerServer, at [member peer_server_path], which has no lobbies.
     #[constant]
     const PROTOCOL_PEER_SERVER: i64 = 8;
 

@@ -1,5 +1,7 @@
 //! Which protocol is spoken at which path. Nothing is ever guessed from what a message contains.
 
+use std::collections::BTreeMap;
+
 use thiserror::Error;
 
 use crate::target::{parameter, path, segment};
@@ -61,13 +63,10 @@ pub enum Route {
     Unknown,
 }
 
-/// The paths that can be chosen. The others are built into the clients that use them.
+/// The path of each protocol. Those of Omega are followed by the name of a game; Godot's protocol and
+/// CloudLink 5 are spoken at `/` as well.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Paths {
-    godot: String,
-    rooms: String,
-    calling: String,
-}
+pub struct Paths(BTreeMap<Protocol, String>);
 
 /// A path at which its protocol would not be found.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -82,48 +81,94 @@ pub enum PathError {
 
 impl Default for Paths {
     fn default() -> Self {
-        Self { godot: "/godot".into(), rooms: "/room".into(), calling: "/calling".into() }
+        let path = |protocol| match protocol {
+            Protocol::Godot => "/godot",
+            Protocol::OmegaSeed => "/ws",
+            Protocol::OmegaLate | Protocol::CloudLink5 => "/signaling",
+            Protocol::PeerServer => "/peerjs",
+            Protocol::Rooms => "/room",
+            Protocol::Calling => "/calling",
+        };
+        Self(Protocol::ALL.into_iter().map(|it| (it, path(it).to_owned())).collect())
     }
 }
 
 impl Paths {
-    /// The paths of Godot's protocol besides `/` (`/godot` by default), of rooms (`/room`) and of
-    /// calling (`/calling`), percent-encoded as they are on the wire. They have to differ whether or
-    /// not all three are spoken.
+    /// The default paths but for those that are chosen, percent-encoded as they are on the wire.
+    /// They have to differ whether or not all protocols are spoken.
     ///
     /// # Errors
     /// When one of the protocols would not be found at its path.
-    pub fn new(godot: &str, rooms: &str, calling: &str) -> Result<Self, PathError> {
-        let paths = Self { godot: godot.into(), rooms: rooms.into(), calling: calling.into() };
-        let chosen =
-            [(godot, Protocol::Godot), (rooms, Protocol::Rooms), (calling, Protocol::Calling)];
-        for (path, protocol) in chosen {
+    pub fn new(chosen: impl IntoIterator<Item = (Protocol, String)>) -> Result<Self, PathError> {
+        let mut paths = Self::default();
+        paths.0.extend(chosen);
+        for (&protocol, path) in &paths.0 {
             if !is_path(path) {
-                return Err(PathError::Malformed(path.to_owned()));
+                return Err(PathError::Malformed(path.clone()));
             }
-            if paths.route(path) != Route::To(protocol) {
-                return Err(PathError::Taken(path.to_owned()));
+            if !paths.lead_to(protocol, path) {
+                return Err(PathError::Taken(path.clone()));
             }
         }
         Ok(paths)
     }
 
+    /// Whether a protocol is found where it should be.
+    fn lead_to(&self, protocol: Protocol, path: &str) -> bool {
+        let there = Route::To(protocol);
+        match protocol {
+            Protocol::OmegaSeed | Protocol::OmegaLate => self.route(&format!("{path}/a")) == there,
+            Protocol::CloudLink5 => self.route(&format!("{path}?ugi=a")) == there,
+            Protocol::PeerServer => {
+                self.route(&format!("{path}{PEER_ID}")) == Route::PeerId
+                    && self.route(path) == there
+            }
+            Protocol::Godot | Protocol::Rooms | Protocol::Calling => self.route(path) == there,
+        }
+    }
+
     /// Where a request for this path and query leads, whether or not that protocol is spoken.
     pub fn route(&self, target: &str) -> Route {
         let game = parameter(target, "ugi");
-        match path(target) {
-            "/" if game.is_none() => Route::To(Protocol::Godot),
-            "/" | "/signaling" | "/signaling/" => cloudlink5(game.as_deref().unwrap_or("")),
-            "/peerjs" => Route::To(Protocol::PeerServer),
-            "/peerjs/id" => Route::PeerId,
-            _ if segment(target, "/ws/").is_some() => Route::To(Protocol::OmegaSeed),
-            _ if segment(target, "/signaling/").is_some() => Route::To(Protocol::OmegaLate),
-            path if path == self.godot => Route::To(Protocol::Godot),
-            path if path == self.rooms => Route::To(Protocol::Rooms),
-            path if path == self.calling => Route::To(Protocol::Calling),
-            _ => Route::Unknown,
+        let cloudlink5 = || cloudlink5(game.as_deref().unwrap_or(""));
+        if path(target) == "/" {
+            return if game.is_none() { Route::To(Protocol::Godot) } else { cloudlink5() };
+        }
+        let leads = |protocol| leads(protocol, self.0.get(&protocol)?, target);
+        match SEARCHED.into_iter().find_map(leads) {
+            Some(Route::To(Protocol::CloudLink5)) => cloudlink5(),
+            found => found.unwrap_or(Route::Unknown),
         }
     }
+}
+
+/// All protocols in the order in which they are asked. First those that any name of a game leads
+/// to: another one among these would take a game away unnoticed.
+const SEARCHED: [Protocol; 7] = [
+    Protocol::OmegaSeed,
+    Protocol::OmegaLate,
+    Protocol::CloudLink5,
+    Protocol::PeerServer,
+    Protocol::Godot,
+    Protocol::Rooms,
+    Protocol::Calling,
+];
+
+/// What follows the path of the PeerServer where it hands out an id.
+const PEER_ID: &str = "/id";
+
+/// Where a request leads as far as this protocol is concerned.
+fn leads(protocol: Protocol, own: &str, target: &str) -> Option<Route> {
+    let rest = path(target).strip_prefix(own)?;
+    let is_there = match protocol {
+        Protocol::OmegaSeed | Protocol::OmegaLate => segment(target, &format!("{own}/")).is_some(),
+        Protocol::CloudLink5 => rest.is_empty() || rest == "/",
+        Protocol::PeerServer if rest == PEER_ID => return Some(Route::PeerId),
+        Protocol::Godot | Protocol::PeerServer | Protocol::Rooms | Protocol::Calling => {
+            rest.is_empty()
+        }
+    };
+    is_there.then_some(Route::To(protocol))
 }
 
 fn is_path(text: &str) -> bool {
@@ -175,22 +220,82 @@ mod tests {
 
     #[test]
     fn other_paths_lead_nowhere() {
-        let paths = Paths::new("/", "/room", "/elsewhere").unwrap();
-        for target in ["/calling", "/ws", "/ws/", "/ws/a/b", "/ws/%ff", "/room/", "/x?ugi=a", ""] {
+        let paths = chosen(&[(Protocol::Godot, "/"), (Protocol::Calling, "/elsewhere")]).unwrap();
+        for target in [
+            "/calling",
+            "/ws",
+            "/ws/",
+            "/ws/a/b",
+            "/ws/%ff",
+            "/wsa/b",
+            "/room/",
+            "/x?ugi=a",
+            "/peerjs/",
+            "/peerjs/id/",
+            "/signaling//",
+            "",
+        ] {
             assert_eq!(paths.route(target), Route::Unknown, "{target}");
         }
         assert_eq!(paths.route("/elsewhere?events=doc"), Route::To(Protocol::Calling));
+    }
+
+    fn chosen(paths: &[(Protocol, &str)]) -> Result<Paths, PathError> {
+        Paths::new(paths.iter().map(|(protocol, path)| (*protocol, (*path).to_owned())))
+    }
+
+    #[test]
+    fn every_path_can_be_chosen() {
+        let paths = chosen(&[
+            (Protocol::Godot, "/ws"),
+            (Protocol::OmegaSeed, "/omega"),
+            (Protocol::OmegaLate, "/late/signaling"),
+            (Protocol::CloudLink5, "/cl5"),
+            (Protocol::PeerServer, "/peers"),
+            (Protocol::Rooms, "/calling"),
+            (Protocol::Calling, "/room"),
+        ])
+        .unwrap();
+        for (target, protocol) in [
+            ("/ws", Protocol::Godot),
+            ("/omega/game?v=0", Protocol::OmegaSeed),
+            ("/late/signaling/game", Protocol::OmegaLate),
+            ("/cl5?ugi=game", Protocol::CloudLink5),
+            ("/cl5/?ugi=game", Protocol::CloudLink5),
+            ("/?ugi=game", Protocol::CloudLink5),
+            ("/peers?id=a", Protocol::PeerServer),
+            ("/calling", Protocol::Rooms),
+            ("/room", Protocol::Calling),
+        ] {
+            assert_eq!(paths.route(target), Route::To(protocol), "{target}");
+        }
+        assert_eq!(paths.route("/peers/id"), Route::PeerId);
+        for target in ["/ws/game", "/signaling/game", "/signaling?ugi=a", "/peerjs", "/godot"] {
+            assert_eq!(paths.route(target), Route::Unknown, "{target}");
+        }
     }
 
     #[test]
     fn each_protocol_is_found_at_its_path() {
         for path in ["", "room", "/a room", "/room?a=b", "/#", "/r\u{f6}m"] {
             let malformed = Err(PathError::Malformed(path.into()));
-            assert_eq!(Paths::new("/godot", path, "/calling"), malformed);
+            assert_eq!(chosen(&[(Protocol::Rooms, path)]), malformed);
         }
-        for path in ["/", "/godot", "/calling", "/peerjs", "/signaling", "/ws/a", "/signaling/a"] {
-            let taken = Err(PathError::Taken(path.into()));
-            assert_eq!(Paths::new("/godot", path, "/calling"), taken);
+        for path in ["/", "/godot", "/peerjs", "/peerjs/id", "/signaling", "/ws/a", "/signaling/a"]
+        {
+            assert!(
+                matches!(chosen(&[(Protocol::Rooms, path)]), Err(PathError::Taken(_))),
+                "{path}"
+            );
+        }
+        for (protocol, path) in [
+            (Protocol::OmegaSeed, "/signaling"),
+            (Protocol::PeerServer, "/ws/a"),
+            (Protocol::CloudLink5, "/godot"),
+            (Protocol::Godot, "/ws/b"),
+            (Protocol::Godot, "/room"),
+        ] {
+            assert!(matches!(chosen(&[(protocol, path)]), Err(PathError::Taken(_))), "{path}");
         }
     }
 

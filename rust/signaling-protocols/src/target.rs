@@ -15,6 +15,12 @@ pub(crate) fn parameter<'a>(target: &'a str, key: &str) -> Option<Cow<'a, str>> 
     form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == key).map(|(_, value)| value)
 }
 
+/// The last segment of the path, decoded; empty when it is not UTF-8.
+pub(crate) fn last_segment(target: &str) -> Cow<'_, str> {
+    let segment = path(target).rsplit('/').next().unwrap_or_default();
+    percent_decode_str(segment).decode_utf8().unwrap_or_default()
+}
+
 /// The only segment of the path behind `prefix`, decoded; `None` when it is empty, when there are
 /// several, and when it is not UTF-8.
 pub(crate) fn segment<'a>(target: &'a str, prefix: &str) -> Option<Cow<'a, str>> {

@@ -10,7 +10,7 @@ use signaling_net::{PortConfig, ServerConfig};
 use signaling_protocols::godot::Settings;
 use signaling_protocols::godot::server::Hooks;
 use signaling_protocols::rooms;
-use signaling_protocols::routing::{Paths, Protocol};
+use signaling_protocols::routing::{PathError, Paths, Protocol};
 
 use crate::gate::GateOptions;
 use crate::ice::IceOptions;
@@ -53,6 +53,24 @@ pub(crate) struct Options {
     /// A path of Godot's protocol besides /
     #[arg(long, env = "SIGNALING_GODOT_PATH", default_value = "/godot", value_name = "PATH")]
     godot_path: String,
+
+    /// The path of CloudLink Omega as it is specified; the name of a game follows
+    #[arg(long, env = "SIGNALING_OMEGA_PATH", default_value = "/ws", value_name = "PATH")]
+    omega_path: String,
+
+    /// The path of CloudLink Omega as its later clients speak it; the name of a game follows
+    #[arg(long, env = "SIGNALING_OMEGA_LATE_PATH", default_value = "/signaling")]
+    #[arg(value_name = "PATH")]
+    omega_late_path: String,
+
+    /// A path of CloudLink 5 besides /
+    #[arg(long, env = "SIGNALING_CLOUDLINK5_PATH", default_value = "/signaling")]
+    #[arg(value_name = "PATH")]
+    cloudlink5_path: String,
+
+    /// The path of the PeerServer
+    #[arg(long, env = "SIGNALING_PEERSERVER_PATH", default_value = "/peerjs", value_name = "PATH")]
+    peerserver_path: String,
 
     /// The path of the rooms protocol
     #[arg(long, env = "SIGNALING_ROOMS_PATH", default_value = "/room", value_name = "PATH")]
@@ -146,8 +164,7 @@ impl Options {
         rooms.ice_servers = self.ice.urls().to_vec();
         Ok(GatewayConfig {
             protocols: self.protocols.iter().flatten().copied().collect(),
-            paths: Paths::new(&self.godot_path, &self.rooms_path, &self.calling_path)
-                .map_err(|error| error.to_string())?,
+            paths: self.paths().map_err(|error| error.to_string())?,
             origins: self.origins.clone(),
             port: PortConfig {
                 trust_proxy: self.trust_proxy,
@@ -158,6 +175,19 @@ impl Options {
             rooms,
             ..GatewayConfig::default()
         })
+    }
+
+    fn paths(&self) -> Result<Paths, PathError> {
+        let paths = [
+            (Protocol::Godot, &self.godot_path),
+            (Protocol::OmegaSeed, &self.omega_path),
+            (Protocol::OmegaLate, &self.omega_late_path),
+            (Protocol::CloudLink5, &self.cloudlink5_path),
+            (Protocol::PeerServer, &self.peerserver_path),
+            (Protocol::Rooms, &self.rooms_path),
+            (Protocol::Calling, &self.calling_path),
+        ];
+        Paths::new(paths.map(|(protocol, path)| (protocol, path.clone())))
     }
 
     /// What Godot's protocol is to know.
@@ -264,6 +294,19 @@ mod tests {
         let options = Options::parse_from(["signaling-server", "--rooms-path=/calling"]);
         let error = options.config(Hooks::default()).unwrap_err();
         assert_eq!(error, "the path \"/calling\" belongs to another protocol");
+    }
+
+    #[test]
+    fn the_paths_are_the_usual_ones_unless_others_are_chosen() {
+        let paths = |args: &[&str]| {
+            let args = ["signaling-server"].iter().chain(args);
+            Options::parse_from(args).config(Hooks::default()).unwrap().paths
+        };
+        assert_eq!(paths(&[]), Paths::default());
+        let elsewhere = paths(&["--omega-path=/omega", "--peerserver-path=/peers"]);
+        let chosen = [(Protocol::OmegaSeed, "/omega"), (Protocol::PeerServer, "/peers")];
+        let chosen = chosen.map(|(protocol, path)| (protocol, path.to_owned()));
+        assert_eq!(Ok(elsewhere), Paths::new(chosen));
     }
 
     #[test]

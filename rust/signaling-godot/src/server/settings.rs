@@ -53,9 +53,17 @@ impl SignalingServer {
     }
 
     fn paths(&self) -> Option<Paths> {
-        let [godot, rooms, calling] =
-            [&self.godot_path, &self.rooms_path, &self.calling_path].map(GString::to_string);
-        Paths::new(&godot, &rooms, &calling).map_or_else(|why| refused(&why.to_string()), Some)
+        let paths = [
+            (Protocol::Godot, &self.godot_path),
+            (Protocol::OmegaSeed, &self.omega_path),
+            (Protocol::OmegaLate, &self.omega_late_path),
+            (Protocol::CloudLink5, &self.cloudlink5_path),
+            (Protocol::PeerServer, &self.peer_server_path),
+            (Protocol::Rooms, &self.rooms_path),
+            (Protocol::Calling, &self.calling_path),
+        ];
+        Paths::new(paths.map(|(protocol, path)| (protocol, path.to_string())))
+            .map_or_else(|why| refused(&why.to_string()), Some)
     }
 
     fn origins(&self) -> Option<Vec<Origin>> {

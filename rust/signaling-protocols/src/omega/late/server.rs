@@ -20,10 +20,7 @@ use super::wire::{
 };
 use crate::omega::packet;
 use crate::omega::settings::Settings;
-use crate::target::segment;
-
-/// The path that leads here, up to the game.
-const PATH: &str = "/signaling/";
+use crate::target::last_segment;
 
 /// The server side of the late numbering.
 #[derive(Debug)]
@@ -154,7 +151,7 @@ impl LateServer {
 
     fn enter(&mut self, now: Instant, conn: ConnId, target: &str) -> Result<(), Violation> {
         // Whoever routes by this path has seen to it that there is a game.
-        let game = segment(target, PATH).unwrap_or_default();
+        let game = last_segment(target);
         let millis = self.clock.unix_millis(now);
         let id = Builder::from_unix_timestamp_millis(millis, &self.rng.random());
         let id = id.into_uuid().to_string();

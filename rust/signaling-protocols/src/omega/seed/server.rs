@@ -16,10 +16,8 @@ use uuid::Builder;
 use super::wire::{ClientMessage, Relay, ServerMessage};
 use crate::omega::packet;
 use crate::omega::settings::Settings;
-use crate::target::{parameter, segment};
+use crate::target::{last_segment, parameter};
 
-/// The path that leads here, up to the game.
-const PATH: &str = "/ws/";
 /// What clients call this version of the protocol.
 const VERSIONS: [&str; 3] = ["0", "0.0", "1.0"];
 
@@ -144,7 +142,7 @@ impl SeedServer {
             return Err(Violation::Version);
         }
         // Whoever routes by this path has seen to it that there is a game.
-        let game = segment(target, PATH).unwrap_or_default();
+        let game = last_segment(target);
         let id = Builder::from_random_bytes(self.rng.random()).into_uuid().to_string();
         let keepalive = Keepalive::new(now, None, Some(self.settings.silence_limit));
         self.games.enter(conn, &game, id.into(), Client::default(), keepalive)?;
