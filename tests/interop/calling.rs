@@ -7,7 +7,8 @@ use signaling_net::{ClientConfig, ClientHandle, Endpoint, connect};
 use signaling_protocols::Signal;
 use signaling_protocols::calling::client::SessionOptions;
 use signaling_protocols::calling::{
-    CallingSession, ClientEvent, ClientRequest, Event, Reply, Request, Status, handshake,
+    CallingSession, ClientEvent, ClientRequest, Event, Payload, PeerChange, PeerView, Reply,
+    Request, Status, handshake,
 };
 use signaling_webrtc::{
     ChannelHandle, ChannelInit, ChannelState, PeerEvent, PeerHandle, PeerOptions, Reliability,
@@ -19,44 +20,65 @@ use crate::counterpart::Counterpart;
 use crate::server::{Server, hears, until, wait};
 
 const ROOM: &str = "den";
+const NAMESPACE: &str = "lounge";
 /// What the other side calls its channel, too.
 const CHANNEL: &str = "data";
 
 static TRANSPORT: Transport = Transport::new();
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let trial = |name: &str, run: fn(&Server) -> Result<()>| {
-        let run =
-            move || run(&Server::start("calling")?).map_err(|error| format!("{error:#}").into());
-        Trial::test(format!("rtc_lib::{name}"), run)
-    };
+    let alone = |scenario| trial(scenario, move |server| alone(server, scenario));
     vec![
-        trial("two_of_them", two_of_them),
+        alone("namespaces"),
+        alone("rooms"),
+        alone("invitations"),
+        alone("signs_of_life"),
         trial("we_are_there_first", we_are_there_first),
         trial("they_are_there_first", they_are_there_first),
+        trial("we_invite_them", we_invite_them),
+        trial("they_invite_us", they_invite_us),
     ]
 }
 
-/// They see each other in a namespace, meet in a room, and invite each other.
-fn two_of_them(server: &Server) -> Result<()> {
-    let mut they = rtc_lib(server, "two")?;
+fn trial(name: &str, run: impl Fn(&Server) -> Result<()> + Send + 'static) -> Trial {
+    let run = move || run(&Server::start("calling")?).map_err(|error| format!("{error:#}").into());
+    Trial::test(format!("rtc_lib::{name}"), run)
+}
+
+/// They do this among themselves.
+fn alone(server: &Server, scenario: &str) -> Result<()> {
+    let mut they = rtc_lib(server, scenario)?;
     until(&mut they, |they| hears(they, "done"))
 }
 
 fn we_are_there_first(server: &Server) -> Result<()> {
-    let mut we = Caller::start(server)?;
-    wait(|| {
-        we.step()?;
-        Ok(we.is_inside)
-    })?;
-    let mut they = rtc_lib(server, "one")?;
-    exchange(&mut we, &mut they)
+    let mut we = Caller::start(server, Entrance::Joining)?;
+    until_inside(&mut we)?;
+    exchange(&mut we, &mut rtc_lib(server, "one")?)
 }
 
 fn they_are_there_first(server: &Server) -> Result<()> {
     let mut they = rtc_lib(server, "one")?;
     until(&mut they, |they| hears(they, "joined"))?;
-    exchange(&mut Caller::start(server)?, &mut they)
+    exchange(&mut Caller::start(server, Entrance::Joining)?, &mut they)
+}
+
+fn we_invite_them(server: &Server) -> Result<()> {
+    let mut we = Caller::start(server, Entrance::Inviting)?;
+    until_inside(&mut we)?;
+    exchange(&mut we, &mut rtc_lib(server, "invited")?)
+}
+
+fn they_invite_us(server: &Server) -> Result<()> {
+    let mut we = Caller::start(server, Entrance::Invited)?;
+    exchange(&mut we, &mut rtc_lib(server, "inviting")?)
+}
+
+fn until_inside(we: &mut Caller) -> Result<()> {
+    wait(|| {
+        we.step()?;
+        Ok(we.is_inside)
+    })
 }
 
 /// What we say on the channel comes back; then we leave, and they notice.
@@ -84,6 +106,16 @@ fn rtc_lib(server: &Server, scenario: &str) -> Result<Counterpart> {
     server.counterpart("rtc_lib.js", &[&server.url("/calling"), scenario])
 }
 
+/// How we come together with them.
+#[derive(Debug, Clone, Copy)]
+enum Entrance {
+    Joining,
+    /// We invite whoever is announced in the namespace.
+    Inviting,
+    /// They see us there, and invite us.
+    Invited,
+}
+
 /// Our client in a room, and its connection to the other peer.
 struct Caller {
     session: ClientHandle<CallingSession>,
@@ -99,7 +131,7 @@ struct Caller {
 }
 
 impl Caller {
-    fn start(server: &Server) -> Result<Self> {
+    fn start(server: &Server, entrance: Entrance) -> Result<Self> {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let session = CallingSession::new(SessionOptions::default());
         let url = Endpoint::Url(server.url("/calling"));
@@ -109,8 +141,21 @@ impl Caller {
         let (is_inside, next_ticket) = (false, 0);
         let mut caller =
             Self { session, _runtime: runtime, next_ticket, is_inside, other, peer, channel };
-        caller.ask(Request::Join { room: Some(ROOM.to_owned()), status: Status::default() })?;
+        caller.enter(entrance)?;
         Ok(caller)
+    }
+
+    fn enter(&mut self, entrance: Entrance) -> Result<()> {
+        let (room, namespace) = (Some(ROOM.to_owned()), NAMESPACE.to_owned());
+        let join = Request::Join { room, status: Status::default() };
+        match entrance {
+            Entrance::Joining => self.ask(join),
+            Entrance::Inviting => {
+                self.ask(Request::Subscribe { namespace })?;
+                self.ask(join)
+            }
+            Entrance::Invited => self.ask(Request::RegisterUser { namespace }),
+        }
     }
 
     fn ask(&mut self, request: Request) -> Result<()> {
@@ -140,18 +185,20 @@ impl Caller {
                 self.is_inside = true;
                 self.other = view.peers.into_keys().next();
             }
-            // Who was there first makes the channel, and the offer.
-            ClientEvent::Told(Event::PeerAdded { user, .. }) => {
-                self.other = Some(user);
-                self.channel = Some(self.peer.create_channel(ChannelInit {
-                    label: CHANNEL.to_owned(),
-                    protocol: String::new(),
-                    ordered: true,
-                    reliability: Reliability::Reliable,
-                    negotiated: None,
-                })?);
-                self.peer.create_offer()?;
+            ClientEvent::Told(Event::UserAdded { user, .. }) => {
+                // Without data they take no notice.
+                let data = Payload::parse("{}").context("it is JSON")?;
+                self.ask(Request::Invite { room: ROOM.to_owned(), user, data })?;
             }
+            ClientEvent::Told(Event::Invited(invitation)) => {
+                self.other = Some(invitation.user);
+                let (handle, status) = (invitation.handle, Status::default());
+                self.ask(Request::AcceptInvitation { handle, status })?;
+            }
+            ClientEvent::Told(
+                Event::PeerAdded { user, peer: PeerView { pending: false, .. }, .. }
+                | Event::PeerUpdated { user, change: PeerChange::Accepted, .. },
+            ) => self.call(user)?,
             ClientEvent::Told(Event::Received { event, data, .. }) => {
                 match handshake::decode(&event, &data) {
                     Some(Signal::Offer { sdp }) => {
@@ -171,6 +218,19 @@ impl Caller {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Who was there first makes the channel, and the offer.
+    fn call(&mut self, user: String) -> Result<()> {
+        self.other = Some(user);
+        self.channel = Some(self.peer.create_channel(ChannelInit {
+            label: CHANNEL.to_owned(),
+            protocol: String::new(),
+            ordered: true,
+            reliability: Reliability::Reliable,
+            negotiated: None,
+        })?);
+        Ok(self.peer.create_offer()?)
     }
 
     fn tell(&mut self, event: PeerEvent) -> Result<()> {
