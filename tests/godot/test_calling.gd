@@ -179,6 +179,7 @@ func test_invitations() -> void:
 	heard.clear()
 	await _check_done(ann.invite("den", bob.get_user()), 2)
 	await until(func() -> bool: return told_of(heard, "invited"), 5.0, "invited again")
+	check_equal(heard.back().slice(1), [2, "den", ann.get_user(), {name = "Ann"}, {}], "no data")
 	heard.clear()
 	await _check_done(bob.accept_invite(2, {name = "Bob"}))
 	check_equal(heard, [["room_joined", "den"]] as Array[Array], "in the room")

@@ -193,7 +193,8 @@ impl CallingClient {
     }
 
     /// Invites a user to a room, which is created if there is none of this name; we need not be in
-    /// it. `data` goes with the invitation: a [Dictionary], an [Array] or `null`.
+    /// it. `data` goes with the invitation: a [Dictionary] or an [Array]; `null` is sent as an empty
+    /// dictionary, because clients of `rtc-lib` take no notice of an invitation without.
     ///
     /// The request's `value` is the number of the invitation ([int]), which [signal
     /// invite_answered] names. It fails with [constant SignalingClient.FAILURE_NO_SUCH_USER] if
@@ -207,7 +208,8 @@ impl CallingClient {
         #[opt(default = Anything::nothing())] data: Anything,
     ) -> Gd<SignalingRequest> {
         let (room, user) = (room.to_string(), user.to_string());
-        let data = value::data(data.variant());
+        let empty = VarDictionary::new().to_variant();
+        let data = value::data(if data.variant().is_nil() { &empty } else { data.variant() });
         self.ask(data.map(|data| Request::Invite { room, user, data }))
     }
 
