@@ -1,43 +1,52 @@
-//! Users, rooms, namespaces and invitations under clients that do anything at any time.
-//!
-//! The model knows no rules. It keeps what each client was told, and compares that with what the
-//! server says of its rooms, and with what the others were told.
+//! Users, rooms, namespaces and invitations under clients that do anything at any time. They know no
+//! rules: they keep what they were told, which must be the same for all.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, IteratorRandom};
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
-use signaling_core::overview::{LobbyNotice, Overview};
-use signaling_core::{ConnId, Frame, Input, Output, Server};
+use signaling_core::overview::{LobbyKey, LobbyView};
+use signaling_core::{Close, ConnId, Frame};
 use signaling_protocols::calling::wire::ServerMessage;
 use signaling_protocols::calling::{
     CallingServer, Event, Expected, Payload, PeerChange, Request, Scope, Settings, Status,
 };
 
+use super::crowd::{Crowd, play};
 use super::for_each_seed;
 
+const SEEDS: u64 = 300;
 const STEPS: usize = 100;
 const ROOMS: [&str; 4] = ["a", "b", "c", "d"];
 const NAMESPACES: [&str; 3] = ["m", "n", "o"];
 
 #[test]
 fn nobody_in_a_room_or_namespace_is_told_wrong() {
-    for_each_seed(200, |seed| World::new(seed).run());
+    for_each_seed(SEEDS, |seed| {
+        let server = CallingServer::new(settings(seed), StdRng::seed_from_u64(seed));
+        play(seed, STEPS, server, Callers::default());
+    });
 }
 
-struct World {
-    rng: StdRng,
-    server: CallingServer,
-    now: Instant,
-    next_conn: u64,
-    clients: BTreeMap<ConnId, Client>,
-    /// The full peers of rooms, as an embedding program knows them that only listens.
-    told: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
+/// So little room, and time, that it runs out.
+fn settings(seed: u64) -> Settings {
+    let mut settings = Settings::default();
+    settings.max_users = 6;
+    settings.max_rooms = 3;
+    settings.max_room_peers = 4;
+    settings.max_namespaces = 2;
+    settings.max_user_places = 6;
+    settings.max_user_invitations = 3;
+    settings.max_status_bytes = 60;
+    settings.empty_room_time = Duration::from_secs([0, 20][seed as usize % 2]);
+    settings
 }
+
+#[derive(Default)]
+struct Callers(BTreeMap<ConnId, Client>);
 
 /// What one client knows.
 #[derive(Default)]
@@ -68,94 +77,52 @@ struct Announced {
     rooms: BTreeMap<String, BTreeSet<String>>,
 }
 
-impl World {
-    fn new(seed: u64) -> Self {
-        let mut settings = Settings::default();
-        settings.max_users = 6;
-        settings.max_rooms = 3;
-        settings.max_room_peers = 4;
-        settings.max_namespaces = 2;
-        settings.max_user_places = 6;
-        settings.max_user_invitations = 3;
-        settings.max_status_bytes = 60;
-        settings.empty_room_time = Duration::from_secs([0, 20][seed as usize % 2]);
-        Self {
-            rng: StdRng::seed_from_u64(seed),
-            server: CallingServer::new(settings, StdRng::seed_from_u64(seed)),
-            now: Instant::now(),
-            next_conn: 0,
-            clients: BTreeMap::new(),
-            told: BTreeMap::new(),
-        }
-    }
+impl Crowd for Callers {
+    type Server = CallingServer;
 
-    fn run(mut self) {
-        for _ in 0..STEPS {
-            self.step();
-            self.check();
-        }
-        self.handle(Input::Shutdown);
-        self.check();
-        assert!(self.clients.is_empty() && self.told.is_empty(), "everybody is told of the end");
-        assert_eq!(self.server.poll_timeout(), None, "no timer outlives its reason");
-    }
-
-    fn step(&mut self) {
-        let conn = self.clients.keys().copied().choose(&mut self.rng);
-        match (self.rng.random_range(0..100), conn) {
-            (0..8, _) | (_, None) => self.open(),
-            (8..14, Some(conn)) => {
-                self.clients.remove(&conn);
-                self.handle(Input::Closed { conn });
-            }
-            (14..24, _) => self.advance(),
-            (24..30, Some(conn)) => self.handle(Input::Heard { conn }),
-            (30, Some(conn)) => self.send(conn, "{"),
-            (_, Some(conn)) => {
-                let request = self.request(conn);
-                let text = request.encode(Some(1));
-                self.clients.get_mut(&conn).unwrap().asked = Some(request);
-                self.send(conn, &text);
-            }
-        }
-    }
-
-    fn open(&mut self) {
-        let conn = ConnId(self.next_conn);
-        self.next_conn += 1;
-        self.clients.insert(conn, Client::default());
+    fn enter(&mut self, rng: &mut StdRng, conn: ConnId) -> String {
+        self.0.insert(conn, Client::default());
         // Of what is told twice, the second time changes nothing.
-        let target = ["/calling", "/calling?events=code"].choose(&mut self.rng).unwrap();
-        self.handle(Input::Opened { conn, target, from: "" });
+        let targets = ["/calling", "/calling?events=code"];
+        targets.choose(rng).copied().expect("not empty").to_owned()
     }
 
-    fn send(&mut self, conn: ConnId, text: &str) {
-        let message = CallingServer::decode(Frame::Text(text));
-        self.handle(Input::Message { conn, message });
+    fn say(&mut self, rng: &mut StdRng, conn: ConnId) -> String {
+        if rng.random_ratio(1, 60) {
+            return "{".to_owned();
+        }
+        let request = self.request(rng, conn);
+        let text = request.encode(Some(1)).to_string();
+        self.0.get_mut(&conn).expect("it has entered").asked = Some(request);
+        text
     }
 
-    /// Time moves to the next deadline, just short of it, or by a random step.
-    fn advance(&mut self) {
-        let due = self.server.poll_timeout().map(|due| due - self.now);
-        let step = match (self.rng.random_range(0..3), due) {
-            (0, Some(due)) => due,
-            (1, Some(due)) => due.saturating_sub(Duration::from_millis(1)),
-            _ => Duration::from_millis(self.rng.random_range(0..15_000)),
-        };
-        self.now += step;
-        self.handle(Input::Timeout);
+    fn hear(&mut self, conn: ConnId, text: &str) {
+        self.0.get_mut(&conn).expect("it has entered").hear(text);
     }
 
-    fn request(&mut self, conn: ConnId) -> Request {
-        let ids: Vec<String> = self.clients.values().map(|client| client.id.clone()).collect();
-        let client = &self.clients[&conn];
-        let received = client.rooms.values().filter_map(|inside| inside.invitation);
-        let received = received.choose(&mut self.rng);
-        let sent = client.sent.iter().copied().choose(&mut self.rng);
-        let rng = &mut self.rng;
+    fn part(&mut self, conn: ConnId, _: Option<&Close>) {
+        self.0.remove(&conn);
+    }
+
+    fn check(&self, lobbies: &BTreeMap<LobbyKey, LobbyView>) {
+        for client in self.0.values() {
+            for (room, inside) in &client.rooms {
+                self.check_room(client, room, inside, lobbies);
+            }
+            client.namespaces.values().for_each(|announced| self.check_announced(announced));
+        }
+    }
+}
+
+impl Callers {
+    fn request(&self, rng: &mut StdRng, conn: ConnId) -> Request {
+        let client = &self.0[&conn];
+        let received = client.rooms.values().filter_map(|inside| inside.invitation).choose(rng);
+        let sent = client.sent.iter().copied().choose(rng);
         let room = (*ROOMS.choose(rng).unwrap()).to_owned();
         let namespace = (*NAMESPACES.choose(rng).unwrap()).to_owned();
-        let user = ids.choose(rng).unwrap().clone();
+        let user = self.0.values().choose(rng).unwrap().id.clone();
         let mut status = Status::default();
         let value = Payload::parse(&rng.random_range(0..9).to_string());
         status.set(["k", "l"].choose(rng).unwrap(), value.clone());
@@ -188,75 +155,37 @@ impl World {
         }
     }
 
-    fn handle(&mut self, input: Input<'_, CallingServer>) {
-        self.server.handle_input(self.now, input);
-        while let Some(output) = self.server.poll_output() {
-            match output {
-                Output::Send { conn, text } => {
-                    let client = self.clients.get_mut(&conn).expect("who is told is there");
-                    client.hear(&text);
-                }
-                Output::Close { conn, .. } => {
-                    self.clients.remove(&conn).expect("who is closed is there");
-                }
-                Output::Ping { conn } => assert!(self.clients.contains_key(&conn)),
-                Output::Notice(notice) => self.note(notice),
-            }
-        }
-    }
-
-    fn note(&mut self, notice: LobbyNotice) {
-        match notice {
-            LobbyNotice::Opened(lobby) => {
-                assert_eq!(self.told.insert(lobby.name, BTreeSet::new()), None, "opened once");
-            }
-            LobbyNotice::Joined { lobby, member } => {
-                assert!(self.told.get_mut(&lobby.name).expect("it is open").insert(member));
-            }
-            LobbyNotice::Left { lobby, member } => {
-                assert!(self.told.get_mut(&lobby.name).expect("it is open").remove(&member));
-            }
-            LobbyNotice::Closed(lobby) => {
-                assert_eq!(self.told.remove(&lobby.name), Some(BTreeSet::new()), "all have left");
-            }
-            LobbyNotice::Changed(view) => assert_eq!(view.max_members, Some(4), "its only limit"),
-        }
-    }
-
-    fn check(&self) {
-        let views = self.server.lobbies().into_iter();
-        let views: BTreeMap<_, BTreeSet<_>> =
-            views.map(|view| (view.key.name, view.members.into_iter().collect())).collect();
-        assert_eq!(views, self.told, "who only listens knows the rooms");
-        for client in self.clients.values() {
-            for (room, inside) in &client.rooms {
-                self.check_room(client, room, inside);
-            }
-            for Announced { users, rooms } in client.namespaces.values() {
-                let is_here = |id: &String| self.clients.values().any(|other| other.id == *id);
-                assert!(users.iter().all(is_here), "who is announced is there");
-                for (room, peers) in rooms {
-                    assert_eq!(*peers, self.peers(room), "it is announced who is in {room}");
-                }
-            }
-        }
-    }
-
     /// What one peer knows of a room is what all know together.
-    fn check_room(&self, client: &Client, room: &str, inside: &Inside) {
+    fn check_room(
+        &self,
+        client: &Client,
+        room: &str,
+        inside: &Inside,
+        lobbies: &BTreeMap<LobbyKey, LobbyView>,
+    ) {
         let mut all: BTreeSet<String> = inside.others.keys().cloned().collect();
         all.insert(client.id.clone());
         assert_eq!(all, self.peers(room), "a peer knows the others of {room}");
-        let full = inside.others.iter().filter(|(_, pending)| !**pending).map(|(id, _)| id);
-        let me = Some(&client.id).filter(|_| inside.invitation.is_none());
-        let full: BTreeSet<Arc<str>> = full.chain(me).map(|id| id.as_str().into()).collect();
-        assert_eq!(full, self.told[room], "and which of them are only invited");
+        let full = inside.others.iter().filter(|(_, pending)| !**pending).map(|(id, _)| &**id);
+        let me = Some(&*client.id).filter(|_| inside.invitation.is_none());
+        let full: BTreeSet<&str> = full.chain(me).collect();
+        let view = &lobbies[&LobbyKey { game: "".into(), name: room.into() }];
+        let members: BTreeSet<&str> = view.members.iter().map(|member| &**member).collect();
+        assert_eq!(full, members, "and which of them are only invited");
+    }
+
+    fn check_announced(&self, Announced { users, rooms }: &Announced) {
+        let is_here = |id: &String| self.0.values().any(|other| other.id == *id);
+        assert!(users.iter().all(is_here), "who is announced is there");
+        for (room, peers) in rooms {
+            assert_eq!(*peers, self.peers(room), "it is announced who is in {room}");
+        }
     }
 
     /// Who is in a room or invited to it, as those who are know of themselves.
     fn peers(&self, room: &str) -> BTreeSet<String> {
         let is_in = |client: &&Client| client.rooms.contains_key(room);
-        self.clients.values().filter(is_in).map(|client| client.id.clone()).collect()
+        self.0.values().filter(is_in).map(|client| client.id.clone()).collect()
     }
 }
 
