@@ -19,14 +19,79 @@ fn calling_says_what_its_transcripts_say() {
 }
 
 #[test]
+fn the_calling_transcripts_show_every_stanza() {
+    let transcripts = transcripts();
+    let shows = |verb, stanza| {
+        let start = format!(r#" {verb} {{"type":"{stanza}""#);
+        assert!(transcripts.contains(&start), "in no transcript anybody {verb} {stanza}");
+    };
+    REQUESTS.iter().for_each(|request| shows("sends", request));
+    EVENTS.iter().for_each(|event| shows("gets", event));
+}
+
+#[test]
 fn the_calling_transcripts_show_every_problem() {
-    let transcripts: String =
-        files("calling").iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let transcripts = transcripts();
     for problem in PROBLEMS {
         let error = format!(r#""error":"{problem}""#);
         assert!(transcripts.contains(&error), "no transcript shows {problem}");
     }
 }
+
+fn transcripts() -> String {
+    files("calling").iter().map(|path| fs::read_to_string(path).unwrap()).collect()
+}
+
+const REQUESTS: [&str; 20] = [
+    "status",
+    "ns_subscribe",
+    "ns_unsubscribe",
+    "ns_user_register",
+    "ns_user_unregister",
+    "ns_room_register",
+    "ns_room_unregister",
+    "room_join",
+    "room_leave",
+    "room_status",
+    "room_peer_status",
+    "room_peer_update",
+    "room_peer_to",
+    "invite_send",
+    "invite_cancel",
+    "invite_accept",
+    "invite_deny",
+    "ping",
+    "remote_ping",
+    "remote_timeout",
+];
+
+const EVENTS: [&str; 25] = [
+    "hello",
+    "answer",
+    "error",
+    "ns_user_add",
+    "ns_user_rm",
+    "ns_user_update",
+    "user_update",
+    "ns_room_add",
+    "ns_room_rm",
+    "ns_room_update",
+    "ns_room_peer_add",
+    "ns_room_user_add",
+    "ns_room_peer_rm",
+    "ns_room_user_rm",
+    "ns_room_peer_update",
+    "ns_room_user_update",
+    "room_update",
+    "room_peer_add",
+    "room_peer_rm",
+    "room_peer_update",
+    "room_peer_from",
+    "invite_incoming",
+    "invite_response",
+    "invite_cancelled",
+    "ping",
+];
 
 const PROBLEMS: [Problem; 21] = [
     Problem::MissingType,
