@@ -2,7 +2,8 @@
 //!
 //! The server does not look into what peers [`Send`](super::Request::Send) each other. Clients use
 //! two events: `signaling` carries a session description, `ice_candidate` a candidate, and `null`
-//! after the last one. The peer that was in the room first makes the offer, and the channels.
+//! after the last one. The peer that was in the room first, or invited to it first, makes the offer
+//! and the channels.
 
 use std::collections::BTreeMap;
 
