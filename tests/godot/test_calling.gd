@@ -235,13 +235,14 @@ func test_every_request_has_an_end() -> void:
 	_mute = null
 	await _check_fails(lost, SignalingClient.FAILURE_CONNECTION_LOST)
 	# Asked while the end of the connection is being told.
+	var late := client.ping()
+	await _check_fails(late, SignalingClient.FAILURE_NOT_CONNECTED)
+	check_equal(late.details.hint, "The connection has ended: call start().", "what to do")
 	await _check_fails(client.ping(), SignalingClient.FAILURE_NOT_CONNECTED)
-	await _check_fails(client.ping(), SignalingClient.FAILURE_NOT_CONNECTED)
-	var another := _add_calling()
 	for part: Callable in [client.stop, func() -> void: remove_child(client), client.free]:
 		if not client.is_inside_tree():
 			add_child(client)
-		client.start(_url(another))
+		client.start(_url(server))
 		var waiting := client.join_room("den")
 		part.call()
 		await _check_fails(waiting, SignalingClient.FAILURE_CANCELLED)

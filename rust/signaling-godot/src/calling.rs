@@ -33,7 +33,7 @@ use signaling_protocols::calling::{CallingSession, ClientRequest};
 
 use crate::class_enum;
 use crate::client::argument::Keys;
-use crate::client::failure::{Failure, Trouble};
+use crate::client::failure::Failure;
 use crate::client::request::Misuse;
 use crate::client_node;
 use crate::{json, line};
@@ -451,6 +451,6 @@ impl CallingClient {
         }
         self.user = String::new();
         self.places = Places::default();
-        self.asked.cancel(&Trouble::new(Failure::Cancelled));
+        self.asked.cancel(&trouble::of(Failure::Cancelled));
     }
 }

@@ -130,7 +130,7 @@ impl CallingClient {
         self.state = State::Failed;
         (self.session, self.places) = (None, Places::default());
         // Whoever was told first that something is lost may have asked for more, which nobody hears.
-        self.asked.cancel(&Trouble::new(Failure::NotConnected));
+        self.asked.cancel(&trouble::of(Failure::NotConnected));
     }
 
     /// What our own coming and going means to the WebRTC connections.

@@ -32,23 +32,17 @@ const PROBLEMS: [(Problem, Failure, &str); 21] = [
 ];
 
 const TOO_LARGE: &str = "A message takes at most 256 KiB.";
-const TOO_MUCH_WAITS: &str = "1024 requests, or 512 KiB of them, wait already: ask less, or wait for \
-    answers.";
 
 /// Why what was asked was not done.
 pub(super) fn of_refusal(refusal: &Refusal) -> Trouble {
     match refusal {
         Refusal::Refused(text) => of_text(text),
-        Refusal::Misunderstood => Trouble::new(Failure::Invalid),
-        Refusal::Overloaded => overloaded(),
-        Refusal::TooLarge => Trouble::new(Failure::Invalid).saying(TOO_LARGE),
-        Refusal::ConnectionLost => Trouble::new(Failure::ConnectionLost),
-        Refusal::NotConnected => Trouble::new(Failure::NotConnected),
+        Refusal::Misunderstood => of(Failure::Invalid),
+        Refusal::TooLarge => of(Failure::Invalid).saying(TOO_LARGE),
+        Refusal::Overloaded => of(Failure::Overloaded),
+        Refusal::ConnectionLost => of(Failure::ConnectionLost),
+        Refusal::NotConnected => of(Failure::NotConnected),
     }
-}
-
-fn overloaded() -> Trouble {
-    Trouble::new(Failure::Overloaded).with("hint", &GString::from(TOO_MUCH_WAITS))
 }
 
 /// What the server says.
@@ -56,5 +50,34 @@ pub(super) fn of_text(text: &str) -> Trouble {
     let known = PROBLEMS.iter().find(|(problem, ..)| problem.to_string() == text);
     let (failure, words) =
         known.map_or((Failure::Rejected, text), |(_, failure, words)| (*failure, *words));
-    Trouble::new(failure).saying(words).with("reason", &GString::from(text))
+    of(failure).saying(words).with("reason", &GString::from(text))
+}
+
+/// The failure, with a hint that fits this protocol.
+pub(super) fn of(failure: Failure) -> Trouble {
+    let trouble = Trouble::new(failure);
+    match hint(failure) {
+        Some(hint) => trouble.with("hint", &GString::from(hint)),
+        None => trouble,
+    }
+}
+
+fn hint(failure: Failure) -> Option<&'static str> {
+    Some(match failure {
+        Failure::NotFound => "Nobody is in it, or its name is written differently.",
+        Failure::InLobby => "Who is invited has to answer the invitation before anything else.",
+        Failure::NotInLobby => "Wait for `room_joined`.",
+        Failure::NoSuchInvite => "It was answered or taken back, or its other side is gone.",
+        Failure::Conflict => "get_room_status() tells what it is now.",
+        Failure::Rejected => "It is so already: see `reason`.",
+        Failure::ServerFull => {
+            "The server, the room or the namespace has as many as it takes, or a name or status is \
+             too long."
+        }
+        Failure::NotConnected => "The connection has ended: call start().",
+        Failure::Overloaded => {
+            "1024 requests, or 512 KiB of them, wait already: ask less, or wait for answers."
+        }
+        _ => return None,
+    })
 }
