@@ -1,5 +1,6 @@
 // PeerJS, the client library of PeerServers, in Node: what a browser would give it comes from "ws"
 // and "@roamhq/wrtc". What it is to do is its second argument, the server's address the first.
+import { EventEmitter } from "node:events";
 import { createRequire } from "node:module";
 import wrtc from "@roamhq/wrtc";
 import WebSocket from "ws";
@@ -104,19 +105,47 @@ const scenarios = {
     a.connect("nobody");
     expect("peer", await failure(once(a, "close")), "peer-unavailable");
   },
-  // One is there, and speaks as clients of CloudLink 5 do with whoever connects to it.
-  async wait() {
-    const peer = await opened(create("they"));
+  // One creates a lobby, and connects to whoever joins.
+  async host() {
+    const { tell, told, peer } = await introduce();
+    const lobby = { max_players: 1, password: "", locked: false, enable_relay: false };
+    tell("CREATE_LOBBY", { name: "den", ...lobby });
+    expect("creation", await once(told, "CREATE_ACK"), "ok");
     report({ say: "ready" });
-    await converse(await once(peer, "connection"));
-  },
-  // One connects to somebody who is there, and speaks likewise.
-  async call() {
-    const peer = await opened(create("they"));
+    const { instance_id: id } = await once(told, "NEW_PEER");
+    const left = once(told, "PEER_LEFT");
     const [serialization] = details;
-    await converse(peer.connect("we", { label: "default", reliable: true, serialization }));
+    await converse(peer.connect(id, { label: "default", reliable: true, serialization }));
+    expect("who has left", await left, id);
+  },
+  // One joins a lobby, is connected to, and inherits it.
+  async join() {
+    const { tell, told, peer } = await introduce();
+    const incoming = once(peer, "connection");
+    tell("JOIN_LOBBY", { name: "den", password: "" });
+    expect("role", await once(told, "TRANSITION"), "peer");
+    const inherited = once(told, "TRANSITION");
+    await converse(await incoming);
+    expect("role", await inherited, "host");
   },
 };
+
+// Says who it is as the web clients of CloudLink 5 do. What the lobby server says is emitted by its
+// opcode.
+async function introduce() {
+  const socket = new WebSocket(`ws://${address}/?ugi=interop`);
+  const told = new EventEmitter();
+  const tell = (opcode, payload) => socket.send(JSON.stringify({ opcode, payload }));
+  socket.on("message", (text) => {
+    const { opcode, payload } = JSON.parse(text);
+    told.emit(opcode, payload);
+  });
+  await once(socket, "open");
+  tell("KEEPALIVE", null);
+  tell("INIT", { token: "let me in", username: "Peer", pubkey: "MFkw" });
+  const { instance_id: id } = await once(told, "INIT_OK");
+  return { tell, told, peer: await opened(create(id)) };
+}
 
 // Sends back what is said on each channel, opens one for each that is opened, and closes the
 // connection when it is told to hang up.
