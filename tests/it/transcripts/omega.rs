@@ -65,7 +65,7 @@ impl Subject for Late {
 }
 
 fn set(settings: &mut Settings, name: &str, value: u64) -> bool {
-    let count = value as usize;
+    let (count, millis) = (value as usize, Duration::from_millis(value));
     match name {
         "max_games" => settings.limits.games = count,
         "max_clients" => settings.limits.clients = count,
@@ -73,6 +73,9 @@ fn set(settings: &mut Settings, name: &str, value: u64) -> bool {
         "max_lobby_hosts" => settings.max_lobby_hosts = count,
         "max_lobby_peers" => settings.max_lobby_peers = count,
         "max_name_bytes" => settings.max_name_bytes = count,
+        "keepalive_interval" => settings.keepalive_interval = millis,
+        "silence_limit" => settings.silence_limit = millis,
+        "probe_timeout" => settings.probe_timeout = millis,
         _ => return false,
     }
     true
