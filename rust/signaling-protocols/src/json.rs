@@ -83,6 +83,16 @@ pub(crate) fn length(frame: Frame<'_>) -> usize {
     }
 }
 
+/// How many bytes a text takes between the quotes of a JSON string.
+pub(crate) fn text_length(text: &str) -> usize {
+    let written = |byte| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+        0x00..0x20 => 6,
+        _ => 1,
+    };
+    text.bytes().map(written).sum()
+}
+
 /// A whole number, which may be written `1.0`.
 pub(crate) fn integer(text: &str) -> Option<i64> {
     let number: serde_json::Number = serde_json::from_str(text).ok()?;
@@ -324,6 +334,12 @@ mod tests {
         assert_eq!(fields.raw("c"), Some("null"));
         assert_eq!(fields.raw("d"), None);
         assert_eq!(fields.get::<String>("c"), Err(WrongType));
+    }
+
+    #[test]
+    fn a_text_is_as_long_as_it_is_written() {
+        let all: String = (0..300).filter_map(char::from_u32).collect();
+        assert_eq!(text_length(&all) + 2, serde_json::to_string(&all).unwrap().len());
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::time::Duration;
 use signaling_core::games::Limits;
 use signaling_core::rate::Rate;
 
+use crate::json::text_length;
+
 /// The limits and timers of a [`CloudLink5Server`](super::CloudLink5Server).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -18,8 +20,8 @@ pub struct Settings {
     /// How often clients of one address may connect; what is more is answered with HTTP 429. Default:
     /// as often as they like.
     pub connect_rate: Rate,
-    /// The longest name of a lobby or user and the longest key, in bytes; a longer one is closed
-    /// with the same violation. Default 512: all names of a game have to fit in one list.
+    /// The longest name of a lobby or user and the longest key, in bytes as JSON writes them; a longer
+    /// one is closed with the same violation. Default 512: all names of a game have to fit in one list.
     pub max_text_bytes: usize,
     /// How often each connection is pinged. Default 30 s.
     pub ping_interval: Duration,
@@ -29,6 +31,13 @@ pub struct Settings {
     /// The accounts that may come in, by their tokens. `None`, the default: anybody may who gives a
     /// name or any token.
     pub accounts: Option<HashMap<String, Account>>,
+}
+
+impl Settings {
+    /// Whether a name or key is short enough.
+    pub(super) fn takes(&self, text: &str) -> bool {
+        text_length(text) <= self.max_text_bytes
+    }
 }
 
 /// Whose token it is.

@@ -11,8 +11,7 @@ use crate::cloudlink5::wire::{Init, ServerMessage, User};
 
 impl CloudLink5Server {
     pub(super) fn authorize(&mut self, conn: ConnId, init: Init) {
-        let longest = init.username.len().max(init.pubkey.len());
-        if longest > self.settings.max_text_bytes {
+        if !(self.settings.takes(&init.username) && self.settings.takes(&init.pubkey)) {
             return self.expel_for(conn, Full);
         }
         let Some(client) = self.games.client(conn) else { return };

@@ -40,7 +40,7 @@ impl CloudLink5Server {
         if game.lobby(&options.name).is_some() {
             return self.send(conn, &ServerMessage::CreateAck(CreateReply::Exists));
         }
-        if options.name.len() > self.settings.max_text_bytes {
+        if !self.settings.takes(&options.name) {
             return self.expel_for(conn, Full);
         }
         let name: Arc<str> = options.name.as_str().into();
