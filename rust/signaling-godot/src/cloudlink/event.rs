@@ -67,7 +67,7 @@ pub(crate) enum Event {
     Out(Failure),
     /// Something for the user to read.
     Warned(String),
-    /// The connection has ended.
+    /// The connection has ended. What has no answer gets none.
     Ended {
         code: u16,
         reason: String,

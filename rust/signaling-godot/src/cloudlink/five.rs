@@ -180,15 +180,9 @@ impl Five {
 
     /// Either connection has ended; the other one is of no use alone.
     fn end(&mut self, (code, reason, cause): (u16, String, Cause), events: &mut Vec<Event>) {
-        if std::mem::replace(&mut self.has_ended, true) {
-            return;
+        if !std::mem::replace(&mut self.has_ended, true) {
+            events.push(Event::Ended { code, reason, cause });
         }
-        let early = std::mem::take(&mut self.early).into_iter().map(|(ticket, _)| ticket);
-        for ticket in early.chain(std::mem::take(&mut self.asked).into_keys()) {
-            let answer = Err(Trouble::new(Failure::ConnectionLost));
-            events.push(Event::Answered { ticket, answer });
-        }
-        events.push(Event::Ended { code, reason, cause });
     }
 
     fn tell_peer_server(&self, request: PeerRequest) -> Result<(), QueueFull> {

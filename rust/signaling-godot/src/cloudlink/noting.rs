@@ -102,6 +102,7 @@ impl CloudLinkClient {
         let was_inside = self.place.take().is_some();
         (self.session, self.me, self.entering) = (None, None, None);
         let trouble = end(code, reason, cause);
+        self.cancel(&trouble.clone().unwrap_or_else(|| Trouble::new(Failure::NotConnected)));
         self.state = if trouble.is_some() { State::Failed } else { State::Left };
         let failure = trouble.as_ref().map_or(Failure::None, Trouble::failure);
         let out = was_inside.then_some(Telling::Out(failure));

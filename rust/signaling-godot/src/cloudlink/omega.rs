@@ -66,11 +66,6 @@ impl Omega {
             ClientEvent::Hosting { lobby } => self.entered(lobby, true),
             ClientEvent::Joined { lobby } => self.entered(lobby, false),
             ClientEvent::Refused(refusal) => self.answered(Err(trouble(refusal))),
-            ClientEvent::Disconnected { code, reason, cause } => {
-                let mut events = self.answered(Err(Trouble::new(Failure::ConnectionLost)));
-                events.push(Event::Ended { code, reason, cause });
-                events
-            }
             event => told(event).into_iter().collect(),
         }
     }
@@ -101,6 +96,7 @@ fn told(event: ClientEvent) -> Option<Event> {
             Event::ChannelRequested { from: from.into(), id, name, ordered }
         }
         ClientEvent::Violation { message } => Event::Warned(message),
+        ClientEvent::Disconnected { code, reason, cause } => Event::Ended { code, reason, cause },
         _ => return None,
     })
 }

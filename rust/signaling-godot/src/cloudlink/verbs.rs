@@ -155,9 +155,13 @@ impl CloudLinkClient {
     pub(super) fn forget_session(&mut self) {
         self.epoch += 1;
         (self.session, self.place, self.me, self.entering) = (None, None, None, None);
+        self.cancel(&Trouble::new(Failure::Cancelled));
+    }
+
+    /// Nothing that was asked for will be answered any more.
+    pub(super) fn cancel(&mut self, trouble: &Trouble) {
         for request in std::mem::take(&mut self.asked).into_values() {
-            let cancelled = Outcome::failed(Trouble::new(Failure::Cancelled));
-            SignalingRequest::complete_later(&request, cancelled);
+            SignalingRequest::complete_later(&request, Outcome::failed(trouble.clone()));
         }
     }
 

@@ -272,11 +272,11 @@ impl LobbySession {
     fn end(&mut self, close: &Close, cause: Cause) {
         self.line = Line::Over;
         self.keepalive = None;
+        let (code, reason) = (close.code, (*close.reason).to_owned());
+        self.tell(LobbyEvent::Disconnected { code, reason, cause });
         for (ticket, _) in std::mem::take(&mut self.asked) {
             self.answer(ticket, Answer::Lost);
         }
-        let (code, reason) = (close.code, (*close.reason).to_owned());
-        self.tell(LobbyEvent::Disconnected { code, reason, cause });
     }
 
     fn answer(&mut self, ticket: u64, answer: Answer) {
