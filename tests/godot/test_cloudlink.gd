@@ -177,7 +177,7 @@ func test_without_a_peer_server_there_is_no_lobby() -> void:
 	var server := add_server({"protocols": SignalingServer.PROTOCOL_CLOUDLINK_5})
 	var client := add_cloudlink_client(server)
 	var told := record(client)
-	await check_fails(client.create_lobby("ice"), SignalingClient.FAILURE_CONNECTION_LOST)
+	await check_fails(client.create_lobby("ice"), SignalingClient.FAILURE_SERVER_UNREACHABLE)
 	await until(func() -> bool: return told_of(told, "disconnected"), 5.0, "over")
 	check(told.back()[2].begins_with("PeerServer"), "why: %s" % told.back()[2])
 
@@ -194,26 +194,74 @@ func test_a_node_may_be_freed_while_it_tells() -> void:
 
 func test_the_demo() -> void:
 	var server := add_cloudlink()
-	var demos: Array[CloudLinkDemo] = []
-	for user: String in ["Ann", "Bob", "Eve"]:
-		var menu: TonguesMenu = Menu.instantiate()
-		add_child(menu, true)
-		menu.open("CloudLink")
-		var demo: CloudLinkDemo = menu.shown
-		(demo.find_child("Url") as LineEdit).text = url_of(server)
-		(demo.find_child("User") as LineEdit).text = user
-		await demo.enter(demo.client.join_lobby if demos.size() > 0 else demo.client.create_lobby)
-		demos.append(demo)
-	for demo in demos:
-		await until(func() -> bool:
-			return demo.client.get_members().filter(func(entry: Dictionary) -> bool:
-				return demo.client.get_channels(entry.member).size() == 1).size() == 2,
-			15.0, "%s is connected" % demo.name)
-	var heard: Array[Array] = []
-	demos[0].heard.connect(func(user: String, text: String) -> void: heard.append([user, text]))
-	demos[1].say("Hello")
-	await until(func() -> bool: return heard.size() == 1, 5.0, "a line arrives")
-	check_equal(heard[0], ["Bob", "Hello"], "who says what")
+	for version in VERSIONS:
+		var demos: Array[CloudLinkDemo] = []
+		for user: String in ["Ann", "Bob", "Eve"]:
+			var demo := _open_demo(url_of(server), user, version)
+			await demo.enter(
+				demo.client.join_lobby if demos.size() > 0 else demo.client.create_lobby)
+			demos.append(demo)
+		# In CloudLink Omega all are connected to the host alone.
+		for demo: CloudLinkDemo in demos.slice(1):
+			await until(func() -> bool:
+				return demo.client.get_channels(demos[0].client.get_member()).size() == 1,
+				15.0, "%s is connected" % demo.name)
+		var heard: Array[Array] = []
+		demos[0].heard.connect(
+			func(user: String, text: String) -> void: heard.append([user, text]))
+		demos[1].say("Hello")
+		await until(func() -> bool: return heard.size() == 1, 5.0, "a line arrives")
+		check_equal(heard[0][1], "Hello", "what is said")
+		for demo in demos:
+			demo.client.stop()
+
+
+func test_the_demo_in_words() -> void:
+	var server := add_cloudlink()
+	var host := _open_demo(url_of(server), "Ann", CloudLinkClient.VERSION_CLOUDLINK_5)
+	var guest := _open_demo(url_of(server), "Bob", CloudLinkClient.VERSION_CLOUDLINK_5)
+	await guest.list()
+	await guest.enter(guest.client.join_lobby)
+	await host.enter(host.client.create_lobby)
+	await guest.list()
+	await guest.enter(guest.client.join_lobby)
+	for demo: CloudLinkDemo in [host, guest]:
+		await until(func() -> bool: return "Connected" in _log_of(demo), 15.0, "they are connected")
+	host.say("Hello")
+	await until(func() -> bool: return "Hello" in _log_of(guest), 5.0, "a line arrives")
+	host.client.leave_lobby()
+	await until(func() -> bool: return "No longer" in _log_of(guest), 15.0, "the host leaves")
+	server.stop()
+	await until(func() -> bool: return "You are out" in _log_of(guest), 5.0, "the server is gone")
+	await guest.enter(guest.client.join_lobby)
+	(guest.find_child("Url") as LineEdit).text = "nonsense"
+	await guest.enter(guest.client.join_lobby)
+	var told := _log_of(guest).split("\n", false).slice(1)
+	var expected := PackedStringArray(["There is no lobby yet.", "There is no such lobby.",
+		"Lobbies: lounge", "You are in lounge.", "Connected to Ann.", "Ann  Hello",
+		"You are the host now.", "No longer connected to Ann.",
+		"The server has closed the connection.", "You are out.", "The server cannot be reached.",
+		"This is no address of a server."])
+	# That the host has left is told twice, by the server and by its connection.
+	told.sort()
+	expected.sort()
+	check_equal(told, expected, "what is told")
+
+
+func _open_demo(url: String, user: String, version: int) -> CloudLinkDemo:
+	var menu: TonguesMenu = Menu.instantiate()
+	add_child(menu, true)
+	menu.open("CloudLink")
+	var demo: CloudLinkDemo = menu.shown
+	(demo.find_child("Url") as LineEdit).text = url
+	(demo.find_child("User") as LineEdit).text = user
+	var versions: OptionButton = demo.find_child("Version")
+	versions.select(versions.get_item_index(version))
+	return demo
+
+
+func _log_of(demo: CloudLinkDemo) -> String:
+	return (demo.find_child("Log") as RichTextLabel).get_parsed_text()
 
 
 func _add_player(server: SignalingServer, properties: Dictionary = {}) -> Player:
