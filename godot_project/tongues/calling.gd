@@ -1,16 +1,24 @@
 class_name CallingDemo
 extends VBoxContainer
 ## A chat among those who meet in a room. Everybody is announced in one namespace, where the others
-## see them and can invite them; whoever is invited comes.
+## see them and can invite them.
 
 ## Emitted when a line arrives.
 signal heard(user: String, text: String)
 
 const NAMESPACE := "godot-demo"
 const NEWS_COLOR := Color("8d95a8")
+const HELP := "Connect from two windows, one of which can serve; join a room, and invite the other."
+const NOBODY := -1
 
-## The names of those who are announced, by their user ids.
+## Those who are announced, by their user ids.
+var _present: Array[String] = []
+## The names of those who are announced, or were.
 var _names: Dictionary[String, String] = {}
+## Whom we have invited, by the number of the invitation.
+var _invited: Dictionary[int, String] = {}
+## The invitation that waits for our answer, if it is not [constant NOBODY]'s; the latest.
+var _invite := NOBODY
 
 @onready var client: CallingClient = $CallingClient
 @onready var _url: LineEdit = %Url
@@ -20,6 +28,9 @@ var _names: Dictionary[String, String] = {}
 @onready var _join: Button = %Join
 @onready var _leave: Button = %Leave
 @onready var _people: ItemList = %People
+@onready var _invite_button: Button = %Invite
+@onready var _invitation: HBoxContainer = %Invitation
+@onready var _question: Label = %Question
 @onready var _log: RichTextLabel = %Log
 @onready var _line: LineEdit = %Line
 
@@ -33,24 +44,43 @@ func _exit_tree() -> void:
 
 
 func _ready() -> void:
-	_connect.pressed.connect(enter)
+	_connect.pressed.connect(_on_connect_pressed)
 	_join.pressed.connect(func() -> void: join(_room.text))
 	_leave.pressed.connect(leave)
-	_people.item_activated.connect(
-		func(index: int) -> void: invite(_people.get_item_metadata(index)))
+	_people.item_selected.connect(func(_index: int) -> void: _refresh_buttons())
+	_people.item_activated.connect(func(_index: int) -> void: invite(_chosen()))
+	_invite_button.pressed.connect(func() -> void: invite(_chosen()))
+	(%Accept as Button).pressed.connect(accept)
+	(%Decline as Button).pressed.connect(decline)
 	_line.text_submitted.connect(say)
+	_follow_client()
+	multiplayer.peer_connected.connect(
+		func(id: int) -> void: _tell("Connected to %s." % _name_of(id)))
+	multiplayer.peer_disconnected.connect(
+		func(id: int) -> void: _tell("No longer connected to %s." % _name_of(id)))
+	_tell(HELP)
+	_refresh()
+
+
+func _follow_client() -> void:
 	client.state_changed.connect(func(_old: int, _new: int) -> void: _refresh())
+	client.connected.connect(
+		func(_id: String, server: String) -> void: _tell("You are on %s." % server))
+	client.disconnected.connect(func(_code: int, _reason: String) -> void: _forget())
 	client.failed.connect(
 		func(_failure: int, message: String, _details: Dictionary) -> void: _tell(message))
 	client.namespace_user_added.connect(_on_user_listed)
 	client.namespace_user_changed.connect(_on_user_listed)
 	client.namespace_user_removed.connect(_on_user_unlisted)
-	client.invited.connect(_on_invited)
 	client.room_joined.connect(func(room: String) -> void: _tell("You are in %s." % room))
 	client.room_left.connect(func(room: String) -> void: _tell("You have left %s." % room))
-	multiplayer.peer_connected.connect(
-		func(id: int) -> void: _tell("Connected to %s." % _name_of(id)))
-	_refresh()
+	client.member_joined.connect(
+		func(_room: String, _id: String, _status: Dictionary, _pending: bool) -> void: _refresh())
+	client.member_accepted.connect(func(_room: String, _id: String) -> void: _refresh())
+	client.member_left.connect(func(_room: String, _id: String) -> void: _refresh())
+	client.invited.connect(_on_invited)
+	client.invite_cancelled.connect(_on_invite_cancelled)
+	client.invite_answered.connect(_on_invite_answered)
 
 
 ## Connects to the server, announces us, and asks who else is there.
@@ -64,6 +94,13 @@ func enter() -> void:
 	if await _is_done(listing):
 		for user: String in listing.value.users:
 			_on_user_listed(NAMESPACE, user, listing.value.users[user])
+
+
+## Leaves the server.
+func exit() -> void:
+	client.stop()
+	_tell("You are no longer on the server.")
+	_forget()
 
 
 ## Joins a room; one at a time.
@@ -82,7 +119,23 @@ func leave() -> void:
 ## Invites somebody to the room where we are.
 func invite(user: String) -> void:
 	for room in client.get_rooms():
-		await _is_done(client.invite(room, user))
+		var request := client.invite(room, user)
+		if await _is_done(request):
+			_invited[request.value] = _names.get(user, user)
+			_tell("You have invited %s." % _invited[request.value])
+
+
+## Follows the latest invitation.
+func accept() -> void:
+	var invite_number := _take_invite()
+	await leave()
+	await _is_done(client.accept_invite(invite_number))
+	_refresh()
+
+
+## Turns it down.
+func decline() -> void:
+	await _is_done(client.deny_invite(_take_invite()))
 
 
 ## Says something to everybody who is connected.
@@ -94,7 +147,7 @@ func say(text: String) -> void:
 
 ## The names of those who are announced, sorted.
 func listed() -> Array:
-	var names := _names.values()
+	var names := _present.map(func(user: String) -> String: return _names[user])
 	names.sort()
 	return names
 
@@ -113,6 +166,16 @@ func _is_done(request: SignalingRequest) -> bool:
 	return false
 
 
+func _is_away() -> bool:
+	return client.get_state() in [CallingClient.STATE_IDLE, CallingClient.STATE_FAILED]
+
+
+## Whom the list has selected, if anybody.
+func _chosen() -> String:
+	var selected := _people.get_selected_items()
+	return "" if selected.is_empty() else _people.get_item_metadata(selected[0])
+
+
 func _name_of(id: int) -> String:
 	for user in _names:
 		if CallingClient.get_peer_id(user) == id:
@@ -126,30 +189,90 @@ func _tell(text: String) -> void:
 	_log.pop()
 
 
+## Who is still connected to us stays so, and keeps the name.
+func _forget() -> void:
+	_present.clear()
+	_invited.clear()
+	_take_invite()
+	_refresh()
+
+
+func _take_invite() -> int:
+	var taken := _invite
+	_invite = NOBODY
+	_invitation.hide()
+	return taken
+
+
 func _refresh() -> void:
+	var chosen := _chosen()
+	_people.clear()
+	for user in _present:
+		var is_me := user == client.get_user()
+		var index := _people.add_item(_names[user] + _mark_of(user), null, not is_me)
+		_people.set_item_metadata(index, user)
+		if user == chosen:
+			_people.select(index)
+	_refresh_buttons()
+
+
+## Where somebody is, from where we are.
+func _mark_of(user: String) -> String:
+	if user == client.get_user():
+		return " (you)"
+	for room in client.get_rooms():
+		for member in client.get_members(room):
+			if member.user == user:
+				return " (invited)" if member.pending else " (with you)"
+	return ""
+
+
+func _refresh_buttons() -> void:
 	var is_connected_now := client.get_state() == CallingClient.STATE_CONNECTED
+	_connect.text = "Connect" if _is_away() else "Disconnect"
+	_connect.theme_type_variation = &"PrimaryButton" if _is_away() else &""
+	for field: LineEdit in [_url, _user]:
+		field.editable = _is_away()
 	_join.disabled = not is_connected_now
 	_leave.disabled = client.get_rooms().is_empty()
+	_invite_button.disabled = client.get_rooms().is_empty() or _chosen().is_empty()
 	_line.editable = client.get_multiplayer_peer() != null
-	_people.clear()
-	for user in _names:
-		var index := _people.add_item(_names[user], null, user != client.get_user())
-		_people.set_item_metadata(index, user)
+
+
+func _on_connect_pressed() -> void:
+	if _is_away():
+		enter()
+	else:
+		exit()
 
 
 func _on_user_listed(_namespace: String, user: String, status: Dictionary) -> void:
 	_names[user] = str(status.get("name", user)).left(_user.max_length)
+	if user not in _present:
+		_present.append(user)
 	_refresh()
 
 
 func _on_user_unlisted(_namespace: String, user: String) -> void:
-	_names.erase(user)
+	_present.erase(user)
 	_refresh()
 
 
+## One at a time: an earlier one is turned down.
 func _on_invited(
-		invite: int, room: String, user: String, _status: Dictionary, _data: Variant) -> void:
-	_tell("%s invites you to %s." % [_names.get(user, user), room])
-	await leave()
-	await _is_done(client.accept_invite(invite))
-	_refresh()
+		number: int, room: String, user: String, _status: Dictionary, _data: Variant) -> void:
+	if _invite != NOBODY:
+		decline()
+	_invite = number
+	_question.text = "%s invites you to %s." % [_names.get(user, user), room]
+	_invitation.show()
+
+
+func _on_invite_cancelled(number: int) -> void:
+	if number == _invite:
+		_take_invite()
+
+
+func _on_invite_answered(number: int, accepted: bool) -> void:
+	_tell("%s %s." % [_invited.get(number, "Somebody"), "comes" if accepted else "does not come"])
+	_invited.erase(number)

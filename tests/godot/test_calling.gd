@@ -372,7 +372,16 @@ func test_the_demo() -> void:
 		demos.append(demo)
 	await until(func() -> bool: return demos[1].listed() == ["Ann", "Bob"], 5.0, "who is there")
 	await demos[0].join("den")
-	await demos[0].invite(demos[1].client.get_user())
+	for is_wanted: bool in [false, true]:
+		await demos[0].invite(demos[1].client.get_user())
+		var invitation: Control = demos[1].find_child("Invitation")
+		await until(func() -> bool: return invitation.visible, 5.0, "is asked")
+		if is_wanted:
+			demos[1].accept()
+		else:
+			demos[1].decline()
+			var members := func() -> Array[Dictionary]: return demos[0].client.get_members("den")
+			await until(func() -> bool: return members.call().is_empty(), 5.0, "declined")
 	var heard: Array[Array] = []
 	demos[0].heard.connect(func(user: String, text: String) -> void: heard.append([user, text]))
 	for demo in demos:
