@@ -17,7 +17,7 @@
 //! - [`rate`]: how often something may happen.
 //! - [`address`]: who counts as one, of all who connect from somewhere.
 //! - [`password`]: passwords that are compared, and never kept in the clear.
-//! - [`outputs`]: what a server's machine wants done.
+//! - [`outputs`]: what a machine wants done.
 //! - [`outbox`]: what waits to be written to one connection, bounded in bytes.
 //! - [`replay`]: what a session sends again when its connection was replaced.
 //! - [`backoff`]: how long to wait before another try.

@@ -37,6 +37,11 @@ impl Close {
         Self { code, reason: reason[..reason.floor_char_boundary(Self::MAX_REASON_BYTES)].into() }
     }
 
+    /// 1000, for a connection that is needed no longer.
+    pub fn normal() -> Self {
+        Self::new(1000, "")
+    }
+
     /// 1001, what every connection is told at shutdown.
     pub fn shutting_down() -> Self {
         Self::new(1001, "Server shutting down")

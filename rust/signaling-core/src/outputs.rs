@@ -1,10 +1,10 @@
-//! What a server's machine wants done, in order.
+//! What a machine wants done, in order.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::ids::ConnId;
-use crate::machine::{Close, Output};
+use crate::machine::{Close, Output, SessionOutput};
 
 /// The outputs of a [`Server`](crate::Server) that wait for whoever drives it. It is emptied after
 /// each input, and one input leads to a bounded number of them.
@@ -53,6 +53,46 @@ impl<N> Outputs<N> {
 
     /// The next one.
     pub fn pop(&mut self) -> Option<Output<N>> {
+        self.queue.pop_front()
+    }
+}
+
+/// The outputs of a [`Session`](crate::Session) that wait for whoever drives it. It is emptied after
+/// each input, and one input leads to a bounded number of them.
+#[derive(Debug)]
+pub struct SessionOutputs<E> {
+    queue: VecDeque<SessionOutput<E>>,
+}
+
+impl<E> Default for SessionOutputs<E> {
+    fn default() -> Self {
+        Self { queue: VecDeque::new() }
+    }
+}
+
+impl<E> SessionOutputs<E> {
+    /// Sends a text message.
+    pub fn send(&mut self, text: impl Into<Arc<str>>) {
+        self.queue.push_back(SessionOutput::Send(text.into()));
+    }
+
+    /// Makes the connection again.
+    pub fn connect(&mut self) {
+        self.queue.push_back(SessionOutput::Connect);
+    }
+
+    /// Closes the connection.
+    pub fn close(&mut self, close: Close) {
+        self.queue.push_back(SessionOutput::Close(close));
+    }
+
+    /// Tells the game.
+    pub fn tell(&mut self, event: E) {
+        self.queue.push_back(SessionOutput::Event(event));
+    }
+
+    /// The next one.
+    pub fn pop(&mut self) -> Option<SessionOutput<E>> {
         self.queue.pop_front()
     }
 }

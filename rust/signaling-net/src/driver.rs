@@ -163,7 +163,7 @@ impl<C: Session> Driver<C> {
     /// The handle is gone, and nobody is left to be told anything.
     async fn leave(mut self) {
         if let Link::Standing(line) = &self.link {
-            let close = line.mailbox.closing().unwrap_or_else(|| Close::new(1000, ""));
+            let close = line.mailbox.closing().unwrap_or_else(Close::normal);
             self.part(&Ended::ByUs(close));
         }
         if let Some(parting) = self.parting {

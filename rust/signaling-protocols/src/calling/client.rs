@@ -5,11 +5,12 @@
 //!        └──── closed ──────┴───► over
 //! ```
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use signaling_core::keepalive::{Beat, Keepalive};
+use signaling_core::outputs::SessionOutputs;
 use signaling_core::{Cause, Close, Frame, Session, SessionInput, SessionOutput};
 
 use super::settings::Settings;
@@ -122,7 +123,7 @@ pub struct CallingSession {
     /// What was told last, if a repetition under another name may follow.
     repeatable: Option<Event>,
     keepalive: Option<Keepalive>,
-    outputs: VecDeque<SessionOutput<ClientEvent>>,
+    out: SessionOutputs<ClientEvent>,
 }
 
 /// A request that waits for its answer.
@@ -154,7 +155,7 @@ impl CallingSession {
             early: Vec::new(),
             repeatable: None,
             keepalive: None,
-            outputs: VecDeque::new(),
+            out: SessionOutputs::default(),
         }
     }
 }
@@ -170,7 +171,7 @@ impl Session for CallingSession {
             SessionInput::Request(ClientRequest::Ask { ticket, request }) => {
                 self.ask(ticket, &request);
             }
-            SessionInput::Request(ClientRequest::Close) => self.close(Close::new(1000, "")),
+            SessionInput::Request(ClientRequest::Close) => self.close(Close::normal()),
             SessionInput::Timeout => self.handle_timeout(now),
             SessionInput::Closed { close, cause } if self.line != Line::Over => {
                 self.end(&close, cause);
@@ -180,7 +181,7 @@ impl Session for CallingSession {
     }
 
     fn poll_output(&mut self) -> Option<SessionOutput<ClientEvent>> {
-        self.outputs.pop_front()
+        self.out.pop()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -193,7 +194,7 @@ impl CallingSession {
         self.line = Line::Open;
         let SessionOptions { ping_after, give_up_after } = self.options;
         self.keepalive = Some(Keepalive::in_silence(now, [ping_after].into(), Some(give_up_after)));
-        self.outputs.extend(std::mem::take(&mut self.early).into_iter().map(SessionOutput::Send));
+        std::mem::take(&mut self.early).into_iter().for_each(|text| self.out.send(text));
     }
 
     fn ask(&mut self, ticket: u64, request: &Request) {
@@ -226,7 +227,7 @@ impl CallingSession {
         self.next_tid += 1;
         match self.line {
             Line::Connecting => self.early.push(text),
-            Line::Open | Line::Over => self.outputs.push_back(SessionOutput::Send(text)),
+            Line::Open | Line::Over => self.out.send(text),
         }
     }
 
@@ -242,10 +243,10 @@ impl CallingSession {
                     return;
                 }
                 self.repeatable = (!is_alias && event.has_alias()).then(|| event.clone());
-                self.tell(ClientEvent::Told(event));
+                self.out.tell(ClientEvent::Told(event));
             }
             Some(ServerMessage::Unknown) => {}
-            None => self.tell(ClientEvent::Malformed { bytes: length(frame) }),
+            None => self.out.tell(ClientEvent::Malformed { bytes: length(frame) }),
         }
     }
 
@@ -271,7 +272,7 @@ impl CallingSession {
     fn close(&mut self, close: Close) {
         self.keepalive = None;
         if self.line != Line::Over {
-            self.outputs.push_back(SessionOutput::Close(close));
+            self.out.close(close);
         }
     }
 
@@ -283,15 +284,11 @@ impl CallingSession {
             self.answer(ticket, Err(Refusal::ConnectionLost));
         }
         let (code, reason) = (close.code, close.reason.to_string());
-        self.tell(ClientEvent::Disconnected { code, reason, cause });
+        self.out.tell(ClientEvent::Disconnected { code, reason, cause });
     }
 
     fn answer(&mut self, ticket: u64, result: Result<Reply, Refusal>) {
-        self.tell(ClientEvent::Answered { ticket, result });
-    }
-
-    fn tell(&mut self, event: ClientEvent) {
-        self.outputs.push_back(SessionOutput::Event(event));
+        self.out.tell(ClientEvent::Answered { ticket, result });
     }
 }
 
@@ -482,7 +479,7 @@ mod tests {
     fn closing_is_up_to_the_game() {
         let mut line = Line::open();
         let close = line.input(SessionInput::Request(ClientRequest::Close));
-        assert_eq!(close, [SessionOutput::Close(Close::new(1000, ""))]);
+        assert_eq!(close, [SessionOutput::Close(Close::normal())]);
         line.lose();
         assert_eq!(line.input(SessionInput::Request(ClientRequest::Close)), []);
     }

@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use signaling_core::outputs::SessionOutputs;
 use signaling_core::{Cause, Close, Frame, Session, SessionInput, SessionOutput};
 
 use super::manage::Manage;
@@ -157,14 +158,14 @@ pub struct LobbySession {
     asked: VecDeque<(u64, Ask)>,
     /// When to give the next sign of life.
     keepalive: Option<Instant>,
-    outputs: VecDeque<SessionOutput<LobbyEvent>>,
+    out: SessionOutputs<LobbyEvent>,
 }
 
 impl LobbySession {
     /// A session whose connection is being made.
     pub fn new(options: LobbyOptions) -> Self {
-        let (asked, outputs) = (VecDeque::new(), VecDeque::new());
-        Self { options, line: Line::Connecting, asked, keepalive: None, outputs }
+        let (asked, out) = (VecDeque::new(), SessionOutputs::default());
+        Self { options, line: Line::Connecting, asked, keepalive: None, out }
     }
 }
 
@@ -179,14 +180,14 @@ impl Session for LobbySession {
             SessionInput::Closed { close, cause } => self.end(&close, cause),
             SessionInput::Request(LobbyRequest::Ask { ticket, ask }) => self.ask(ticket, ask),
             SessionInput::Request(LobbyRequest::Close) => {
-                self.outputs.push_back(SessionOutput::Close(Close::new(1000, "")));
+                self.out.close(Close::normal());
             }
             SessionInput::Timeout => self.keep_alive(now),
         }
     }
 
     fn poll_output(&mut self) -> Option<SessionOutput<LobbyEvent>> {
-        self.outputs.pop_front()
+        self.out.pop()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -220,7 +221,7 @@ impl LobbySession {
 
     fn receive(&mut self, now: Instant, frame: Frame<'_>) {
         let Some(message) = ServerMessage::decode(frame) else {
-            return self.tell(LobbyEvent::Malformed { bytes: length(frame) });
+            return self.out.tell(LobbyEvent::Malformed { bytes: length(frame) });
         };
         match message {
             ServerMessage::KeepaliveAck(_) => {
@@ -234,18 +235,18 @@ impl LobbySession {
             ServerMessage::Warning(text) if REFUSALS.contains(&&*text) => {
                 self.answered(Answer::Warned(text.into()));
             }
-            ServerMessage::InitOk(user) => self.tell(LobbyEvent::Welcomed(user)),
-            ServerMessage::NewHost(user) => self.tell(LobbyEvent::HostChanged(user)),
+            ServerMessage::InitOk(user) => self.out.tell(LobbyEvent::Welcomed(user)),
+            ServerMessage::NewHost(user) => self.out.tell(LobbyEvent::HostChanged(user)),
             ServerMessage::NewPeer(user) | ServerMessage::PeerJoin(user) => {
-                self.tell(LobbyEvent::PeerJoined(user));
+                self.out.tell(LobbyEvent::PeerJoined(user));
             }
-            ServerMessage::PeerLeft(id) => self.tell(LobbyEvent::PeerLeft(id)),
-            ServerMessage::NewLobby(name) => self.tell(LobbyEvent::LobbyListed(name)),
-            ServerMessage::LobbyClosed(name) => self.tell(LobbyEvent::LobbyClosed(name)),
-            ServerMessage::Transition(role) => self.tell(LobbyEvent::RoleChanged(role)),
-            ServerMessage::Relay(id) => self.tell(LobbyEvent::Relay(id)),
-            ServerMessage::Warning(text) => self.tell(LobbyEvent::Warning(text.into())),
-            ServerMessage::Violation(text) => self.tell(LobbyEvent::Violation(text.into())),
+            ServerMessage::PeerLeft(id) => self.out.tell(LobbyEvent::PeerLeft(id)),
+            ServerMessage::NewLobby(name) => self.out.tell(LobbyEvent::LobbyListed(name)),
+            ServerMessage::LobbyClosed(name) => self.out.tell(LobbyEvent::LobbyClosed(name)),
+            ServerMessage::Transition(role) => self.out.tell(LobbyEvent::RoleChanged(role)),
+            ServerMessage::Relay(id) => self.out.tell(LobbyEvent::Relay(id)),
+            ServerMessage::Warning(text) => self.out.tell(LobbyEvent::Warning(text.into())),
+            ServerMessage::Violation(text) => self.out.tell(LobbyEvent::Violation(text.into())),
         }
     }
 
@@ -258,7 +259,7 @@ impl LobbySession {
             self.answer(ticket, Answer::Lost);
         }
         if let Answer::Warned(text) = answer {
-            self.tell(LobbyEvent::Warning(text));
+            self.out.tell(LobbyEvent::Warning(text));
         }
     }
 
@@ -273,22 +274,18 @@ impl LobbySession {
         self.line = Line::Over;
         self.keepalive = None;
         let (code, reason) = (close.code, (*close.reason).to_owned());
-        self.tell(LobbyEvent::Disconnected { code, reason, cause });
+        self.out.tell(LobbyEvent::Disconnected { code, reason, cause });
         for (ticket, _) in std::mem::take(&mut self.asked) {
             self.answer(ticket, Answer::Lost);
         }
     }
 
     fn answer(&mut self, ticket: u64, answer: Answer) {
-        self.tell(LobbyEvent::Answered { ticket, answer });
+        self.out.tell(LobbyEvent::Answered { ticket, answer });
     }
 
     fn send(&mut self, message: &ClientMessage<'_>) {
-        self.outputs.push_back(SessionOutput::Send(message.encode()));
-    }
-
-    fn tell(&mut self, event: LobbyEvent) {
-        self.outputs.push_back(SessionOutput::Event(event));
+        self.out.send(message.encode());
     }
 }
 

@@ -22,12 +22,12 @@ mod event;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use signaling_core::keepalive::{Beat, Keepalive};
+use signaling_core::outputs::SessionOutputs;
 use signaling_core::{Cause, Close, Frame, Session, SessionInput, SessionOutput};
 
 pub use event::{ClientEvent, ClientRequest, HostGone, LobbyEntry, LobbyOptions, Party, Refusal};
@@ -133,8 +133,7 @@ pub struct OmegaSession {
     /// What was asked for before the server knew us.
     early: Option<Place>,
     keepalive: Option<Keepalive>,
-    /// Emptied after each input; one input leads to a bounded number of outputs.
-    outputs: VecDeque<SessionOutput<ClientEvent>>,
+    out: SessionOutputs<ClientEvent>,
 }
 
 #[derive(Debug)]
@@ -157,7 +156,7 @@ impl OmegaSession {
             stage: Stage::Connecting,
             early: None,
             keepalive: None,
-            outputs: VecDeque::new(),
+            out: SessionOutputs::default(),
         }
     }
 }
@@ -179,7 +178,7 @@ impl Session for OmegaSession {
     }
 
     fn poll_output(&mut self) -> Option<SessionOutput<ClientEvent>> {
-        self.outputs.pop_front()
+        self.out.pop()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -192,7 +191,7 @@ impl OmegaSession {
         self.stage = Stage::Greeting;
         let interval = self.tongue.keepalive_interval();
         self.keepalive = Some(Keepalive::new(now, interval, Some(SILENCE_LIMIT)));
-        self.say(self.tongue.init(&self.name));
+        self.out.send(self.tongue.init(&self.name));
     }
 
     fn receive(&mut self, now: Instant, frame: Frame<'_>) {
@@ -200,10 +199,10 @@ impl OmegaSession {
             keepalive.heard(now);
         }
         let Some(heard) = self.tongue.hear(self.is_host(), frame) else {
-            return self.tell(ClientEvent::Malformed { bytes: length(frame) });
+            return self.out.tell(ClientEvent::Malformed { bytes: length(frame) });
         };
         if let Some(reply) = heard.reply {
-            self.say(reply);
+            self.out.send(reply);
         }
         self.learn(heard.meaning);
     }
@@ -217,18 +216,18 @@ impl OmegaSession {
             }
             (Meaning::Refused(refusal), Stage::Asking(_)) => {
                 self.stage = Stage::Idle;
-                self.tell(ClientEvent::Refused(refusal));
+                self.out.tell(ClientEvent::Refused(refusal));
             }
             (Meaning::HostChanged { lobby, host }, Stage::Inside { .. }) => {
                 let is_me = host.id == self.id;
                 self.stage = Stage::Inside { is_host: is_me };
-                self.tell(ClientEvent::HostChanged { lobby, host, is_me });
+                self.out.tell(ClientEvent::HostChanged { lobby, host, is_me });
             }
             (Meaning::LobbyClosed { lobby }, Stage::Inside { .. }) => {
                 self.stage = Stage::Idle;
-                self.tell(ClientEvent::LobbyClosed { lobby });
+                self.out.tell(ClientEvent::LobbyClosed { lobby });
             }
-            (Meaning::Told(event), _) => self.tell(event),
+            (Meaning::Told(event), _) => self.out.tell(event),
             _ => {}
         }
     }
@@ -236,7 +235,7 @@ impl OmegaSession {
     fn begin(&mut self, id: String) {
         self.stage = Stage::Idle;
         self.id.clone_from(&id);
-        self.tell(ClientEvent::Opened { id });
+        self.out.tell(ClientEvent::Opened { id });
         if let Some(place) = self.early.take() {
             self.ask(place);
         }
@@ -244,7 +243,7 @@ impl OmegaSession {
 
     fn enter(&mut self, place: Place) {
         self.stage = Stage::Inside { is_host: matches!(place, Place::Host { .. }) };
-        self.tell(match place {
+        self.out.tell(match place {
             Place::Host { lobby, .. } => ClientEvent::Hosting { lobby },
             Place::Peer { lobby, .. } => ClientEvent::Joined { lobby },
         });
@@ -257,13 +256,13 @@ impl OmegaSession {
             ClientRequest::Send { to, signal } => {
                 if matches!(self.stage, Stage::Inside { .. }) {
                     let texts = self.tongue.signal(self.is_host(), &to, &signal);
-                    texts.into_iter().for_each(|text| self.say(text));
+                    texts.into_iter().for_each(|text| self.out.send(text));
                 }
             }
             ClientRequest::Suspect { id } => {
                 if let (Stage::Inside { .. }, Some(text)) = (&self.stage, self.tongue.suspect(&id))
                 {
-                    self.say(text);
+                    self.out.send(text);
                 }
             }
             ClientRequest::Close => self.leave(),
@@ -274,7 +273,7 @@ impl OmegaSession {
         match self.stage {
             Stage::Connecting | Stage::Greeting => self.early = Some(place),
             Stage::Idle => {
-                self.say(self.tongue.ask(&place));
+                self.out.send(self.tongue.ask(&place));
                 self.stage = Stage::Asking(place);
             }
             Stage::Asking(_) | Stage::Inside { .. } | Stage::Over => {}
@@ -284,18 +283,18 @@ impl OmegaSession {
     fn leave(&mut self) {
         let is_known = !matches!(self.stage, Stage::Connecting | Stage::Greeting);
         if let Some(text) = self.tongue.leave().filter(|_| is_known) {
-            self.say(text);
+            self.out.send(text);
         }
-        self.outputs.push_back(SessionOutput::Close(Close::new(1000, "")));
+        self.out.close(Close::normal());
     }
 
     fn handle_timeout(&mut self, now: Instant) {
         while let Some(beat) = self.keepalive.as_mut().and_then(|keepalive| keepalive.poll(now)) {
             match beat {
-                Beat::Ping => self.say(self.tongue.keepalive()),
+                Beat::Ping => self.out.send(self.tongue.keepalive()),
                 Beat::Silent => {
                     self.keepalive = None;
-                    self.outputs.push_back(SessionOutput::Close(Close::keepalive_timeout()));
+                    self.out.close(Close::keepalive_timeout());
                 }
             }
         }
@@ -305,18 +304,10 @@ impl OmegaSession {
         self.stage = Stage::Over;
         self.keepalive = None;
         let reason = close.reason.to_string();
-        self.tell(ClientEvent::Disconnected { code: close.code, reason, cause });
+        self.out.tell(ClientEvent::Disconnected { code: close.code, reason, cause });
     }
 
     fn is_host(&self) -> bool {
         matches!(self.stage, Stage::Inside { is_host: true })
-    }
-
-    fn say(&mut self, text: String) {
-        self.outputs.push_back(SessionOutput::Send(text.into()));
-    }
-
-    fn tell(&mut self, event: ClientEvent) {
-        self.outputs.push_back(SessionOutput::Event(event));
     }
 }

@@ -19,13 +19,13 @@ pub mod state;
 mod tests;
 mod watchdog;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use signaling_core::backoff::Backoff;
 use signaling_core::keepalive::Keepalive;
+use signaling_core::outputs::SessionOutputs;
 use signaling_core::timers::Timers;
 use signaling_core::{Close, Session, SessionInput, SessionOutput};
 
@@ -61,7 +61,7 @@ pub struct RoomSession {
     /// Heartbeats sent.
     beats: u64,
     timers: Timers<Timer>,
-    outputs: VecDeque<SessionOutput<RoomEvent>>,
+    out: SessionOutputs<RoomEvent>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,7 +89,7 @@ impl RoomSession {
             pulse: None,
             beats: 0,
             timers: Timers::default(),
-            outputs: VecDeque::new(),
+            out: SessionOutputs::default(),
         }
     }
 
@@ -120,7 +120,7 @@ impl Session for RoomSession {
     }
 
     fn poll_output(&mut self) -> Option<SessionOutput<RoomEvent>> {
-        self.outputs.pop_front()
+        self.out.pop()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -171,12 +171,12 @@ impl RoomSession {
     fn send_join(&mut self) {
         if self.line == Line::Up {
             let text = self.encode(&self.join);
-            self.outputs.push_back(SessionOutput::Send(text));
+            self.out.send(text);
         }
     }
 
     fn say_now(&mut self, now: Instant, kind: &Kind, text: Arc<str>) {
-        self.outputs.push_back(SessionOutput::Send(text));
+        self.out.send(text);
         match kind {
             Kind::Leave => self.settle_in(RoomState::Left),
             Kind::Update(new) => {
@@ -206,8 +206,8 @@ impl RoomSession {
 
     fn fail(&mut self, failure: Failure) {
         self.settle_in(RoomState::Failed);
-        self.tell(RoomEvent::Failed(failure));
-        self.outputs.push_back(SessionOutput::Close(Close::new(1000, "")));
+        self.out.tell(RoomEvent::Failed(failure));
+        self.out.close(Close::normal());
     }
 
     /// We are out of the room.
@@ -236,14 +236,10 @@ impl RoomSession {
     fn set_state(&mut self, new: RoomState) {
         let old = std::mem::replace(&mut self.state, new);
         debug_assert!(old.leads_to(new), "there is no way from {old:?} to {new:?}");
-        self.tell(RoomEvent::StateChanged { old, new });
+        self.out.tell(RoomEvent::StateChanged { old, new });
     }
 
     fn drop_unsent(&mut self, kind: Kind, why: Unsent) {
-        self.tell(RoomEvent::Unsent { kind: Box::new(kind), why });
-    }
-
-    fn tell(&mut self, event: RoomEvent) {
-        self.outputs.push_back(SessionOutput::Event(event));
+        self.out.tell(RoomEvent::Unsent { kind: Box::new(kind), why });
     }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use signaling_core::ids::alphanumeric;
+use signaling_core::outputs::SessionOutputs;
 use signaling_core::{Cause, Close, Frame, Session, SessionInput, SessionOutput};
 
 use super::payload::{Channel, Payload};
@@ -110,7 +111,7 @@ pub struct PeerSession {
     early: VecDeque<Early>,
     /// When to give a sign of life, while connected.
     heartbeat: Option<Instant>,
-    outputs: VecDeque<SessionOutput<PeerEvent>>,
+    out: SessionOutputs<PeerEvent>,
 }
 
 /// A candidate whose connection is not known yet.
@@ -126,7 +127,7 @@ impl PeerSession {
     /// of connections.
     pub fn new(rng: StdRng) -> Self {
         let (connections, early) = (HashMap::new(), VecDeque::new());
-        Self { rng, connections, early, heartbeat: None, outputs: VecDeque::new() }
+        Self { rng, connections, early, heartbeat: None, out: SessionOutputs::default() }
     }
 }
 
@@ -140,7 +141,11 @@ impl Session for PeerSession {
             SessionInput::Frame(frame) => self.receive(frame),
             SessionInput::Closed { close: Close { code, reason }, cause } => {
                 self.heartbeat = None;
-                self.tell(PeerEvent::Disconnected { code, reason: (*reason).to_owned(), cause });
+                self.out.tell(PeerEvent::Disconnected {
+                    code,
+                    reason: (*reason).to_owned(),
+                    cause,
+                });
             }
             SessionInput::Request(request) => self.handle_request(request),
             SessionInput::Timeout => self.beat(now),
@@ -148,7 +153,7 @@ impl Session for PeerSession {
     }
 
     fn poll_output(&mut self) -> Option<SessionOutput<PeerEvent>> {
-        self.outputs.pop_front()
+        self.out.pop()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -162,11 +167,11 @@ impl PeerSession {
             Some(ServerMessage::Signal { kind, src, payload, .. }) if kind.can_wait() => {
                 match payload.and_then(|payload| Payload::decode(kind, payload)) {
                     Some(payload) => self.hear(src.into(), payload),
-                    None => self.tell(PeerEvent::Malformed { bytes: length(frame) }),
+                    None => self.out.tell(PeerEvent::Malformed { bytes: length(frame) }),
                 }
             }
             Some(message) => self.told(message),
-            None => self.tell(PeerEvent::Malformed { bytes: length(frame) }),
+            None => self.out.tell(PeerEvent::Malformed { bytes: length(frame) }),
         }
     }
 
@@ -181,12 +186,12 @@ impl PeerSession {
             }
             ServerMessage::Signal { src, .. } => PeerEvent::Expired { id: src.into() },
         };
-        self.tell(event);
+        self.out.tell(event);
     }
 
     fn hear(&mut self, from: String, payload: Payload) {
         match payload {
-            Payload::Call => self.tell(PeerEvent::Called { from }),
+            Payload::Call => self.out.tell(PeerEvent::Called { from }),
             Payload::Data { connection, signal, channel: Some(channel) } => {
                 self.offered(from, connection, signal, channel);
             }
@@ -201,20 +206,20 @@ impl PeerSession {
         if !self.connect(&from, connection) {
             return;
         }
-        self.tell(PeerEvent::Connecting { from: from.clone(), channel });
-        self.tell(PeerEvent::Signal { from, signal: offer });
+        self.out.tell(PeerEvent::Connecting { from: from.clone(), channel });
+        self.out.tell(PeerEvent::Signal { from, signal: offer });
         self.hear_at_last(its);
     }
 
     fn hear_at_last(&mut self, early: VecDeque<Early>) {
         for Early { from, signal, .. } in early {
-            self.tell(PeerEvent::Signal { from, signal });
+            self.out.tell(PeerEvent::Signal { from, signal });
         }
     }
 
     fn signalled(&mut self, from: String, connection: String, signal: Signal) {
         if self.connections.get(&from) == Some(&connection) {
-            self.tell(PeerEvent::Signal { from, signal });
+            self.out.tell(PeerEvent::Signal { from, signal });
         } else if matches!(signal, Signal::Candidate { .. }) {
             self.put_aside(from, connection, signal);
         }
@@ -243,7 +248,7 @@ impl PeerSession {
                 self.connections.remove(&peer);
             }
             PeerRequest::Close => {
-                self.outputs.push_back(SessionOutput::Close(Close::new(1000, "")));
+                self.out.close(Close::normal());
             }
         }
     }
@@ -258,18 +263,14 @@ impl PeerSession {
         let Some(connection) = self.connections.get(to).cloned() else { return };
         let payload = Payload::Data { connection, signal, channel }.encode();
         let message = ClientMessage::Signal { kind, dst: Some(to.into()), payload: Some(&payload) };
-        self.outputs.push_back(SessionOutput::Send(message.encode()));
+        self.out.send(message.encode());
     }
 
     fn beat(&mut self, now: Instant) {
         if self.heartbeat.is_some_and(|due| due <= now) {
             self.heartbeat = Some(now + HEARTBEAT_INTERVAL);
-            self.outputs.push_back(SessionOutput::Send(ClientMessage::Heartbeat.encode()));
+            self.out.send(ClientMessage::Heartbeat.encode());
         }
-    }
-
-    fn tell(&mut self, event: PeerEvent) {
-        self.outputs.push_back(SessionOutput::Event(event));
     }
 }
 

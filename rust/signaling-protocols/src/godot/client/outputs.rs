@@ -1,39 +1,39 @@
 //! What a session wants done, and the state that it has told.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
+use signaling_core::outputs::SessionOutputs;
 use signaling_core::{Close, SessionOutput};
 
 use super::event::ClientEvent;
 use super::state::ClientState;
 
-/// Emptied after each input; one input leads to a bounded number of outputs.
+/// The outputs, and whether the game knows the state.
 #[derive(Debug, Default)]
 pub(super) struct Outputs {
-    queue: VecDeque<SessionOutput<ClientEvent>>,
+    queue: SessionOutputs<ClientEvent>,
     state: ClientState,
 }
 
 impl Outputs {
     pub(super) fn pop(&mut self) -> Option<SessionOutput<ClientEvent>> {
-        self.queue.pop_front()
+        self.queue.pop()
     }
 
     pub(super) fn send(&mut self, text: Arc<str>) {
-        self.queue.push_back(SessionOutput::Send(text));
+        self.queue.send(text);
     }
 
     pub(super) fn connect(&mut self) {
-        self.queue.push_back(SessionOutput::Connect);
+        self.queue.connect();
     }
 
     pub(super) fn close(&mut self) {
-        self.queue.push_back(SessionOutput::Close(Close::new(1000, "")));
+        self.queue.close(Close::normal());
     }
 
     pub(super) fn tell(&mut self, event: ClientEvent) {
-        self.queue.push_back(SessionOutput::Event(event));
+        self.queue.tell(event);
     }
 
     pub(super) fn state(&self) -> ClientState {

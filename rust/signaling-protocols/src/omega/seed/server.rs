@@ -180,7 +180,7 @@ impl SeedServer {
             }
             ClientMessage::Shutdown => {
                 self.depart(conn);
-                self.games.out.close(conn, Close::new(1000, ""));
+                self.games.out.close(conn, Close::normal());
             }
             ClientMessage::ShutdownWarning { suspect: Some(suspect) } => {
                 self.suspect(now, conn, &suspect);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use signaling_core::{Cause, Close, SessionOutput};
+use signaling_core::{Cause, Close};
 
 use super::event::RoomEvent;
 use super::state::RoomState;
@@ -33,7 +33,7 @@ impl RoomSession {
 
     pub(super) fn handle_closed(&mut self, now: Instant, close: &Close, cause: Cause) {
         let (code, reason) = (close.code, close.reason.to_string());
-        self.tell(RoomEvent::Disconnected { code, reason, cause });
+        self.out.tell(RoomEvent::Disconnected { code, reason, cause });
         self.pulse = None;
         self.line = Line::Down;
         self.note_loss();
@@ -63,7 +63,7 @@ impl RoomSession {
 
     pub(super) fn dial(&mut self) {
         self.line = Line::Dialling;
-        self.outputs.push_back(SessionOutput::Connect);
+        self.out.connect();
     }
 
     fn note_loss(&mut self) {
@@ -74,6 +74,6 @@ impl RoomSession {
 
     fn tell_retry(&mut self, delay: Duration) {
         let attempt = self.backoff.attempt();
-        self.tell(RoomEvent::Reconnecting { attempt, delay });
+        self.out.tell(RoomEvent::Reconnecting { attempt, delay });
     }
 }

@@ -21,7 +21,7 @@ impl RoomSession {
             // What is said to those who have left is of no interest to them.
             _ if !self.state.is_listening() => {}
             Some(message) => self.handle_message(now, message),
-            None => self.tell(RoomEvent::Malformed { bytes: length(frame) }),
+            None => self.out.tell(RoomEvent::Malformed { bytes: length(frame) }),
         }
     }
 
@@ -68,7 +68,7 @@ impl RoomSession {
         self.set_state(RoomState::Joined);
         self.publishers = publishers.clone();
         self.note_alone(now);
-        self.tell(RoomEvent::Joined { role, publishers, ice_servers });
+        self.out.tell(RoomEvent::Joined { role, publishers, ice_servers });
         self.send_kept(now);
     }
 
@@ -90,7 +90,7 @@ impl RoomSession {
                 }
             }
             self.note_alone(now);
-            self.tell(RoomEvent::PublishersChanged(publishers));
+            self.out.tell(RoomEvent::PublishersChanged(publishers));
         }
     }
 
@@ -117,7 +117,7 @@ impl RoomSession {
                 if action == Action::Offer {
                     self.watchdog.note_refused_offer();
                 }
-                self.tell(RoomEvent::Refused { action, code, message });
+                self.out.tell(RoomEvent::Refused { action, code, message });
             }
         }
     }
@@ -128,19 +128,19 @@ impl RoomSession {
         }
         match &signal.kind {
             Kind::Kick { to } if to.means(&self.options.me) => {
-                self.tell(RoomEvent::Heard(signal));
+                self.out.tell(RoomEvent::Heard(signal));
                 return self.end(now, Ending::Kicked);
             }
             Kind::Offer { .. } | Kind::Answer { .. } => self.watchdog.note_answer(&signal.sender),
             _ => {}
         }
-        self.tell(RoomEvent::Heard(signal));
+        self.out.tell(RoomEvent::Heard(signal));
     }
 
     /// We are out of the room without having asked for it.
     fn end(&mut self, now: Instant, ending: Ending) {
         if self.state == RoomState::Joined {
-            self.tell(RoomEvent::Ended(ending));
+            self.out.tell(RoomEvent::Ended(ending));
             self.say(now, Kind::Leave);
         }
     }

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use signaling_core::SessionOutput;
 use signaling_core::keepalive::Beat;
 
 use super::event::Failure;
@@ -129,7 +128,7 @@ impl RoomSession {
         self.beats += 1;
         let id = Some(self.beats.to_string());
         let text = self.encode(&Kind::Heartbeat { id, wants_ack: true });
-        self.outputs.push_back(SessionOutput::Send(text));
+        self.out.send(text);
     }
 }
 

@@ -286,7 +286,7 @@ impl Extended {
         }
         self.out.close();
         if self.line == Line::Waiting {
-            self.end(&Close::new(1000, ""), Cause::Closed);
+            self.end(&Close::normal(), Cause::Closed);
         }
     }
 
