@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use signaling_core::PeerId;
 use signaling_protocols::godot::extended::{Json, MemberView};
-use signaling_protocols::godot::{ClientEvent, ClientState, LobbyInfo, Topology};
+use signaling_protocols::godot::{ClientEvent, ClientState, LobbyInfo, Protocol, Topology};
 
 #[derive(Default)]
 pub(super) struct View {
+    pub(super) protocol: Protocol,
     pub(super) state: ClientState,
     pub(super) is_over: bool,
     /// Tickets that wait for their answers.
@@ -26,6 +27,11 @@ pub(super) struct View {
 }
 
 impl View {
+    /// A client that speaks this knows nothing yet.
+    pub(super) fn of(protocol: Protocol) -> Self {
+        Self { protocol, ..Self::default() }
+    }
+
     /// Panics when an event contradicts an earlier one.
     pub(super) fn note(&mut self, event: &ClientEvent) {
         match event {
