@@ -54,8 +54,12 @@ func test_what_a_host_can_ask_for() -> void:
 	await check_fails(host.manage_lobby("kick", "nobody"), SignalingClient.FAILURE_NO_SUCH_MEMBER)
 	await _value(host.manage_lobby("transfer_ownership", guest.get_member()))
 	await until(func() -> bool: return guest.is_host() and not host.is_host(), 5.0, "another host")
+	var last := record_all(host)
 	await _value(guest.manage_lobby("kick", host.get_member()))
-	await until(func() -> bool: return host.get_state() == CloudLinkClient.STATE_FAILED, 5.0, "out")
+	await until(func() -> bool: return told_of(last, "disconnected"), 5.0, "out")
+	check_equal([host.get_state(), last.filter(
+		func(entry: Array) -> bool: return entry[0] == "lobby_left")[0][1]],
+		[CloudLinkClient.STATE_FAILED, SignalingClient.FAILURE_KICKED], "removed")
 	told.clear()
 	await _value(guest.manage_lobby("close_lobby"))
 	check_equal([guest.get_lobby(), guest.get_state()], ["", CloudLinkClient.STATE_LEFT], "closed")

@@ -10,6 +10,7 @@
 //! - `neighbours`: the WebRTC connections to its members; `channels` and `neighbour`: those with
 //!   named channels.
 //! - `telling`: the node's turn, once a frame, with `noting`: what is known after an event.
+//! - `trouble`: why something failed.
 
 mod channels;
 mod event;
@@ -23,6 +24,7 @@ mod place;
 mod session;
 mod talk;
 mod telling;
+mod trouble;
 mod verbs;
 mod version;
 

@@ -13,6 +13,7 @@ use signaling_protocols::cloudlink5::wire::{CreateReply, JoinReply, LobbyInfo, R
 use signaling_protocols::cloudlink5::{LobbyEvent, LobbyOptions, LobbyRequest, LobbySession};
 
 use super::event::{Event, Member};
+use super::trouble;
 use crate::client::failure::{Failure, Trouble};
 use crate::client::request::Misuse;
 use crate::json;
@@ -164,7 +165,7 @@ impl Five {
         events.push(Event::Opened(self.me.clone()));
         for (ticket, ask) in std::mem::take(&mut self.early) {
             if self.ask(ticket, ask).is_err() {
-                let answer = Err(Trouble::new(Failure::Overloaded));
+                let answer = Err(trouble::of(Failure::Overloaded));
                 events.push(Event::Answered { ticket, answer });
             }
         }
@@ -175,7 +176,7 @@ impl Five {
         if let Some((lobby, is_host)) = entered(&ask, &answer) {
             events.push(Event::Entered { lobby, is_host });
         }
-        events.push(Event::Answered { ticket, answer: value(ask, answer) });
+        events.push(Event::Answered { ticket, answer: value(&ask, &answer) });
     }
 
     /// Either connection has ended; the other one is of no use alone.
@@ -202,39 +203,19 @@ fn entered(ask: &Ask, answer: &Answer) -> Option<(String, bool)> {
 }
 
 /// What a request comes to.
-fn value(ask: Ask, answer: Answer) -> Result<Variant, Trouble> {
-    let is_managing = matches!(ask, Ask::Manage(_));
-    match answer {
-        Answer::Lobbies(names) => {
-            let names: PackedStringArray =
-                names.iter().map(|name| GString::from(&**name)).collect();
-            Ok(names.to_variant())
-        }
-        Answer::Found(Some(info)) => Ok(found(&info).to_variant()),
-        Answer::Found(None) | Answer::Joined(JoinReply::NotFound) => {
-            Err(Trouble::new(Failure::NotFound))
-        }
-        Answer::Created(CreateReply::Created) | Answer::Joined(JoinReply::Joined) => {
-            Ok(entered(&ask, &answer).map(|(lobby, _)| lobby).unwrap_or_default().to_variant())
-        }
-        Answer::Created(CreateReply::Exists) => {
-            Err(Trouble::new(Failure::Rejected).saying("There is such a lobby already."))
-        }
-        Answer::Joined(JoinReply::Locked) => Err(Trouble::new(Failure::Locked)),
-        Answer::Joined(JoinReply::Full) => Err(Trouble::new(Failure::Full)),
-        Answer::Joined(JoinReply::WrongPassword) => Err(Trouble::new(Failure::Password)),
-        Answer::Managed(text) if text == "ok" => Ok(Variant::nil()),
-        Answer::Managed(text) if text == NO_PEER => Err(Trouble::new(Failure::NoSuchMember)),
-        Answer::Managed(text) => Err(Trouble::new(Failure::Invalid).saying(&text)),
-        Answer::Warned(_) if is_managing => Err(Trouble::new(Failure::NotHost)),
-        Answer::Warned(text) => Err(Trouble::new(Failure::Rejected).saying(&text)),
-        Answer::Overloaded => Err(Trouble::new(Failure::Overloaded)),
-        Answer::Lost => Err(Trouble::new(Failure::ConnectionLost)),
+fn value(ask: &Ask, answer: &Answer) -> Result<Variant, Trouble> {
+    if let Some(trouble) = trouble::of_answer(answer, matches!(ask, Ask::Manage(_))) {
+        return Err(trouble);
     }
+    Ok(match answer {
+        Answer::Lobbies(names) => {
+            let names = names.iter().map(|name| GString::from(&**name));
+            names.collect::<PackedStringArray>().to_variant()
+        }
+        Answer::Found(Some(info)) => found(info).to_variant(),
+        answer => entered(ask, answer).map(|(lobby, _)| lobby.to_variant()).unwrap_or_default(),
+    })
 }
-
-/// What the server says of an id that is no member's.
-const NO_PEER: &str = "no peer found";
 
 fn found(info: &LobbyInfo) -> VarDictionary {
     vdict! {

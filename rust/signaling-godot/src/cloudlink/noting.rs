@@ -1,12 +1,12 @@
 //! What is known of the lobby after an event, and what is to be told of it.
 
-use godot::prelude::*;
 use signaling_core::Cause;
 use signaling_protocols::Signal;
 
 use super::CloudLinkClient;
 use super::event::{Event, Member};
 use super::place::Place;
+use super::trouble;
 use super::version::State;
 use crate::client::failure::{Failure, Trouble};
 
@@ -101,8 +101,8 @@ impl CloudLinkClient {
     fn note_end(&mut self, code: u16, reason: &str, cause: Cause) -> Vec<Telling> {
         let was_inside = self.place.take().is_some();
         (self.session, self.me, self.entering) = (None, None, None);
-        let trouble = end(code, reason, cause);
-        self.cancel(&trouble.clone().unwrap_or_else(|| Trouble::new(Failure::NotConnected)));
+        let trouble = trouble::of_end(code, reason, cause);
+        self.cancel(&trouble.clone().unwrap_or_else(|| trouble::of(Failure::NotConnected)));
         self.state = if trouble.is_some() { State::Failed } else { State::Left };
         let failure = trouble.as_ref().map_or(Failure::None, Trouble::failure);
         let out = was_inside.then_some(Telling::Out(failure));
@@ -110,21 +110,4 @@ impl CloudLinkClient {
         let ended = Telling::Disconnected { code, reason: reason.to_owned() };
         failed.into_iter().chain(out).chain([ended]).collect()
     }
-}
-
-/// What the server says to whom the host has removed.
-const KICKED: &str = "You have been kicked from the lobby.";
-/// What it says to whom it does not know.
-const UNAUTHORIZED: &str = "unauthorized";
-
-/// Why the connection has ended, unless we ended it.
-pub(super) fn end(code: u16, reason: &str, cause: Cause) -> Option<Trouble> {
-    let trouble = Trouble::of_end(code, reason, cause, None)?;
-    let failure = match reason {
-        KICKED => Failure::Kicked,
-        UNAUTHORIZED => Failure::Unauthorized,
-        _ => return Some(trouble),
-    };
-    let (code, reason) = (i64::from(code), GString::from(reason));
-    Some(Trouble::new(failure).with("code", &code).with("reason", &reason))
 }

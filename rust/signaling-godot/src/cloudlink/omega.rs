@@ -6,10 +6,11 @@ use godot::prelude::*;
 use signaling_net::{ClientConfig, ClientHandle, QueueFull};
 use signaling_protocols::Signal;
 use signaling_protocols::omega::{
-    ClientEvent, ClientRequest, LobbyEntry, Numbering, OmegaSession, Party, Refusal,
+    ClientEvent, ClientRequest, LobbyEntry, Numbering, OmegaSession, Party,
 };
 
 use super::event::{Event, Member};
+use super::trouble;
 use crate::client::failure::{Failure, Trouble};
 use crate::client::request::Misuse;
 use crate::line;
@@ -65,7 +66,7 @@ impl Omega {
         match event {
             ClientEvent::Hosting { lobby } => self.entered(lobby, true),
             ClientEvent::Joined { lobby } => self.entered(lobby, false),
-            ClientEvent::Refused(refusal) => self.answered(Err(trouble(refusal))),
+            ClientEvent::Refused(refusal) => self.answered(Err(trouble::of_refusal(refusal))),
             event => told(event).into_iter().collect(),
         }
     }
@@ -109,16 +110,6 @@ fn listed(entry: &LobbyEntry) -> VarDictionary {
         // As in CloudLink 5: besides the host, and -1 for no limit.
         "max_players" => entry.max_members.map_or(-1, |max| i64::from(max) - 1),
         "has_password" => entry.has_password,
-    }
-}
-
-fn trouble(refusal: Refusal) -> Trouble {
-    match refusal {
-        Refusal::Exists => Trouble::new(Failure::Rejected).saying("There is such a lobby already."),
-        Refusal::NotFound => Trouble::new(Failure::NotFound),
-        Refusal::Full => Trouble::new(Failure::Full),
-        Refusal::Locked => Trouble::new(Failure::Locked),
-        Refusal::PasswordRequired | Refusal::WrongPassword => Trouble::new(Failure::Password),
     }
 }
 

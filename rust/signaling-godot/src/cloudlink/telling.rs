@@ -13,8 +13,9 @@ use super::CloudLinkClient;
 use super::channels::{Channels, DefaultChannel, News};
 use super::event::{Event, Member};
 use super::neighbours::Neighbours;
-use super::noting::{Telling, end};
+use super::noting::Telling;
 use super::place::Place;
+use super::trouble;
 use super::version::{State, Version};
 use crate::client::failure::{Failure, Trouble};
 use crate::client::request::{Outcome, SignalingRequest};
@@ -97,7 +98,7 @@ impl CloudLinkClient {
             Event::Told { from, signal } => Self::hear(this, from, signal),
             Event::Out(_) => Self::replace_neighbours(this, None),
             Event::Ended { code, reason, cause } => {
-                let is_over = end(*code, reason, *cause)
+                let is_over = trouble::of_end(*code, reason, *cause)
                     .is_none_or(|trouble| trouble.failure() == Failure::Kicked);
                 if is_over {
                     Self::replace_neighbours(this, None);

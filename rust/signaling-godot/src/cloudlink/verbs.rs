@@ -10,7 +10,7 @@ use signaling_protocols::cloudlink5::client::Ask;
 
 use super::session::{Entrance, Introduction, Session};
 use super::version::State;
-use super::{CloudLinkClient, options};
+use super::{CloudLinkClient, options, trouble};
 use crate::client::argument::{Anything, Keys};
 use crate::client::failure::{Failure, Trouble};
 use crate::client::request::{Misuse, Outcome, SignalingRequest};
@@ -155,7 +155,7 @@ impl CloudLinkClient {
     pub(super) fn forget_session(&mut self) {
         self.epoch += 1;
         (self.session, self.place, self.me, self.entering) = (None, None, None, None);
-        self.cancel(&Trouble::new(Failure::Cancelled));
+        self.cancel(&trouble::of(Failure::Cancelled));
     }
 
     /// Nothing that was asked for will be answered any more.
