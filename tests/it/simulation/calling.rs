@@ -12,7 +12,8 @@ use signaling_core::overview::{LobbyKey, LobbyView};
 use signaling_core::{Close, ConnId, Frame};
 use signaling_protocols::calling::wire::ServerMessage;
 use signaling_protocols::calling::{
-    CallingServer, Event, Expected, Payload, PeerChange, Request, Scope, Settings, Status,
+    CallingServer, Event, Expected, Invitation, Payload, PeerChange, PeerView, Request, RoomView,
+    Scope, Settings, Status,
 };
 
 use super::crowd::{Crowd, play};
@@ -52,13 +53,14 @@ struct Callers(BTreeMap<ConnId, Client>);
 #[derive(Default)]
 struct Client {
     id: String,
+    status: Status,
     /// The request that is being answered.
     asked: Option<Request>,
     /// The rooms that it is in, if only as one that is invited.
     rooms: BTreeMap<String, Inside>,
     /// The handles of its own invitations.
     sent: BTreeSet<u64>,
-    /// The users and rooms of the namespaces that it is subscribed to.
+    /// The namespaces that it is subscribed to.
     namespaces: BTreeMap<String, Announced>,
 }
 
@@ -66,15 +68,17 @@ struct Client {
 struct Inside {
     /// The handle of the invitation that is open.
     invitation: Option<u64>,
-    /// The other peers, and whether they are pending.
-    others: BTreeMap<String, bool>,
+    /// Its own status there.
+    own: Status,
+    /// The room, without itself.
+    view: RoomView,
 }
 
 /// What one client knows of a namespace.
+#[derive(Default)]
 struct Announced {
-    users: BTreeSet<String>,
-    /// The peers of each room.
-    rooms: BTreeMap<String, BTreeSet<String>>,
+    users: BTreeMap<String, Status>,
+    rooms: BTreeMap<String, RoomView>,
 }
 
 impl Crowd for Callers {
@@ -108,11 +112,24 @@ impl Crowd for Callers {
     fn check(&self, lobbies: &BTreeMap<LobbyKey, LobbyView>) {
         for client in self.0.values() {
             for (room, inside) in &client.rooms {
-                self.check_room(client, room, inside, lobbies);
+                let mut real = self.room(room);
+                check_lobby(
+                    &real,
+                    &lobbies[&LobbyKey { game: "".into(), name: room.as_str().into() }],
+                );
+                real.peers.remove(&client.id);
+                assert_eq!(inside.view, real, "a peer knows {room} and the others in it");
             }
             client.namespaces.values().for_each(|announced| self.check_announced(announced));
         }
     }
+}
+
+/// Who is only invited is no member.
+fn check_lobby(room: &RoomView, lobby: &LobbyView) {
+    let full = room.peers.iter().filter(|(_, peer)| !peer.pending).map(|(id, _)| id.as_str());
+    let members: BTreeSet<&str> = lobby.members.iter().map(|member| &**member).collect();
+    assert_eq!(full.collect::<BTreeSet<_>>(), members, "the others are members");
 }
 
 impl Callers {
@@ -155,37 +172,33 @@ impl Callers {
         }
     }
 
-    /// What one peer knows of a room is what all know together.
-    fn check_room(
-        &self,
-        client: &Client,
-        room: &str,
-        inside: &Inside,
-        lobbies: &BTreeMap<LobbyKey, LobbyView>,
-    ) {
-        let mut all: BTreeSet<String> = inside.others.keys().cloned().collect();
-        all.insert(client.id.clone());
-        assert_eq!(all, self.peers(room), "a peer knows the others of {room}");
-        let full = inside.others.iter().filter(|(_, pending)| !**pending).map(|(id, _)| &**id);
-        let me = Some(&*client.id).filter(|_| inside.invitation.is_none());
-        let full: BTreeSet<&str> = full.chain(me).collect();
-        let view = &lobbies[&LobbyKey { game: "".into(), name: room.into() }];
-        let members: BTreeSet<&str> = view.members.iter().map(|member| &**member).collect();
-        assert_eq!(full, members, "and which of them are only invited");
-    }
-
     fn check_announced(&self, Announced { users, rooms }: &Announced) {
-        let is_here = |id: &String| self.0.values().any(|other| other.id == *id);
-        assert!(users.iter().all(is_here), "who is announced is there");
-        for (room, peers) in rooms {
-            assert_eq!(*peers, self.peers(room), "it is announced who is in {room}");
+        for (id, status) in users {
+            let user = self.0.values().find(|user| user.id == *id).expect("it is there");
+            assert_eq!(*status, user.status, "a user is announced as it is");
+        }
+        for (room, view) in rooms {
+            let mut real = self.room(room);
+            if real.peers.is_empty() {
+                // Nobody is left who would know its status.
+                real.status = view.status.clone();
+            }
+            assert_eq!(*view, real, "{room} is announced as it is");
         }
     }
 
-    /// Who is in a room or invited to it, as those who are know of themselves.
-    fn peers(&self, room: &str) -> BTreeSet<String> {
-        let is_in = |client: &&Client| client.rooms.contains_key(room);
-        self.0.values().filter(is_in).map(|client| client.id.clone()).collect()
+    /// A room, as those who are in it or invited to it know it together.
+    fn room(&self, name: &str) -> RoomView {
+        let mut room = RoomView::default();
+        for client in self.0.values() {
+            let Some(inside) = client.rooms.get(name) else { continue };
+            let mut status = client.status.clone();
+            inside.own.iter().for_each(|(key, value)| status.set(key, Some(value.clone())));
+            let pending = inside.invitation.is_some();
+            room.peers.insert(client.id.clone(), PeerView { status, pending });
+            room.status = inside.view.status.clone();
+        }
+        room
     }
 }
 
@@ -206,18 +219,19 @@ impl Client {
 
     fn note_done(&mut self, request: Request, data: &Value) {
         match request {
-            Request::Join { room, .. } => {
-                let peers = data["peers"].as_object().unwrap().iter();
-                let others =
-                    peers.map(|(id, peer)| (id.clone(), peer["pending"] == true)).collect();
-                let inside = Inside { invitation: None, others };
+            Request::Status { status } => self.status = status,
+            Request::Join { room, status } => {
+                let inside = Inside { invitation: None, own: status, view: room_view(data) };
                 assert!(self.rooms.insert(room.unwrap(), inside).is_none(), "joined once");
             }
             Request::Leave { room } => drop(self.rooms.remove(&room)),
+            Request::SetRoomStatus { room, key, value, .. } => {
+                self.inside(&room).view.status.set(&key, value);
+            }
+            Request::SetPeerStatus { room, status } => self.inside(&room).own = status,
             Request::Subscribe { namespace } => {
-                let rooms = data["rooms"].as_object().unwrap().iter();
-                let rooms = rooms.map(|(room, view)| (room.clone(), ids(&view["peers"]))).collect();
-                let users = ids(&data["users"]);
+                let users = each(&data["users"], status);
+                let rooms = each(&data["rooms"], room_view);
                 self.namespaces.insert(namespace, Announced { users, rooms });
             }
             Request::Unsubscribe { namespace } => drop(self.namespaces.remove(&namespace)),
@@ -226,10 +240,10 @@ impl Client {
             }
             Request::CancelInvitation { handle } => assert!(self.sent.remove(&handle)),
             Request::DenyInvitation { handle } => self.forget_invitation(handle),
-            Request::AcceptInvitation { handle, .. } => {
+            Request::AcceptInvitation { handle, status } => {
                 let is_it = |inside: &&mut Inside| inside.invitation == Some(handle);
-                let accepted = self.rooms.values_mut().find(is_it);
-                accepted.expect("it was open").invitation = None;
+                let accepted = self.rooms.values_mut().find(is_it).expect("it was open");
+                (accepted.invitation, accepted.own) = (None, status);
             }
             _ => {}
         }
@@ -238,62 +252,74 @@ impl Client {
     fn note(&mut self, event: Event) {
         match event {
             Event::Hello { user, .. } => self.id = user,
-            Event::UserAdded { namespace, user, .. } => {
-                self.namespaces.get_mut(&namespace).unwrap().users.insert(user);
+            Event::UserAdded { namespace, user, status }
+            | Event::UserUpdated { namespace, user, status } => {
+                self.namespace(&namespace).users.insert(user, status);
             }
             Event::UserRemoved { namespace, user } => {
-                self.namespaces.get_mut(&namespace).unwrap().users.remove(&user);
+                self.namespace(&namespace).users.remove(&user);
             }
             Event::RoomAdded { namespace, room, view } => {
-                let peers = view.peers.into_keys().collect();
-                self.namespaces.get_mut(&namespace).unwrap().rooms.insert(room, peers);
+                self.namespace(&namespace).rooms.insert(room, view);
             }
             Event::RoomRemoved { namespace, room } => {
-                self.namespaces.get_mut(&namespace).unwrap().rooms.remove(&room);
+                self.namespace(&namespace).rooms.remove(&room);
             }
             Event::Invited(invitation) => {
-                let peers = invitation.view.peers.into_iter();
-                let others = peers.map(|(id, peer)| (id, peer.pending)).collect();
-                let inside = Inside { invitation: Some(invitation.handle), others };
-                assert!(self.rooms.insert(invitation.room, inside).is_none(), "invited once");
+                let Invitation { handle, room, view, .. } = *invitation;
+                let inside = Inside { invitation: Some(handle), own: Status::default(), view };
+                assert!(self.rooms.insert(room, inside).is_none(), "invited once");
             }
             Event::Cancelled { handle } => self.forget_invitation(handle),
             Event::Responded { handle, .. } => {
                 // One to oneself may be answered before its number is told, but is not here.
                 assert!(self.sent.remove(&handle), "only open invitations are answered");
             }
-            event => self.note_peer(event),
+            event => self.note_in_room(event),
         }
     }
 
-    fn note_peer(&mut self, event: Event) {
+    fn note_in_room(&mut self, event: Event) {
         match event {
-            Event::PeerAdded { scope: Scope::Namespace(namespace), room, user, .. } => {
-                self.announced(&namespace, &room).insert(user);
+            Event::RoomUpdated { scope, room, status } => self.view(&scope, &room).status = status,
+            Event::PeerAdded { scope, room, user, peer } => {
+                let known = self.view(&scope, &room).peers.insert(user, peer);
+                // Subscribers may be told twice.
+                assert!(known.is_none() || scope != Scope::Room, "came once");
             }
-            Event::PeerRemoved { scope: Scope::Namespace(namespace), room, user } => {
-                self.announced(&namespace, &room).remove(&user);
+            // Who was just uninvited still hears others leave.
+            Event::PeerRemoved { scope: Scope::Room, room, .. }
+                if !self.rooms.contains_key(&room) => {}
+            Event::PeerRemoved { scope, room, user } => {
+                let known = self.view(&scope, &room).peers.remove(&user);
+                assert!(known.is_some() || scope != Scope::Room, "who leaves was there");
             }
-            Event::PeerAdded { room, user, peer, .. } => {
-                let inside = self.rooms.get_mut(&room).unwrap();
-                assert_eq!(inside.others.insert(user, peer.pending), None, "came once");
-            }
-            Event::PeerRemoved { room, user, .. } => {
-                // Who was just uninvited still hears others leave.
-                if let Some(inside) = self.rooms.get_mut(&room) {
-                    assert!(inside.others.remove(&user).is_some(), "who leaves was there");
+            Event::PeerUpdated { scope, room, user, change } => {
+                let peer = self.view(&scope, &room).peers.get_mut(&user).expect("it is there");
+                match change {
+                    PeerChange::Status(status) => peer.status = status,
+                    PeerChange::Accepted => peer.pending = false,
                 }
-            }
-            Event::PeerUpdated { scope: Scope::Room, room, user, change } => {
-                let pending = self.rooms.get_mut(&room).unwrap().others.get_mut(&user).unwrap();
-                *pending &= change != PeerChange::Accepted;
             }
             _ => {}
         }
     }
 
-    fn announced(&mut self, namespace: &str, room: &str) -> &mut BTreeSet<String> {
-        self.namespaces.get_mut(namespace).unwrap().rooms.get_mut(room).unwrap()
+    fn inside(&mut self, room: &str) -> &mut Inside {
+        self.rooms.get_mut(room).expect("it is in the room")
+    }
+
+    fn namespace(&mut self, name: &str) -> &mut Announced {
+        self.namespaces.get_mut(name).expect("it is subscribed")
+    }
+
+    fn view(&mut self, scope: &Scope, room: &str) -> &mut RoomView {
+        match scope {
+            Scope::Room => &mut self.inside(room).view,
+            Scope::Namespace(name) => {
+                self.namespace(name).rooms.get_mut(room).expect("the room is announced")
+            }
+        }
     }
 
     fn forget_invitation(&mut self, handle: u64) {
@@ -303,6 +329,18 @@ impl Client {
     }
 }
 
-fn ids(object: &Value) -> BTreeSet<String> {
-    object.as_object().unwrap().keys().cloned().collect()
+fn each<T>(object: &Value, read: fn(&Value) -> T) -> BTreeMap<String, T> {
+    object.as_object().unwrap().iter().map(|(key, value)| (key.clone(), read(value))).collect()
+}
+
+fn room_view(json: &Value) -> RoomView {
+    RoomView { status: status(&json["status"]), peers: each(&json["peers"], peer_view) }
+}
+
+fn peer_view(json: &Value) -> PeerView {
+    PeerView { status: status(&json["status"]), pending: json["pending"] == true }
+}
+
+fn status(json: &Value) -> Status {
+    Status::parse(&json.to_string()).unwrap()
 }
