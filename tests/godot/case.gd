@@ -36,6 +36,14 @@ func until(condition: Callable, seconds: float, what: String) -> bool:
 	return check(fulfilled, "%s (waited %s s)" % [what, seconds])
 
 
+## The value of the user argument [code]--name=value[/code]; empty if there is none.
+func user_argument(wanted: String) -> String:
+	for argument in OS.get_cmdline_user_args():
+		if argument.begins_with("--%s=" % wanted):
+			return argument.get_slice("=", 1)
+	return ""
+
+
 ## Waits for [param count] frames, also while the tree is paused.
 func frames(count: int) -> void:
 	for _frame in count:

@@ -39,11 +39,11 @@ pub(crate) fn trials() -> Vec<Trial> {
 fn they_join_our_lobby(server: &Server) -> Result<()> {
     let lobby = CreateLobby { name: LOBBY.to_owned(), max_players: 1, ..CreateLobby::default() };
     let mut we = Caller::start(server, Ask::Create(lobby))?;
-    converse(&mut we, &mut peerjs(server, &["join"])?, 100_000)
+    converse(&mut we, &mut peerjs(server, &["meet", "guest"])?, 100_000)
 }
 
 fn we_join_theirs(server: &Server, serialization: &str, bytes: usize) -> Result<()> {
-    let mut they = peerjs(server, &["host", serialization])?;
+    let mut they = peerjs(server, &["meet", "host", serialization])?;
     until(&mut they, |they| hears(they, "ready"))?;
     let lobby = JoinLobby { name: LOBBY.to_owned(), ..JoinLobby::default() };
     let mut we = Caller::start(server, Ask::Join(lobby))?;
@@ -75,7 +75,7 @@ fn converse(we: &mut Caller<'_>, they: &mut Counterpart, bytes: usize) -> Result
 
 /// A process with PeerJS in it that does this.
 fn peerjs(server: &Server, scenario: &[&str]) -> Result<Counterpart> {
-    server.counterpart("peerjs.js", &[&[&*server.addr], scenario].concat())
+    server.counterpart("peerjs.js", &[&[&*server.url("")], scenario].concat())
 }
 
 fn until_done(they: &mut Counterpart) -> Result<()> {

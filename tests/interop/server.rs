@@ -23,7 +23,7 @@ const SERVER: &str = "SIGNALING_SERVER";
 pub(crate) struct Server {
     child: Child,
     /// Its address and port.
-    pub(crate) addr: String,
+    addr: String,
 }
 
 impl Server {

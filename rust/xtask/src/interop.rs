@@ -1,5 +1,5 @@
 //! Tests our WebRTC with the stacks of others: provides these stacks in the target folder, and
-//! runs the cases of `tests/interop` with them; `mesh` follows.
+//! runs the cases of `tests/interop` with them; `meetings` follow.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::files;
-use crate::mesh;
+use crate::meetings;
 use crate::report::Echo;
 use crate::run;
 use crate::tally::Tally;
@@ -24,7 +24,7 @@ const INSTALL_LIMIT: Duration = Duration::from_secs(600);
 const BUILD_LIMIT: Duration = Duration::from_secs(1800);
 /// What is installed or left there by browsers, beside what is copied from the checkout.
 const APART: [&str; 5] =
-    ["node_modules", "python", "profile", "profile_without_mdns", "profile_in_mesh"];
+    ["node_modules", "python", "profile", "profile_without_mdns", "profile_in_lobby"];
 /// The variable that tells the cases where the counterparts are.
 const HOME: &str = "INTEROP_HOME";
 
@@ -37,7 +37,7 @@ pub(crate) fn test(workspace: &Workspace, filter: &str) -> Result<Tally> {
     let mut command = workspace.cargo(["test", "--package", "interop", "--", filter]);
     command.env(HOME, &home).env(SERVER, server(workspace)?);
     let mut tally = test::cargo_test(command)?;
-    tally += mesh::test(workspace, &home, filter)?;
+    tally += meetings::test(workspace, &home, filter)?;
     Ok(tally)
 }
 

@@ -4,7 +4,7 @@
 //! In reading order: `workspace` (where things are), `run` with `report` and `groups` (processes,
 //! and the judgement of what they said), `tools` (programs of others), `godot` with `provision`,
 //! `sources` and `relocate` (an engine), `extension`, `project` and `files` (something to run in
-//! it), and then one file per command: `test`, `interop` with `mesh`, `lab`, `demo`, `export`,
+//! it), and then one file per command: `test`, `interop` with `meetings`, `lab`, `demo`, `export`,
 //! `screenshot`, `bench`, `ci`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
@@ -19,7 +19,7 @@ mod godot;
 mod groups;
 mod interop;
 mod lab;
-mod mesh;
+mod meetings;
 mod project;
 mod provision;
 mod relocate;

@@ -18,7 +18,7 @@ const RESEND_FRAMES := 15
 
 func test_a_page_plays_along() -> void:
 	var players: Array[Player] = [_add_player(), _add_player()]
-	var lobby := _argument("lobby")
+	var lobby := user_argument("lobby")
 	if lobby.is_empty():
 		lobby = await _enter(players[0], "")
 		print("lobby ", lobby)
@@ -43,7 +43,7 @@ func _enter(player: Player, lobby: String) -> String:
 	var joined: Array[String] = []
 	player.client.lobby_joined.connect(func(joined_lobby: String) -> void:
 		joined.append(joined_lobby))
-	player.client.start(_argument("url"), lobby)
+	player.client.start(user_argument("url"), lobby)
 	await until(func() -> bool: return not joined.is_empty(), 20.0, "in a lobby")
 	return "" if joined.is_empty() else joined[0]
 
@@ -76,9 +76,3 @@ func _exchange(player: Player, page: int) -> void:
 				return ("pong " + text).to_utf8_buffer() in heard,
 				20.0, "the page answers %d: %s of %d bytes" % [player.id(), mode, size])
 
-
-func _argument(wanted: String) -> String:
-	for argument in OS.get_cmdline_user_args():
-		if argument.begins_with("--%s=" % wanted):
-			return argument.get_slice("=", 1)
-	return ""

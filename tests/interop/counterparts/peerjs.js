@@ -1,10 +1,10 @@
 // PeerJS, the client library of PeerServers, in Node: what a browser would give it comes from "ws"
-// and "@roamhq/wrtc". What it is to do is its second argument, the server's address the first.
-import { EventEmitter } from "node:events";
+// and "@roamhq/wrtc". What it is to do is its second argument, the server's URL the first.
 import { createRequire } from "node:module";
 import wrtc from "@roamhq/wrtc";
 import WebSocket from "ws";
 import { say } from "./lines.js";
+import { webClient } from "./web_client.js";
 
 // It looks around for a browser when it is loaded.
 Object.assign(globalThis, wrtc, { WebSocket, location: new URL("http://localhost") });
@@ -13,8 +13,8 @@ console.log = console.error;
 const { Peer } = createRequire(import.meta.url)("peerjs");
 
 const PATIENCE = 20_000;
-const [address, scenario, ...details] = process.argv.slice(2);
-const { hostname: host, port } = new URL(`http://${address}`);
+const [url, scenario, ...details] = process.argv.slice(2);
+const { hostname: host, port } = new URL(url);
 
 // There is one connection for each process.
 function report(event) {
@@ -105,69 +105,13 @@ const scenarios = {
     a.connect("nobody");
     expect("peer", await failure(once(a, "close")), "peer-unavailable");
   },
-  // One creates a lobby, and connects to whoever joins.
-  async host() {
-    const { tell, told, peer } = await introduce();
-    const lobby = { max_players: 1, password: "", locked: false, enable_relay: false };
-    tell("CREATE_LOBBY", { name: "den", ...lobby });
-    expect("creation", await once(told, "CREATE_ACK"), "ok");
-    report({ say: "ready" });
-    const { instance_id: id } = await once(told, "NEW_PEER");
-    const left = once(told, "PEER_LEFT");
-    const [serialization] = details;
-    await converse(peer.connect(id, { label: "default", reliable: true, serialization }));
-    expect("who has left", await left, id);
-  },
-  // One joins a lobby, is connected to, and inherits it.
-  async join() {
-    const { tell, told, peer } = await introduce();
-    const incoming = once(peer, "connection");
-    tell("JOIN_LOBBY", { name: "den", password: "" });
-    expect("role", await once(told, "TRANSITION"), "peer");
-    const inherited = once(told, "TRANSITION");
-    await converse(await incoming);
-    expect("role", await inherited, "host");
+  // One is in a lobby with somebody else.
+  async meet() {
+    const [role, serialization] = details;
+    const options = { creates: role === "host", lobby: "den", serialization };
+    await webClient(Peer, url, options, () => report({ say: "ready" }));
   },
 };
-
-// Says who it is as the web clients of CloudLink 5 do. What the lobby server says is emitted by its
-// opcode.
-async function introduce() {
-  const socket = new WebSocket(`ws://${address}/?ugi=interop`);
-  const told = new EventEmitter();
-  const tell = (opcode, payload) => socket.send(JSON.stringify({ opcode, payload }));
-  socket.on("message", (text) => {
-    const { opcode, payload } = JSON.parse(text);
-    told.emit(opcode, payload);
-  });
-  await once(socket, "open");
-  tell("KEEPALIVE", null);
-  tell("INIT", { token: "let me in", username: "Peer", pubkey: "MFkw" });
-  const { instance_id: id } = await once(told, "INIT_OK");
-  return { tell, told, peer: await opened(create(id)) };
-}
-
-// Sends back what is said on each channel, opens one for each that is opened, and closes the
-// connection when it is told to hang up.
-async function converse(connection) {
-  const closed = once(connection, "close");
-  const answer = (channel, { opcode, payload }) => {
-    if (opcode === "G_MSG") channel.send(JSON.stringify({ opcode: "P_MSG", payload }));
-    if (opcode === "HANGUP") connection.close({ flush: connection.serialization !== "raw" });
-    if (opcode !== "NEW_CHAN") return;
-    open(payload);
-    const ours = { id: payload.id + 1, label: `${payload.label} back`, ordered: true };
-    open(ours);
-    channel.send(JSON.stringify({ opcode: "NEW_CHAN", payload: ours }));
-  };
-  const open = ({ id, label, ordered }) => {
-    const init = { id, ordered, negotiated: true };
-    const channel = connection.peerConnection.createDataChannel(label, init);
-    channel.onmessage = ({ data }) => answer(channel, JSON.parse(data));
-  };
-  connection.on("data", (data) => answer(connection, JSON.parse(data)));
-  await closed;
-}
 
 setTimeout(() => fail(new Error("it took too long")), PATIENCE);
 scenarios[scenario]().then(() => report({ say: "done" }), fail);

@@ -1,5 +1,5 @@
-//! Lets two games and a page in a browser meet in one lobby, each side's way to the others being
-//! what players have: our nodes here, `WebSocket` and `RTCPeerConnection` there.
+//! Lets games and a page in a browser meet in one lobby, each side's way to the others being what
+//! players have: our nodes here, there `WebSocket` and `RTCPeerConnection`, or PeerJS.
 
 use std::path::Path;
 use std::process::Command;
@@ -25,21 +25,48 @@ enum Host {
     Page,
 }
 
-const MEETINGS: [(&str, Host); 2] =
-    [("mesh::a_page_joins", Host::Game), ("mesh::a_page_hosts", Host::Page)];
+/// Who meets.
+struct Plan {
+    name: &'static str,
+    host: Host,
+    /// What the games do, below `res://tests/interop`.
+    case: &'static str,
+    /// What opens the page.
+    page: &'static str,
+}
+
+const MESH: Plan = Plan {
+    name: "mesh::a_page_joins",
+    host: Host::Game,
+    case: "mesh_with_page.gd",
+    page: "mesh_page.js",
+};
+const CLOUDLINK: Plan = Plan {
+    name: "cloudlink::a_page_joins",
+    host: Host::Game,
+    case: "lobby_with_page.gd",
+    page: "lobby_page.js",
+};
+const PLANS: [Plan; 4] = [
+    MESH,
+    Plan { name: "mesh::a_page_hosts", host: Host::Page, ..MESH },
+    CLOUDLINK,
+    Plan { name: "cloudlink::a_page_hosts", host: Host::Page, ..CLOUDLINK },
+];
 
 /// Holds the meetings whose name contains `filter`; `home` has what the page needs.
 pub(crate) fn test(workspace: &Workspace, home: &Path, filter: &str) -> Result<Tally> {
     let mut tally = Tally::default();
-    let wanted: Vec<_> = MEETINGS.iter().filter(|(name, _)| name.contains(filter)).collect();
+    let wanted: Vec<_> = PLANS.iter().filter(|plan| plan.name.contains(filter)).collect();
     if wanted.is_empty() {
         return Ok(tally);
     }
     let godot = Godot::find(workspace)?;
     extension::build(workspace, Profile::Debug)?;
     let project = project::scratch(workspace, &godot)?;
-    for (name, host) in wanted {
-        let result = Meeting::open(workspace, &godot, &project, home).and_then(|m| m.hold(host));
+    for plan in wanted {
+        let (name, meeting) = (plan.name, Meeting::open(workspace, &godot, &project, home, plan));
+        let result = meeting.and_then(Meeting::hold);
         if result.is_ok() {
             println!("ok: {name}");
         }
@@ -50,6 +77,7 @@ pub(crate) fn test(workspace: &Workspace, home: &Path, filter: &str) -> Result<T
 
 /// The place to meet.
 struct Meeting<'a> {
+    plan: &'a Plan,
     godot: &'a Godot,
     project: &'a Path,
     home: &'a Path,
@@ -64,17 +92,18 @@ impl<'a> Meeting<'a> {
         godot: &'a Godot,
         project: &'a Path,
         home: &'a Path,
+        plan: &'a Plan,
     ) -> Result<Self> {
         let mut command = workspace.cargo(["run", "--package", "signaling-server", "--"]);
         command.args(["--bind=127.0.0.1", "--port=0"]);
         let mut server = Running::start("server", command, LIMIT, Echo::OnFailure)?;
         let url = format!("ws://{}", server.wait_for("listening on ")?);
-        Ok(Self { godot, project, home, server, url })
+        Ok(Self { plan, godot, project, home, server, url })
     }
 
     /// The games check that the page answers each of them on every channel.
-    fn hold(self, host: &Host) -> Result<()> {
-        let (games, page) = match host {
+    fn hold(self) -> Result<()> {
+        let (games, page) = match self.plan.host {
             Host::Game => {
                 let mut games = self.games("")?;
                 let page = self.page(&games.wait_for("lobby ")?)?;
@@ -94,10 +123,11 @@ impl<'a> Meeting<'a> {
         verdict
     }
 
-    /// Two of them in one process; without a lobby, they create one.
+    /// All in one process; without a lobby, they create one.
     fn games(&self, lobby: &str) -> Result<Running> {
         let mut command = self.godot.headless(self.project);
-        command.args(["res://tests/runner.tscn", "--", "--case=interop/mesh_with_page.gd"]);
+        command.args(["res://tests/runner.tscn", "--"]);
+        command.arg(format!("--case=interop/{}", self.plan.case));
         command.args([format!("--url={}", self.url), format!("--lobby={lobby}")]);
         Running::start("games", command, LIMIT, Echo::OnFailure)
     }
@@ -106,7 +136,7 @@ impl<'a> Meeting<'a> {
     fn page(&self, lobby: &str) -> Result<Running> {
         let mut command = Command::new("node");
         command.current_dir(self.home);
-        command.args(["mesh_page.js", "profile_in_mesh", &self.url, lobby]);
+        command.args([self.plan.page, "profile_in_lobby", &self.url, lobby]);
         Running::start("page", command, LIMIT, Echo::OnFailure)
     }
 }
