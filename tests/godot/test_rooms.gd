@@ -290,6 +290,20 @@ func test_a_call_survives_cuts() -> void:
 	await _check_connected([caller, callee])
 
 
+func test_a_connection_survives_a_blip() -> void:
+	var call := await _add_call_over_line(_add_rooms(), "lounge")
+	var told := record(call.players[1].client)
+	call.line.deaf = [0, 1]
+	await until(func() -> bool: return told_of(told, "link_unstable"), 5.0, "it is noticed")
+	check_equal(told, [["link_unstable", call.players[0].id()]] as Array[Array], "what is told")
+	call.line.deaf = []
+	await until(func() -> bool: return told_of(told, "link_recovered"), 5.0, "it heals")
+	await _check_connected(call.players)
+	# It can be freed by that, too.
+	call.line.deaf = [0, 1]
+	await _check_freed_by(call.players[1].client, "link_unstable", Callable())
+
+
 func test_a_connection_that_fails_is_made_anew() -> void:
 	var server := _add_rooms()
 	var calls: Array[Call] = []
@@ -407,7 +421,8 @@ func _check_freed_by(client: RoomClient, signal_name: String, act: Callable) -> 
 		var told: RoomClient = instance_from_id(id)
 		told.get_parent().remove_child(told)
 		told.queue_free())
-	act.call()
+	if act.is_valid():
+		act.call()
 	await gone(id, signal_name)
 
 

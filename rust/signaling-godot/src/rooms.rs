@@ -114,8 +114,8 @@ pub(crate) struct RoomClient {
     user_id: GString,
 
     /// Which of the user's sessions this is: any text of at most 128 bytes. Whoever knows both
-    /// texts can take our place. Empty: one that nobody can guess, another one each time; [method
-    /// get_me] tells it.
+    /// texts can take our place; others in the room do while we publish. Empty: one that nobody
+    /// else can guess, another one each time; [method get_me] tells it.
     #[export]
     session_id: GString,
 

@@ -223,4 +223,16 @@ mod tests {
     fn who_does_not_publish_connects_to_nobody() {
         assert_eq!(offers("viewer", &["a", "b"]), (vec![], vec![]));
     }
+
+    #[test]
+    fn only_who_has_described_itself_is_asked_for_a_new_path() {
+        let (who, tries) = (someone("a"), Tries::begin(Instant::now(), true));
+        for is_described in [false, true] {
+            let to =
+                Neighbour { who: who.clone(), we_offer: true, is_described, tries: tries.clone() };
+            let offer = kind(Channel::Call, &to, Signal::Offer(String::new()));
+            let expected = Kind::Offer { to: None, sdp: String::new(), is_restart: is_described };
+            assert_eq!(offer, expected);
+        }
+    }
 }
