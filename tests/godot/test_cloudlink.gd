@@ -83,6 +83,61 @@ func test_another_host_of_the_late_omega() -> void:
 	await _check_connected(players)
 
 
+func test_what_the_late_omega_tells_of_lobbies() -> void:
+	var server := add_cloudlink()
+	var late := {"version": CloudLinkClient.VERSION_OMEGA_LATE_2023}
+	var guest := add_cloudlink_client(server, late)
+	var seen := record_all(guest)
+	guest.start()
+	await until(func() -> bool: return told_of(seen, "connected"), 5.0, "connected")
+	var host := add_cloudlink_client(server, late.merged({"user_name": "Ada"}))
+	var options := {max_players = 3, password = "s", host_policy = "stay"}
+	await check_enters(host.create_lobby("ice", options))
+	await until(func() -> bool: return told_of(seen, "lobby_listed"), 5.0, "it is listed")
+	check_equal(seen.back(), ["lobby_listed", {name = "ice", host = host.get_member(),
+		host_name = "Ada", max_players = 3, has_password = true}], "what is told of it")
+	await check_fails(guest.join_lobby("ice"), SignalingClient.FAILURE_PASSWORD)
+	await check_fails(guest.join_lobby("ice", {password = "t"}), SignalingClient.FAILURE_PASSWORD)
+	await check_enters(guest.join_lobby("ice", {password = "s"}))
+	# Whoever makes an offer is the host, if none is known.
+	await until(func() -> bool: return guest.get_member() in host.get_members().map(
+		func(entry: Dictionary) -> String: return entry.member), 5.0, "the guest is known")
+	host.send_offer(guest.get_member(), "v=0")
+	await until(func() -> bool: return guest.get_host() == host.get_member(), 5.0, "the host is known")
+	host.leave_lobby()
+	await until(func() -> bool: return ["host_changed", "", false] in seen, 5.0, "nobody is the host")
+	check_equal(guest.get_lobby(), "ice", "but the lobby is there")
+
+
+func test_a_channel_that_another_client_asks_the_server_for() -> void:
+	var server := add_cloudlink()
+	var client := add_cloudlink_client(server, {"version": CloudLinkClient.VERSION_OMEGA_LATE_2023})
+	var told := record_all(client)
+	await check_enters(client.create_lobby("ice"))
+	var socket := WebSocketPeer.new()
+	socket.connect_to_url(url_of(server) + "/signaling/tests?v=0")
+	await until(func() -> bool:
+		socket.poll()
+		return socket.get_ready_state() == WebSocketPeer.STATE_OPEN, 5.0, "the other is connected")
+	socket.send_text(JSON.stringify({opcode = 2, payload = "Web"}))
+	var channel := {id = 3, name = "chat", ordered = false}
+	socket.send_text(JSON.stringify({opcode = 35, payload = channel, rx = client.get_member()}))
+	await until(func() -> bool:
+		socket.poll()
+		return told_of(told, "channel_requested"), 5.0, "it asks")
+	check_equal(told.back().slice(2), [3, "chat", false], "for which")
+
+
+func test_what_the_server_does_not_take() -> void:
+	var server := add_cloudlink()
+	var client := add_cloudlink_client(server)
+	var told := record_all(client)
+	await check_fails(client.create_lobby("x".repeat(600)), SignalingClient.FAILURE_SERVER_FULL)
+	await until(func() -> bool: return told_of(told, "disconnected"), 5.0, "out")
+	check_equal([told_of(told, "warned"), client.get_state()],
+		[true, CloudLinkClient.STATE_FAILED], "and why")
+
+
 func test_several_hosts_of_the_first_omega() -> void:
 	var server := add_cloudlink()
 	var version := CloudLinkClient.VERSION_OMEGA_OCTOBER_2023
@@ -160,13 +215,21 @@ func test_what_cannot_be_asked() -> void:
 	var server := add_cloudlink()
 	var late := add_cloudlink_client(server, {"version": CloudLinkClient.VERSION_OMEGA_LATE_2023})
 	await check_fails(late.list_lobbies(), SignalingClient.FAILURE_NEEDS_EXTENDED)
-	await check_fails(late.create_lobby("ice", {size = 1}), SignalingClient.FAILURE_INVALID)
+	var october := add_cloudlink_client(
+		server, {"version": CloudLinkClient.VERSION_OMEGA_OCTOBER_2023})
+	for refused: SignalingRequest in [late.create_lobby("ice", {size = 1}),
+			late.create_lobby("ice", {locked = true}), late.join_lobby("ice", {max_players = 1}),
+			october.create_lobby("ice", {password = "s"}), october.join_lobby("ice", {password = "s"}),
+			october.create_lobby("ice", {max_players = 1})]:
+		await check_fails(refused, SignalingClient.FAILURE_INVALID)
 	await check_fails(late.create_lobby("ice", {host_policy = "flee"}),
 		SignalingClient.FAILURE_INVALID)
 	await check_fails(late.manage_lobby("lock"), SignalingClient.FAILURE_NEEDS_EXTENDED)
 	check_equal(late.send_message("hi"), ERR_UNCONFIGURED, "no channels")
 	check_equal(late.leave_lobby(), ERR_UNCONFIGURED, "not connected")
 	var five := add_cloudlink_client(server)
+	await check_fails(five.create_lobby("ice", {host_policy = "stay"}), SignalingClient.FAILURE_INVALID)
+	await check_fails(five.create_lobby("ice", {max_players = -2}), SignalingClient.FAILURE_INVALID)
 	await check_fails(five.manage_lobby("dance"), SignalingClient.FAILURE_INVALID)
 	await check_fails(five.manage_lobby("kick", 1), SignalingClient.FAILURE_INVALID)
 	for wrong: Dictionary in [{game = ""}, {url = "http://a"}, {peer_server_url = "http://a"}]:

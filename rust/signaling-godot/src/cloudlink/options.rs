@@ -5,6 +5,7 @@ use signaling_protocols::cloudlink5::Manage;
 use signaling_protocols::omega::HostGone;
 
 use super::session::{Entrance, Extras};
+use super::version::Version;
 use crate::client::options::Options;
 use crate::client::request::Misuse;
 use crate::loose;
@@ -12,30 +13,53 @@ use crate::loose;
 /// Reads the options of a new lobby.
 ///
 /// # Errors
-/// For what makes no sense.
-pub(super) fn creation(name: String, options: &AnyDictionary) -> Result<Entrance, Misuse> {
-    let mut options = Options::new("options of a lobby", options);
-    let password = options.text("password")?.unwrap_or_default();
-    let max_players = match options.take::<i64>("max_players", "a whole number")? {
-        None | Some(-1) => None,
-        Some(max) => Some(u32::try_from(max).map_err(|_| invalid("max_players"))?),
-    };
-    let is_locked = options.flag("locked")?.unwrap_or_default();
-    let host_gone = host_gone(options.text("host_policy")?.as_deref())?;
+/// For what makes no sense, or not in this version.
+pub(super) fn creation(
+    version: Version,
+    name: String,
+    options: &AnyDictionary,
+) -> Result<Entrance, Misuse> {
+    let mut options = Options::new("options of a lobby in this version", options);
+    let password = password(version, &mut options)?;
+    let (mut max_players, mut extras) = (None, Extras::default());
+    if version != Version::OmegaOctober2023 {
+        max_players = max(options.take("max_players", "a whole number")?)?;
+    }
+    match version {
+        Version::OmegaOctober2023 => {}
+        Version::OmegaLate2023 => {
+            extras.host_gone = host_gone(options.text("host_policy")?.as_deref())?;
+        }
+        Version::CloudLink5 => extras.is_locked = options.flag("locked")?.unwrap_or_default(),
+    }
     options.end()?;
-    let options = Extras { is_locked, host_gone };
-    Ok(Entrance::Create { name, password, max_players, options })
+    Ok(Entrance::Create { name, password, max_players, extras })
 }
 
 /// Reads the options of joining a lobby.
 ///
 /// # Errors
-/// For what makes no sense.
-pub(super) fn joining(name: String, options: &AnyDictionary) -> Result<Entrance, Misuse> {
-    let mut options = Options::new("options of joining", options);
-    let password = options.text("password")?.unwrap_or_default();
+/// For what makes no sense, or not in this version.
+pub(super) fn joining(
+    version: Version,
+    name: String,
+    options: &AnyDictionary,
+) -> Result<Entrance, Misuse> {
+    let mut options = Options::new("options of joining in this version", options);
+    let password = password(version, &mut options)?;
     options.end()?;
     Ok(Entrance::Join { name, password })
+}
+
+fn password(version: Version, options: &mut Options) -> Result<String, Misuse> {
+    let knows_passwords = version != Version::OmegaOctober2023;
+    let password = if knows_passwords { options.text("password")? } else { None };
+    Ok(password.unwrap_or_default())
+}
+
+fn max(max_players: Option<i64>) -> Result<Option<u32>, Misuse> {
+    let limit = max_players.filter(|max| *max != -1);
+    limit.map(u32::try_from).transpose().map_err(|_| invalid("max_players"))
 }
 
 /// Reads a host's request.

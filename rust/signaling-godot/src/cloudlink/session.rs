@@ -26,11 +26,12 @@ pub(super) struct Introduction {
 
 /// A way into a lobby.
 pub(super) enum Entrance {
-    Create { name: String, password: String, max_players: Option<u32>, options: Extras },
+    Create { name: String, password: String, max_players: Option<u32>, extras: Extras },
     Join { name: String, password: String },
 }
 
 /// What only some versions know of a new lobby.
+#[derive(Default)]
 pub(super) struct Extras {
     pub(super) is_locked: bool,
     pub(super) host_gone: HostGone,
@@ -131,10 +132,10 @@ impl Drop for Session {
 impl From<Entrance> for ClientRequest {
     fn from(entrance: Entrance) -> Self {
         match entrance {
-            Entrance::Create { name: lobby, password, max_players, options } => {
+            Entrance::Create { name: lobby, password, max_players, extras } => {
                 // Here the host counts too.
                 let max_members = max_players.map_or(0, |max| max.saturating_add(1));
-                let host_gone = options.host_gone;
+                let host_gone = extras.host_gone;
                 Self::Host { lobby, options: LobbyOptions { max_members, password, host_gone } }
             }
             Entrance::Join { name: lobby, password } => Self::Join { lobby, password },
@@ -145,9 +146,9 @@ impl From<Entrance> for ClientRequest {
 impl From<Entrance> for Ask {
     fn from(entrance: Entrance) -> Self {
         match entrance {
-            Entrance::Create { name, password, max_players, options } => {
+            Entrance::Create { name, password, max_players, extras } => {
                 let max_players = max_players.map_or(-1, i64::from);
-                let (locked, enable_relay) = (options.is_locked, false);
+                let (locked, enable_relay) = (extras.is_locked, false);
                 Self::Create(CreateLobby { name, max_players, password, locked, enable_relay })
             }
             Entrance::Join { name, password } => Self::Join(JoinLobby { name, password }),

@@ -9,7 +9,7 @@ use signaling_protocols::Signal;
 use signaling_protocols::cloudlink5::client::Ask;
 
 use super::session::{Entrance, Introduction, Session};
-use super::version::State;
+use super::version::{State, Version};
 use super::{CloudLinkClient, options, trouble};
 use crate::client::argument::{Anything, Keys};
 use crate::client::failure::{Failure, Trouble};
@@ -44,7 +44,8 @@ impl CloudLinkClient {
     ///   late 2023): `"close"`, the default, `"migrate"`: its oldest member is the host, or
     ///   `"stay"`: it goes on without one. In CloudLink 5 the oldest member always is the next.
     ///
-    /// Lobbies of CloudLink Omega of October 2023 have no options, and several may be their host.
+    /// Lobbies of CloudLink Omega of October 2023 have no options, and several may be their host. An
+    /// option that the version does not know is refused.
     ///
     /// The request's `value` is the name of the lobby ([String]); [signal lobby_joined] is emitted
     /// before it is completed. It fails with [constant SignalingClient.FAILURE_REJECTED] if there
@@ -56,7 +57,8 @@ impl CloudLinkClient {
         name: GString,
         #[opt(default = Keys::none())] options: Keys,
     ) -> Gd<SignalingRequest> {
-        self.enter(options::creation(name.to_string(), options.dictionary()))
+        let version = self.version_now();
+        self.enter(options::creation(version, name.to_string(), options.dictionary()))
     }
 
     /// Joins a lobby. Connects first, if need be. `options` may have `password` ([String]).
@@ -73,7 +75,8 @@ impl CloudLinkClient {
         name: GString,
         #[opt(default = Keys::none())] options: Keys,
     ) -> Gd<SignalingRequest> {
-        self.enter(options::joining(name.to_string(), options.dictionary()))
+        let version = self.version_now();
+        self.enter(options::joining(version, name.to_string(), options.dictionary()))
     }
 
     /// Leaves the lobby, and closes the connections to the other members and to the server: there
@@ -209,13 +212,17 @@ impl CloudLinkClient {
         request
     }
 
+    /// What is spoken, or would be.
+    fn version_now(&self) -> Version {
+        if self.session.is_some() { self.spoken } else { self.version }
+    }
+
     fn ask_five(&mut self, ask: Result<Ask, Misuse>) -> Gd<SignalingRequest> {
-        let version = if self.session.is_some() { self.spoken } else { self.version };
         let unknown = || {
             let misuse = Misuse::new(Error::ERR_UNAVAILABLE, "Only CloudLink 5 can do that.");
             Misuse { failure: Failure::NeedsExtended, ..misuse }
         };
-        let ask = if version.is_mesh() { ask } else { Err(unknown()) };
+        let ask = if self.version_now().is_mesh() { ask } else { Err(unknown()) };
         self.ask(ask.map(|ask| move |session: &mut Session, ticket| session.ask(ticket, ask)))
     }
 
