@@ -1,6 +1,7 @@
 //! What transcripts do not show: what the embedding program is told.
 
 use rand::SeedableRng;
+use signaling_core::outbox::Outbox;
 use signaling_core::overview::LobbyNotice::{Changed, Closed, Joined, Left, Opened};
 
 use super::*;
@@ -62,6 +63,31 @@ fn rooms_with_peers_are_lobbies_and_who_is_only_invited_is_no_member() {
     assert_eq!(world.server.lobbies(), []);
     // It lives on for its status, and is a lobby again when somebody comes.
     assert_eq!(world.say(0, join), [Opened(den()), limits, joined(&a)]);
+}
+
+#[test]
+fn what_one_user_has_told_to_a_subscriber_at_once_fits_what_may_wait_for_it() {
+    let mut world = World::new(2);
+    let Settings { max_user_places, max_status_bytes, .. } = Settings::default();
+    let status = format!(r#"{{"k":"{}"}}"#, "x".repeat(max_status_bytes - r#"{"k":""}"#.len()));
+    world.say(1, r#"{"type":"ns_subscribe","namespace":"n"}"#);
+    for room in 0..max_user_places {
+        // Both show, under another key each.
+        let status = status.replace('k', "l");
+        world.say(0, &format!(r#"{{"type":"room_join","room":"{room}","status":{status}}}"#));
+        world.say(0, &format!(r#"{{"type":"ns_room_register","namespace":"n","room":"{room}"}}"#));
+    }
+    let message = format!(r#"{{"type":"status","status":{status}}}"#);
+    let message = CallingServer::decode(Frame::Text(&message));
+    world.server.handle_input(world.now, Input::Message { conn: ConnId(0), message });
+    let outputs = std::iter::from_fn(|| world.server.poll_output());
+    let told = outputs.filter_map(|output| match output {
+        Output::Send { conn: ConnId(1), text } => Some(text.len() + Outbox::MESSAGE_OVERHEAD),
+        _ => None,
+    });
+    let told: Vec<usize> = told.collect();
+    assert_eq!(told.len(), 2 * max_user_places, "of each room, under both names");
+    assert!(told.iter().sum::<usize>() < 1 << 20, "{} bytes", told.iter().sum::<usize>());
 }
 
 #[test]
