@@ -13,12 +13,14 @@
 //! Reading order:
 //! - [`settings`]: limits and timers of both servers.
 //! - `packet`: what every message looks like.
+//! - [`server`]: what both servers have in common.
 //! - [`client`]: the session of a client, whichever numbering it speaks.
 
 pub mod client;
 pub mod late;
 mod packet;
 pub mod seed;
+pub mod server;
 pub mod settings;
 
 pub use client::{
@@ -27,4 +29,5 @@ pub use client::{
 };
 pub use late::LateServer;
 pub use seed::SeedServer;
+pub use server::OmegaServer;
 pub use settings::Settings;

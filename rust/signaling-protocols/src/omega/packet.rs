@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use signaling_core::outputs::Outputs;
-use signaling_core::{Close, ConnId, Frame};
+use signaling_core::Frame;
 
 use crate::json::{Fields, WrongType, compact};
 
@@ -12,12 +11,6 @@ use crate::json::{Fields, WrongType, compact};
 pub(super) const VIOLATION: u8 = 0;
 /// In both numberings the sign of life.
 pub(super) const KEEPALIVE: u8 = 1;
-
-/// Tells a client what it did wrong, and closes its connection.
-pub(super) fn violate<N>(out: &mut Outputs<N>, conn: ConnId, text: &str, close: Close) {
-    out.send(conn, Draft::new(VIOLATION).payload(&text).write());
-    out.close(conn, close);
-}
 
 /// A message that was read: its fields as they stood there.
 #[derive(Debug, Clone, PartialEq, Eq)]

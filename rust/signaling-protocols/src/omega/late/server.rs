@@ -4,30 +4,27 @@ use std::time::Instant;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
-use signaling_core::games::{Full, Games};
-use signaling_core::keepalive::Keepalive;
-use signaling_core::overview::{LobbyNotice, LobbyView, Overview};
+use signaling_core::games::Full;
 use signaling_core::password::{Passwords, Sealed};
 use signaling_core::roster::Roster;
 use signaling_core::space;
 use signaling_core::wall_clock::WallClock;
-use signaling_core::{Close, ConnId, Frame, Input, Output, Server};
+use signaling_core::{Close, ConnId, Frame};
 use uuid::{Builder, Uuid};
 
 use super::wire::{
     ClientMessage, LobbyConfig, LobbyEntrance, LobbyOffer, NewHost, Payload, Refusal, Relay,
     ServerMessage, User,
 };
-use crate::omega::packet;
+use crate::omega::server::{Dialect, OmegaServer};
 use crate::omega::settings::Settings;
-use crate::target::last_segment;
 
 /// The server side of the late numbering.
+pub type LateServer = OmegaServer<Late>;
+
+/// What is particular to the late numbering.
 #[derive(Debug)]
-pub struct LateServer {
-    settings: Settings,
-    rng: StdRng,
-    games: Games<Client, Lobby>,
+pub struct Late {
     passwords: Passwords,
     /// Ids carry the time.
     clock: WallClock,
@@ -35,12 +32,13 @@ pub struct LateServer {
 
 /// What is known of a connection: the user's name, once it has said INIT.
 #[derive(Debug, Default)]
-struct Client {
+pub struct Client {
     name: Option<String>,
 }
 
+/// A lobby, which may be without a host.
 #[derive(Debug)]
-struct Lobby {
+pub struct Lobby {
     roster: Roster<ConnId, ()>,
     /// 0 or less: no limit.
     max_peers: i64,
@@ -57,29 +55,40 @@ enum WhenHostLeaves {
 
 /// What a client may not do; the close that follows says the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-enum Violation {
+pub enum Violation {
+    /// No JSON object, one whose opcode is no whole number, or whose `rx` is no text.
     #[error("Got invalid/malformed JSON: JSON parsing error!")]
     Malformed,
+    /// INIT without a name.
     #[error("Value error: missing username (payload) value")]
     NoName,
+    /// INIT with something else as the name.
     #[error("Assertion error: payload argument must be a string type")]
     WrongName,
+    /// A second INIT.
     #[error("State error: username has already been set")]
     HasName,
+    /// Something that needs INIT before.
     #[error("State error: a username is required")]
     NotNamed,
+    /// Hosting or joining without saying which lobby.
     #[error("Value error: missing lobby ID (payload) value")]
     NoLobby,
+    /// A lobby or a channel that is none.
     #[error(
         "Argument error: failed to parse payload keyvalue as JSON. Did you read the documentation?"
     )]
     WrongPayload,
+    /// To nobody.
     #[error("UUID parsing error: peer ID (rx) not a valid UUID format")]
     NoRecipient,
+    /// An opcode that clients do not send.
     #[error("Unrecognized opcode / Not a command opcode!")]
     UnknownOpcode,
+    /// A second role.
     #[error("State error: already configured as host or peer")]
     AlreadyConfigured,
+    /// There is no room.
     #[error("Server limit reached")]
     Full,
 }
@@ -89,89 +98,55 @@ impl LateServer {
     /// the key of the passwords.
     pub fn new(settings: Settings, mut rng: StdRng, clock: WallClock) -> Self {
         let passwords = Passwords::new(&mut rng);
-        Self { games: Games::new(settings.limits.clone()), settings, rng, passwords, clock }
-    }
-
-    /// Panics unless clients and lobbies agree. For debug builds and simulations.
-    pub fn assert_consistent(&self) {
-        self.games.assert_consistent();
-        for conn in self.games.conns() {
-            let client = self.games.client(conn).expect("a connection is a client");
-            let is_named = client.data.name.is_some();
-            assert!(is_named || client.lobby().is_none(), "only who has a name is in a lobby");
-        }
+        Self::start(settings, rng, Late { passwords, clock })
     }
 }
 
-impl Overview for LateServer {
-    fn lobbies(&self) -> Vec<LobbyView> {
-        self.games.views()
-    }
-}
-
-impl Server for LateServer {
+impl Dialect for Late {
+    type Client = Client;
+    type Lobby = Lobby;
     type Message<'a> = ClientMessage<'a>;
-    type Command = ();
-    type Notice = LobbyNotice;
+    type Violation = Violation;
 
     fn decode(frame: Frame<'_>) -> ClientMessage<'_> {
         ClientMessage::decode(frame)
     }
 
-    fn handle_input(&mut self, now: Instant, input: Input<'_, Self>) {
-        match input {
-            Input::Opened { conn, target, .. } => self.open(now, conn, target),
-            Input::Message { conn, message } => self.handle_message(now, conn, message),
-            Input::Heard { conn } => self.games.vigil.heard(now, conn),
-            Input::Closed { conn } => self.depart(conn),
-            Input::Command(()) => {}
-            Input::Timeout => self.handle_timeout(now),
-            Input::Shutdown => self.games.shut_down(),
-        }
-        if cfg!(debug_assertions) {
-            self.assert_consistent();
+    fn admit(server: &mut LateServer, now: Instant, _: &str) -> Result<Uuid, Violation> {
+        let millis = server.numbering.clock.unix_millis(now);
+        Ok(Builder::from_unix_timestamp_millis(millis, &server.rng.random()).into_uuid())
+    }
+
+    fn handle(
+        server: &mut LateServer,
+        _: Instant,
+        conn: ConnId,
+        message: ClientMessage<'_>,
+    ) -> Result<(), Violation> {
+        server.handle(conn, message)
+    }
+
+    /// It is upon the clients to give signs of life.
+    fn ask(_: &mut LateServer, _: ConnId) {}
+
+    fn leave_lobby(server: &mut LateServer, conn: ConnId) {
+        if let Some(departure) = server.games.leave_lobby(conn).filter(|it| it.was_host) {
+            server.go_on_without_host(conn, &departure.lobby);
         }
     }
 
-    fn poll_output(&mut self) -> Option<Output<LobbyNotice>> {
-        self.games.out.pop()
+    fn verdict(violation: &Violation) -> (String, Close) {
+        let text = violation.to_string();
+        let close = Close::new(1003, &text);
+        (text, close)
     }
 
-    fn poll_timeout(&self) -> Option<Instant> {
-        self.games.vigil.poll_timeout()
+    fn is_initialised(client: &Client) -> bool {
+        client.name.is_some()
     }
 }
 
 impl LateServer {
-    fn open(&mut self, now: Instant, conn: ConnId, target: &str) {
-        if let Err(violation) = self.enter(now, conn, target) {
-            self.violate(conn, violation);
-        }
-    }
-
-    fn enter(&mut self, now: Instant, conn: ConnId, target: &str) -> Result<(), Violation> {
-        // Whoever routes by this path has seen to it that there is a game.
-        let game = last_segment(target);
-        let millis = self.clock.unix_millis(now);
-        let id = Builder::from_unix_timestamp_millis(millis, &self.rng.random());
-        let id = id.into_uuid().to_string();
-        let keepalive = Keepalive::new(now, None, Some(self.settings.silence_limit));
-        self.games.enter(conn, &game, id.into(), Client::default(), keepalive)?;
-        Ok(())
-    }
-
-    fn handle_message(&mut self, now: Instant, conn: ConnId, message: ClientMessage<'_>) {
-        // A connection that we have closed may still have had frames under way.
-        if self.games.of(conn).is_none() {
-            return;
-        }
-        self.games.vigil.heard(now, conn);
-        if let Err(violation) = self.handle(conn, message) {
-            self.violate(conn, violation);
-            self.depart(conn);
-        }
-    }
-
     fn handle(&mut self, conn: ConnId, message: ClientMessage<'_>) -> Result<(), Violation> {
         match message {
             ClientMessage::Malformed => Err(Violation::Malformed),
@@ -230,7 +205,7 @@ impl LateServer {
             self.tell(conn, &ServerMessage::Refused(Refusal::Exists));
             return Ok(());
         }
-        let lobby = Lobby::new(conn, &config, &self.passwords);
+        let lobby = Lobby::new(conn, &config, &self.numbering.passwords);
         self.games.open_lobby(conn, &(&*config.lobby_id).into(), lobby)?;
         self.tell(conn, &ServerMessage::AckHost);
         self.offer(conn, config);
@@ -251,7 +226,8 @@ impl LateServer {
 
     fn join(&mut self, conn: ConnId, entrance: &LobbyEntrance) {
         let LobbyEntrance { lobby_id, password } = entrance;
-        let lobby = match enterable(self.lobby(conn, lobby_id), password, &self.passwords) {
+        let lobby = match enterable(self.lobby(conn, lobby_id), password, &self.numbering.passwords)
+        {
             Ok(lobby) => lobby,
             Err(refusal) => return self.tell(conn, &ServerMessage::Refused(refusal)),
         };
@@ -295,21 +271,6 @@ impl LateServer {
         Ok(())
     }
 
-    fn handle_timeout(&mut self, now: Instant) {
-        while let Some((conn, _silent)) = self.games.vigil.poll(now) {
-            self.games.out.close(conn, Close::keepalive_timeout());
-            self.depart(conn);
-        }
-    }
-
-    /// Whatever the cause.
-    fn depart(&mut self, conn: ConnId) {
-        if let Some(departure) = self.games.leave_lobby(conn).filter(|it| it.was_host) {
-            self.go_on_without_host(conn, &departure.lobby);
-        }
-        self.games.leave(conn);
-    }
-
     /// The host of this lobby has left it; `conn` is in the same game.
     fn go_on_without_host(&mut self, conn: ConnId, name: &str) {
         let Some(lobby) = self.lobby(conn, name) else { return };
@@ -343,11 +304,6 @@ impl LateServer {
 
     fn tell(&mut self, conn: ConnId, message: &ServerMessage<'_>) {
         self.games.out.send(conn, message.encode());
-    }
-
-    fn violate(&mut self, conn: ConnId, violation: Violation) {
-        let text = violation.to_string();
-        packet::violate(&mut self.games.out, conn, &text, Close::new(1003, &text));
     }
 }
 

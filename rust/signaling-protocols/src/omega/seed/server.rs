@@ -6,32 +6,30 @@ use std::time::Instant;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use signaling_core::arrivals::Arrivals;
-use signaling_core::games::{Full, Games};
-use signaling_core::keepalive::{Beat, Keepalive};
-use signaling_core::overview::{LobbyNotice, LobbyView, Overview};
+use signaling_core::games::Full;
+use signaling_core::keepalive::Keepalive;
 use signaling_core::space;
-use signaling_core::{Close, ConnId, Frame, Input, Output, Server};
-use uuid::Builder;
+use signaling_core::{Close, ConnId, Frame};
+use uuid::{Builder, Uuid};
 
 use super::wire::{ClientMessage, Relay, ServerMessage};
-use crate::omega::packet;
+use crate::omega::server::{Dialect, OmegaServer};
 use crate::omega::settings::Settings;
-use crate::target::{last_segment, parameter};
+use crate::target::parameter;
 
 /// What clients call this version of the protocol.
 const VERSIONS: [&str; 3] = ["0", "0.0", "1.0"];
 
 /// The server side of the seed numbering.
+pub type SeedServer = OmegaServer<Seed>;
+
+/// What is particular to the seed numbering.
 #[derive(Debug)]
-pub struct SeedServer {
-    settings: Settings,
-    rng: StdRng,
-    games: Games<Client, Lobby>,
-}
+pub struct Seed;
 
 /// What is known of a connection.
 #[derive(Debug, Default)]
-struct Client {
+pub struct Client {
     is_initialised: bool,
     /// KEEPALIVEs of ours that it has not answered.
     unanswered: u32,
@@ -39,7 +37,7 @@ struct Client {
 
 /// Everybody with the same lobby id; there is always somebody.
 #[derive(Debug)]
-struct Lobby {
+pub struct Lobby {
     members: Arrivals<ConnId, Role>,
 }
 
@@ -51,25 +49,35 @@ enum Role {
 
 /// What a client may not do; the close that follows says nearly the same.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-enum Violation {
+pub enum Violation {
+    /// No JSON object, or one whose opcode is no whole number.
     #[error("Got invalid/malformed JSON: JSON parsing error!")]
     Malformed,
+    /// Hosting or joining without a lobby id that can be used.
     #[error("Missing lobby ID (payload) value")]
     NoLobby,
+    /// An opcode that clients do not send.
     #[error("Unrecognized message opcode value {0}")]
     UnknownOpcode(i64),
+    /// Something that needs INIT before.
     #[error("State error: INIT is required first")]
     NotInitialised,
+    /// A second INIT.
     #[error("State error: already initialized")]
     AlreadyInitialised,
+    /// A second role.
     #[error("State error: already configured")]
     AlreadyConfigured,
+    /// Something that needs a role.
     #[error("State error: not configured as host or peer")]
     NotConfigured,
+    /// To nobody.
     #[error("Missing recipient (rx) value")]
     NoRecipient,
+    /// A version that is not known.
     #[error("Unsupported API version")]
     Version,
+    /// There is no room.
     #[error("Server limit reached")]
     Full,
 }
@@ -77,89 +85,70 @@ enum Violation {
 impl SeedServer {
     /// A server without games. Seed `rng` from the operating system: ids are drawn from it.
     pub fn new(settings: Settings, rng: StdRng) -> Self {
-        Self { games: Games::new(settings.limits.clone()), settings, rng }
-    }
-
-    /// Panics unless clients and lobbies agree. For debug builds and simulations.
-    pub fn assert_consistent(&self) {
-        self.games.assert_consistent();
-        for conn in self.games.conns() {
-            let client = self.games.client(conn).expect("a connection is a client");
-            let is_idle = client.lobby().is_none();
-            assert!(is_idle || client.data.is_initialised, "only who has said INIT is in a lobby");
-        }
+        Self::start(settings, rng, Seed)
     }
 }
 
-impl Overview for SeedServer {
-    fn lobbies(&self) -> Vec<LobbyView> {
-        self.games.views()
-    }
-}
-
-impl Server for SeedServer {
+impl Dialect for Seed {
+    type Client = Client;
+    type Lobby = Lobby;
     type Message<'a> = ClientMessage<'a>;
-    type Command = ();
-    type Notice = LobbyNotice;
+    type Violation = Violation;
 
     fn decode(frame: Frame<'_>) -> ClientMessage<'_> {
         ClientMessage::decode(frame)
     }
 
-    fn handle_input(&mut self, now: Instant, input: Input<'_, Self>) {
-        match input {
-            Input::Opened { conn, target, .. } => self.open(now, conn, target),
-            Input::Message { conn, message } => self.handle_message(now, conn, message),
-            Input::Heard { conn } => self.games.vigil.heard(now, conn),
-            Input::Closed { conn } => self.depart(conn),
-            Input::Command(()) => {}
-            Input::Timeout => self.handle_timeout(now),
-            Input::Shutdown => self.games.shut_down(),
-        }
-        if cfg!(debug_assertions) {
-            self.assert_consistent();
+    fn admit(server: &mut SeedServer, _: Instant, target: &str) -> Result<Uuid, Violation> {
+        match parameter(target, "v") {
+            Some(version) if !VERSIONS.contains(&&*version) => Err(Violation::Version),
+            _ => Ok(Builder::from_random_bytes(server.rng.random()).into_uuid()),
         }
     }
 
-    fn poll_output(&mut self) -> Option<Output<LobbyNotice>> {
-        self.games.out.pop()
+    fn handle(
+        server: &mut SeedServer,
+        now: Instant,
+        conn: ConnId,
+        message: ClientMessage<'_>,
+    ) -> Result<(), Violation> {
+        let Some(client) = server.games.client(conn) else { return Ok(()) };
+        check(client, &message)?;
+        server.handle(now, conn, message)
     }
 
-    fn poll_timeout(&self) -> Option<Instant> {
-        self.games.vigil.poll_timeout()
+    fn ask(server: &mut SeedServer, conn: ConnId) {
+        if let Some(client) = server.games.client_mut(conn) {
+            client.data.unanswered = client.data.unanswered.saturating_add(1);
+        }
+        server.tell(conn, &ServerMessage::Keepalive);
+    }
+
+    /// Its counterparts hear of it.
+    fn leave_lobby(server: &mut SeedServer, conn: ConnId) {
+        let (id, counterparts) = (server.games.id(conn), server.counterparts(conn));
+        server.games.leave_lobby(conn);
+        let text = ServerMessage::ShutdownAck((&*id).into()).encode();
+        server.games.out.send_all(counterparts, text);
+    }
+
+    /// The close says the same, but for the number of an unknown opcode.
+    fn verdict(violation: &Violation) -> (String, Close) {
+        let text = violation.to_string();
+        let close = match violation {
+            Violation::Malformed => Close::new(1003, &text),
+            Violation::UnknownOpcode(_) => Close::new(1002, "Unrecognized message opcode"),
+            _ => Close::new(1002, &text),
+        };
+        (text, close)
+    }
+
+    fn is_initialised(client: &Client) -> bool {
+        client.is_initialised
     }
 }
 
 impl SeedServer {
-    fn open(&mut self, now: Instant, conn: ConnId, target: &str) {
-        if let Err(violation) = self.enter(now, conn, target) {
-            self.violate(conn, &violation);
-        }
-    }
-
-    fn enter(&mut self, now: Instant, conn: ConnId, target: &str) -> Result<(), Violation> {
-        if parameter(target, "v").is_some_and(|version| !VERSIONS.contains(&&*version)) {
-            return Err(Violation::Version);
-        }
-        // Whoever routes by this path has seen to it that there is a game.
-        let game = last_segment(target);
-        let id = Builder::from_random_bytes(self.rng.random()).into_uuid().to_string();
-        let keepalive = Keepalive::new(now, None, Some(self.settings.silence_limit));
-        self.games.enter(conn, &game, id.into(), Client::default(), keepalive)?;
-        Ok(())
-    }
-
-    fn handle_message(&mut self, now: Instant, conn: ConnId, message: ClientMessage<'_>) {
-        // A connection that we have closed may still have had frames under way.
-        let Some(client) = self.games.client(conn) else { return };
-        let checked = check(client, &message);
-        self.games.vigil.heard(now, conn);
-        if let Err(violation) = checked.and_then(|()| self.handle(now, conn, message)) {
-            self.violate(conn, &violation);
-            self.depart(conn);
-        }
-    }
-
     fn handle(
         &mut self,
         now: Instant,
@@ -263,37 +252,9 @@ impl SeedServer {
             return self.tell(conn, &ServerMessage::ShutdownAck(suspect.into()));
         };
         if self.games.vigil.probe(now, suspected, self.settings.probe_timeout) {
-            self.ask(suspected);
+            Seed::ask(self, suspected);
             self.games.out.ping(suspected);
         }
-    }
-
-    /// Asks for a sign of life.
-    fn ask(&mut self, conn: ConnId) {
-        if let Some(client) = self.games.client_mut(conn) {
-            client.data.unanswered = client.data.unanswered.saturating_add(1);
-        }
-        self.tell(conn, &ServerMessage::Keepalive);
-    }
-
-    fn handle_timeout(&mut self, now: Instant) {
-        while let Some((conn, beat)) = self.games.vigil.poll(now) {
-            match beat {
-                Beat::Ping => self.ask(conn),
-                Beat::Silent => {
-                    self.games.out.close(conn, Close::keepalive_timeout());
-                    self.depart(conn);
-                }
-            }
-        }
-    }
-
-    /// Whatever the cause: its counterparts hear of it.
-    fn depart(&mut self, conn: ConnId) {
-        let (id, counterparts) = (self.games.id(conn), self.counterparts(conn));
-        self.games.leave(conn);
-        let text = ServerMessage::ShutdownAck((&*id).into()).encode();
-        self.games.out.send_all(counterparts, text);
     }
 
     /// Of a host the peers of its lobby, of a peer the hosts, in order of arrival.
@@ -315,17 +276,6 @@ impl SeedServer {
 
     fn tell(&mut self, conn: ConnId, message: &ServerMessage<'_>) {
         self.games.out.send(conn, message.encode());
-    }
-
-    /// The close that follows says the same, but for the number of an unknown opcode.
-    fn violate(&mut self, conn: ConnId, violation: &Violation) {
-        let text = violation.to_string();
-        let (code, reason) = match violation {
-            Violation::Malformed => (1003, &*text),
-            Violation::UnknownOpcode(_) => (1002, "Unrecognized message opcode"),
-            _ => (1002, &*text),
-        };
-        packet::violate(&mut self.games.out, conn, &text, Close::new(code, reason));
     }
 }
 
