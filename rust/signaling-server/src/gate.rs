@@ -123,6 +123,11 @@ async fn decide(server: &ServerHandle<GodotServer>, ticket: u64, verdict: Verdic
 }
 
 fn read_tokens(file: &Path) -> Result<HashSet<String>, String> {
+    Ok(read_lines(file)?.into_iter().collect())
+}
+
+/// The lines of a file, but for comments and empty ones.
+pub(crate) fn read_lines(file: &Path) -> Result<Vec<String>, String> {
     let text = fs::read_to_string(file)
         .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     let lines = text.lines().map(str::trim);

@@ -5,10 +5,12 @@
 //! Reading order:
 //! - `options`: what can be set.
 //! - `ice`: the STUN and TURN servers that players are told of.
+//! - `cloudlink`: what concerns CloudLink 5 alone.
 //! - `gate`: who is let in.
 //! - `service`: the service that decides so.
 //! - `queue`: when it is asked about whom.
 
+mod cloudlink;
 mod gate;
 mod ice;
 mod options;

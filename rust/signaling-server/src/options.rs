@@ -12,6 +12,7 @@ use signaling_protocols::godot::server::Hooks;
 use signaling_protocols::rooms;
 use signaling_protocols::routing::{PathError, Paths, Protocol};
 
+use crate::cloudlink::CloudLinkOptions;
 use crate::gate::GateOptions;
 use crate::ice::IceOptions;
 
@@ -152,6 +153,9 @@ pub(crate) struct Options {
     ice: IceOptions,
 
     #[command(flatten)]
+    cloudlink: CloudLinkOptions,
+
+    #[command(flatten)]
     pub(crate) gate: GateOptions,
 }
 
@@ -172,6 +176,7 @@ impl Options {
             },
             godot,
             godot_connections: self.connections(),
+            cloudlink5: self.cloudlink.settings()?,
             rooms,
             ..GatewayConfig::default()
         })

@@ -93,6 +93,20 @@ async fn clients_of_the_plain_protocol_can_be_let_in_without_a_token() {
 }
 
 #[tokio::test]
+async fn clients_of_cloudlink_5_need_the_token_of_an_account() {
+    let accounts = file("accounts", "# season 3\nfox-7 u1 Reynard Fox\n");
+    let program = Program::start(&["--cloudlink-accounts", &accounts], &[]).await;
+    let mut fox = program.connect_at("/?ugi=tag&token=fox-7").await;
+    fox.say(r#"{"opcode":"INIT","payload":{"username":"Owl"}}"#).await;
+    let welcome = fox.hear().await.into_text().unwrap();
+    let name = r#""user_id":"u1","username":"Reynard Fox""#;
+    assert!(welcome.contains("INIT_OK") && welcome.contains(name), "{welcome}");
+    let mut owl = program.connect_at("/?ugi=tag").await;
+    owl.say(r#"{"opcode":"INIT","payload":{"username":"Owl","token":"let me in"}}"#).await;
+    assert_eq!(owl.closed().await, closed(1001, "unauthorized"));
+}
+
+#[tokio::test]
 async fn a_file_that_cannot_be_read_is_one_line_and_exit_code_1() {
     let output = run(&["--tokens", "no/such/file"]).await;
     assert_eq!(output.status.code(), Some(1));
