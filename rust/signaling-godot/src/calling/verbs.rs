@@ -13,7 +13,7 @@ use crate::client::request::{Misuse, SignalingRequest};
 #[godot_api(secondary)]
 impl CallingClient {
     /// Replaces our status, which the subscribers of the namespaces where we are registered see,
-    /// and the members of our rooms where [method set_peer_status] says nothing else. At most 2 KiB
+    /// and the members of our rooms where [method set_peer_status] says nothing else. At most 1 KiB
     /// as JSON, as every status.
     ///
     /// All requests of this node fail with [constant SignalingClient.FAILURE_NOT_CONNECTED] before

@@ -29,7 +29,7 @@ use signaling_core::{Close, ConnId, Frame, Input, Output, Server};
 use uuid::Builder;
 
 use super::settings::Settings;
-use super::value::{Payload, Status};
+use super::value::{Payload, Status, json_bytes};
 use super::wire::event::{Event, Naming};
 use super::wire::problem::Problem;
 use super::wire::reply::Reply;
@@ -305,7 +305,7 @@ impl CallingServer {
     }
 
     fn check_name(&self, name: &str) -> Result<(), Problem> {
-        allow(name.len() <= self.settings.max_name_bytes)
+        allow(json_bytes(name) <= self.settings.max_name_bytes + "\"\"".len())
     }
 
     fn check_status(&self, status: &Status) -> Result<(), Problem> {

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 /// Timers and limits. What goes beyond a limit is refused with `Limit reached`, unless said
 /// otherwise.
+///
+/// A change of a user's status is told in all its rooms and in all their namespaces at once. With the
+/// defaults, that is less than the 1 MiB that may wait for one who hears it all.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Settings {
@@ -21,16 +24,15 @@ pub struct Settings {
     /// Subscribers of a namespace, users announced there, and rooms announced there: as many of
     /// each. Default 1024.
     pub max_namespace_entries: usize,
-    /// Namespaces that one room is announced in. Default 16.
+    /// Namespaces that one room is announced in. Default 4.
     pub max_room_namespaces: usize,
-    /// Rooms, subscriptions and registrations of one user, together. Default 64: a change of its
-    /// status is told in all of them at once, and must not be too much for who hears it.
+    /// Rooms, subscriptions and registrations of one user, together. Default 32.
     pub max_user_places: usize,
     /// Invitations of one user that have no answer yet, sent and received together. Default 64.
     pub max_user_invitations: usize,
-    /// The names of rooms and namespaces, in bytes. Default 256.
+    /// The names of rooms and namespaces, in bytes of JSON. Default 256.
     pub max_name_bytes: usize,
-    /// What a status of a user, of a peer or of a room may take, in bytes of JSON. Default 2048.
+    /// What a status of a user, of a peer or of a room may take, in bytes of JSON. Default 1024.
     pub max_status_bytes: usize,
     /// The longest list of a namespace for who subscribes to it, in bytes. Default 262 144.
     pub max_list_bytes: usize,
@@ -54,11 +56,11 @@ impl Default for Settings {
             max_room_peers: 32,
             max_namespaces: 4096,
             max_namespace_entries: 1024,
-            max_room_namespaces: 16,
-            max_user_places: 64,
+            max_room_namespaces: 4,
+            max_user_places: 32,
             max_user_invitations: 64,
             max_name_bytes: 256,
-            max_status_bytes: 2048,
+            max_status_bytes: 1024,
             max_list_bytes: Self::MAX_MESSAGE_BYTES,
             empty_room_time: Duration::from_secs(600),
             pings: [30, 45, 55].map(Duration::from_secs).into(),

@@ -34,6 +34,18 @@ impl World {
             .collect()
     }
 
+    /// What `listener` is told when `conn` says this.
+    fn told(&mut self, listener: u64, conn: u64, text: &str) -> Vec<Arc<str>> {
+        let message = CallingServer::decode(Frame::Text(text));
+        self.server.handle_input(self.now, Input::Message { conn: ConnId(conn), message });
+        let outputs = std::iter::from_fn(|| self.server.poll_output());
+        let told = outputs.filter_map(|output| match output {
+            Output::Send { conn, text } if conn == ConnId(listener) => Some(text),
+            _ => None,
+        });
+        told.collect()
+    }
+
     fn say(&mut self, conn: u64, text: &str) -> Vec<LobbyNotice> {
         let message = CallingServer::decode(Frame::Text(text));
         self.input(Input::Message { conn: ConnId(conn), message })
@@ -66,28 +78,34 @@ fn rooms_with_peers_are_lobbies_and_who_is_only_invited_is_no_member() {
 }
 
 #[test]
-fn what_one_user_has_told_to_a_subscriber_at_once_fits_what_may_wait_for_it() {
+fn what_one_user_has_told_at_once_fits_what_may_wait_for_one_who_hears_it_all() {
     let mut world = World::new(2);
-    let Settings { max_user_places, max_status_bytes, .. } = Settings::default();
-    let status = format!(r#"{{"k":"{}"}}"#, "x".repeat(max_status_bytes - r#"{"k":""}"#.len()));
-    world.say(1, r#"{"type":"ns_subscribe","namespace":"n"}"#);
-    for room in 0..max_user_places {
-        // Both show, under another key each.
-        let status = status.replace('k', "l");
-        world.say(0, &format!(r#"{{"type":"room_join","room":"{room}","status":{status}}}"#));
-        world.say(0, &format!(r#"{{"type":"ns_room_register","namespace":"n","room":"{room}"}}"#));
+    let settings = Settings::default();
+    let long =
+        |end: usize| format!("{}{end:02}", "\\u0001".repeat(settings.max_name_bytes / 6 - 1));
+    let status = |key| {
+        let around = r#"{"k":""}"#.len();
+        format!(r#"{{"{key}":"{}"}}"#, "x".repeat(settings.max_status_bytes - around))
+    };
+    for end in 0..settings.max_room_namespaces {
+        world.say(1, &format!(r#"{{"type":"ns_subscribe","namespace":"{}"}}"#, long(end)));
     }
-    let message = format!(r#"{{"type":"status","status":{status}}}"#);
-    let message = CallingServer::decode(Frame::Text(&message));
-    world.server.handle_input(world.now, Input::Message { conn: ConnId(0), message });
-    let outputs = std::iter::from_fn(|| world.server.poll_output());
-    let told = outputs.filter_map(|output| match output {
-        Output::Send { conn: ConnId(1), text } => Some(text.len() + Outbox::MESSAGE_OVERHEAD),
-        _ => None,
-    });
-    let told: Vec<usize> = told.collect();
-    assert_eq!(told.len(), 2 * max_user_places, "of each room, under both names");
-    assert!(told.iter().sum::<usize>() < 1 << 20, "{} bytes", told.iter().sum::<usize>());
+    for room in (0..settings.max_user_places).map(long) {
+        // Both statuses show, under another key each.
+        let own = status("l");
+        world.say(0, &format!(r#"{{"type":"room_join","room":"{room}","status":{own}}}"#));
+        world.say(1, &format!(r#"{{"type":"room_join","room":"{room}"}}"#));
+        for namespace in (0..settings.max_room_namespaces).map(long) {
+            let names = format!(r#""namespace":"{namespace}","room":"{room}""#);
+            world.say(0, &format!(r#"{{"type":"ns_room_register",{names}}}"#));
+        }
+    }
+    let told = world.told(1, 0, &format!(r#"{{"type":"status","status":{}}}"#, status("k")));
+    let in_namespaces = 2 * settings.max_room_namespaces * settings.max_user_places;
+    let in_rooms = settings.max_user_places - settings.max_room_namespaces;
+    assert_eq!(told.len(), in_namespaces + in_rooms);
+    let bytes = told.iter().map(|text| text.len() + Outbox::MESSAGE_OVERHEAD).sum::<usize>();
+    assert!(bytes < 1 << 20, "{bytes} bytes");
 }
 
 #[test]
