@@ -8,8 +8,9 @@ use signaling_protocols::omega::Refusal;
 
 use crate::client::failure::{Failure, Trouble};
 
-/// What servers say when they close a connection, and what that is to games.
-const ENDS: [(&str, Failure); 4] = [
+/// With what words a connection is closed, and what that is to games.
+const ENDS: [(&str, Failure); 5] = [
+    ("Keepalive timeout", Failure::ConnectionLost),
     ("You have been kicked from the lobby.", Failure::Kicked),
     ("unauthorized", Failure::Unauthorized),
     ("server limit reached", Failure::ServerFull),

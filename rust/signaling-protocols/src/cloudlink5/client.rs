@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use signaling_core::keepalive::{Beat, Keepalive};
 use signaling_core::outputs::SessionOutputs;
 use signaling_core::{Cause, Close, Frame, Session, SessionInput, SessionOutput};
 
@@ -22,6 +23,9 @@ use crate::json::length;
 
 /// Requests that wait for an answer; further ones are refused.
 const MAX_UNANSWERED: usize = 256;
+/// After so long without anything from a server that is given signs of life, which it answers, the
+/// connection counts as lost.
+const SILENCE_LIMIT: Duration = Duration::from_secs(90);
 
 /// How a session is to be.
 #[derive(Debug, Clone)]
@@ -29,7 +33,7 @@ pub struct LobbyOptions {
     /// Who we are: a name, or a token where the server has accounts.
     pub init: Init,
     /// How long after each sign of life was answered the next one follows. Default 5 s; `None`: the
-    /// server is given none.
+    /// server is given none, and may be silent for as long as it likes.
     pub keepalive: Option<Duration>,
 }
 
@@ -158,6 +162,7 @@ pub struct LobbySession {
     asked: VecDeque<(u64, Ask)>,
     /// When to give the next sign of life.
     keepalive: Option<Instant>,
+    silence: Option<Keepalive>,
     out: SessionOutputs<LobbyEvent>,
 }
 
@@ -165,7 +170,8 @@ impl LobbySession {
     /// A session whose connection is being made.
     pub fn new(options: LobbyOptions) -> Self {
         let (asked, out) = (VecDeque::new(), SessionOutputs::default());
-        Self { options, line: Line::Connecting, asked, keepalive: None, out }
+        let line = Line::Connecting;
+        Self { options, line, asked, keepalive: None, silence: None, out }
     }
 }
 
@@ -175,14 +181,14 @@ impl Session for LobbySession {
 
     fn handle_input(&mut self, now: Instant, input: SessionInput<'_, LobbyRequest>) {
         match input {
-            SessionInput::Opened => self.open(),
+            SessionInput::Opened => self.open(now),
             SessionInput::Frame(frame) => self.receive(now, frame),
             SessionInput::Closed { close, cause } => self.end(&close, cause),
             SessionInput::Request(LobbyRequest::Ask { ticket, ask }) => self.ask(ticket, ask),
             SessionInput::Request(LobbyRequest::Close) => {
                 self.out.close(Close::normal());
             }
-            SessionInput::Timeout => self.keep_alive(now),
+            SessionInput::Timeout => self.handle_timeout(now),
         }
     }
 
@@ -191,14 +197,16 @@ impl Session for LobbySession {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.keepalive
+        let silence = self.silence.as_ref().and_then(Keepalive::poll_timeout);
+        self.keepalive.into_iter().chain(silence).min()
     }
 }
 
 impl LobbySession {
-    fn open(&mut self) {
+    fn open(&mut self, now: Instant) {
         self.line = Line::Open;
         if self.options.keepalive.is_some() {
+            self.silence = Some(Keepalive::new(now, None, Some(SILENCE_LIMIT)));
             self.send(&ClientMessage::Keepalive);
         }
         self.send(&ClientMessage::Init(Ok(self.options.init.clone())));
@@ -220,6 +228,9 @@ impl LobbySession {
     }
 
     fn receive(&mut self, now: Instant, frame: Frame<'_>) {
+        if let Some(silence) = &mut self.silence {
+            silence.heard(now);
+        }
         let Some(message) = ServerMessage::decode(frame) else {
             return self.out.tell(LobbyEvent::Malformed { bytes: length(frame) });
         };
@@ -263,16 +274,20 @@ impl LobbySession {
         }
     }
 
-    fn keep_alive(&mut self, now: Instant) {
+    fn handle_timeout(&mut self, now: Instant) {
         if self.keepalive.is_some_and(|due| due <= now) {
             self.keepalive = None;
             self.send(&ClientMessage::Keepalive);
+        }
+        if let Some(Beat::Silent) = self.silence.as_mut().and_then(|silence| silence.poll(now)) {
+            (self.keepalive, self.silence) = (None, None);
+            self.out.close(Close::keepalive_timeout());
         }
     }
 
     fn end(&mut self, close: &Close, cause: Cause) {
         self.line = Line::Over;
-        self.keepalive = None;
+        (self.keepalive, self.silence) = (None, None);
         let (code, reason) = (close.code, (*close.reason).to_owned());
         self.out.tell(LobbyEvent::Disconnected { code, reason, cause });
         for (ticket, _) in std::mem::take(&mut self.asked) {
@@ -355,12 +370,27 @@ mod tests {
         let (mut session, now, said) = opened();
         let init = r#"{"opcode":"INIT","payload":{"username":"Ada","token":"let me in"}}"#;
         assert_eq!(said, [r#"{"opcode":"KEEPALIVE"}"#, init]);
-        assert_eq!(session.poll_timeout(), None);
+        assert_eq!(session.poll_timeout(), Some(now + SILENCE_LIMIT));
         hear(&mut session, now, &ServerMessage::KeepaliveAck("AAAA".into()));
         let due = now + Duration::from_secs(5);
         assert_eq!(session.poll_timeout(), Some(due));
         session.handle_input(due, SessionInput::Timeout);
         assert_eq!(drain(&mut session).0, [r#"{"opcode":"KEEPALIVE"}"#]);
+    }
+
+    #[test]
+    fn a_server_that_falls_silent_is_left() {
+        let (mut session, start, _) = opened();
+        let last = start + Duration::from_secs(60);
+        hear(&mut session, last, &ServerMessage::Warning("careful".into()));
+        drain(&mut session);
+        session.handle_input(start + SILENCE_LIMIT, SessionInput::Timeout);
+        assert_eq!(session.poll_output(), None);
+        let due = last + SILENCE_LIMIT;
+        assert_eq!(session.poll_timeout(), Some(due));
+        session.handle_input(due, SessionInput::Timeout);
+        let close = SessionOutput::Close(Close::keepalive_timeout());
+        assert_eq!((session.poll_output(), session.poll_timeout()), (Some(close), None));
     }
 
     #[test]
