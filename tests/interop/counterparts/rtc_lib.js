@@ -188,13 +188,14 @@ const scenarios = {
   },
   // The server says that it is there, and notices who does not.
   async signs_of_life() {
-    const [a, b] = [await client({ remotePing: 100 }), await client({ remoteTimeout: 200 })];
+    const [a, b] = [await client({ remotePing: 100, remoteTimeout: PATIENCE }), await client()];
     const den = a.room("den");
     await Promise.all([den.connect(), b.room("den").connect()]);
-    const left = once(den, "peer_left");
     await a.ping();
     while ((await once(a.channel, "message"))[0].type !== "ping");
-    await Promise.all([left, b.state === "closed" || once(b, "closed")]);
+    const closed = once(b, "closed");
+    await when(den, "peer_left", () => b.request({ type: "remote_timeout", time: 100 }));
+    await closed;
   },
   // In a room before, or after, somebody else.
   async one() {
