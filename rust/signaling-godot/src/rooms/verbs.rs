@@ -117,7 +117,8 @@ impl RoomClient {
     /// that it is about a connection that stands. Not needed with [member assign_multiplayer_peer].
     ///
     /// In a group chat an offer has to be answered within 10 seconds; otherwise the room is joined
-    /// anew, as by [method recover].
+    /// anew, as by [method recover]. The fourth offer to the same one without an answer ends the
+    /// session.
     ///
     /// Returns what [method leave] returns.
     #[func]

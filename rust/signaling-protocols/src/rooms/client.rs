@@ -194,13 +194,17 @@ impl RoomSession {
 
     /// Joins anew because something went wrong.
     fn recover(&mut self, now: Instant) {
-        if self.state != RoomState::Joined {
-            return;
+        if self.state == RoomState::Joined {
+            let may_recover = self.watchdog.may_recover(self.options.max_tries);
+            self.join_anew(now, may_recover);
         }
-        if self.watchdog.may_recover(self.options.max_tries) {
-            self.begin(now, RoomState::Reinitializing);
-        } else {
-            self.fail(Failure::Unrecovered);
+    }
+
+    /// Joins anew, or fails if that was done too often for the same reason.
+    fn join_anew(&mut self, now: Instant, may_try: bool) {
+        match may_try {
+            true => self.begin(now, RoomState::Reinitializing),
+            false => self.fail(Failure::Unrecovered),
         }
     }
 

@@ -488,6 +488,35 @@ fn an_offer_in_a_group_that_nobody_answers_makes_it_join_anew() {
 }
 
 #[test]
+fn whoever_does_not_answer_is_offered_to_three_times_and_others_as_often() {
+    let mut client = Client::joined(Channel::Group);
+    let others = ["other", "third"].map(|user| Participant::new(user, "2"));
+    let everybody = [me(), others[0].clone(), others[1].clone()];
+    client.list(&everybody);
+    let offer = |other: &Participant| Kind::Offer {
+        to: Some(other.clone().into()),
+        sdp: "v=0".into(),
+        is_restart: false,
+    };
+    let mut seconds = 0;
+    for other in &others {
+        for _ in 0..3 {
+            client.ask(offer(other));
+            seconds += 10;
+            client.at_with_heartbeats(seconds, &everybody);
+            client.expect_state(RoomState::Reinitializing);
+            client.admit(&everybody);
+        }
+    }
+    client.ask(offer(&others[0]));
+    client.at_with_heartbeats(seconds + 9, &everybody);
+    client.expect_state(RoomState::Joined);
+    client.at(seconds + 10);
+    client.expect_state(RoomState::Failed);
+    assert!(client.was_told(&RoomEvent::Failed(Failure::Unrecovered)));
+}
+
+#[test]
 fn an_offer_to_one_who_has_left_is_not_waited_for() {
     let mut client = Client::joined(Channel::Group);
     client.ask(offer());

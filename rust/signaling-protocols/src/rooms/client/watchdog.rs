@@ -7,7 +7,7 @@ use signaling_core::keepalive::Beat;
 
 use super::event::Failure;
 use super::state::RoomState;
-use super::{RoomSession, Timer};
+use super::{RoomOptions, RoomSession, Timer};
 use crate::rooms::model::{Participant, Recipient};
 use crate::rooms::wire::Kind;
 
@@ -24,19 +24,28 @@ pub(super) struct Watchdog {
     ack_since: Option<Instant>,
     /// Which join signal without an ack it is.
     tries: u32,
-    /// How often it was joined anew since others were last in touch.
+    /// How often the game has joined anew since others were last in touch.
     recoveries: u32,
-    offers: VecDeque<(Instant, Option<Recipient>)>,
+    offers: VecDeque<Offer>,
     /// Since when nobody else is in the call.
     alone_since: Option<Instant>,
+}
+
+/// What was offered to somebody who has not answered yet.
+#[derive(Debug)]
+struct Offer {
+    to: Option<Recipient>,
+    /// `None` once it was joined anew: whoever does that may offer anew.
+    since: Option<Instant>,
+    /// How often it was joined anew because of it.
+    joins: u32,
 }
 
 impl Watchdog {
     pub(super) fn expect_ack(&mut self, now: Instant) {
         self.ack_since = Some(now);
         self.tries = 1;
-        // Whoever joins anew offers anew.
-        self.offers.clear();
+        self.offers.iter_mut().for_each(|offer| offer.since = None);
     }
 
     pub(super) fn note_ack(&mut self) {
@@ -44,7 +53,11 @@ impl Watchdog {
     }
 
     pub(super) fn expect_answer(&mut self, now: Instant, to: Option<Recipient>) {
-        self.offers.push_back((now, to));
+        if let Some(offer) = self.offers.iter_mut().find(|offer| offer.to == to) {
+            offer.since.get_or_insert(now);
+            return;
+        }
+        self.offers.push_back(Offer { to, since: Some(now), joins: 0 });
         if self.offers.len() > MAX_OFFERS {
             self.offers.pop_front();
         }
@@ -57,7 +70,7 @@ impl Watchdog {
 
     /// Nothing is expected of somebody any longer.
     pub(super) fn note_gone(&mut self, who: &Participant) {
-        self.offers.retain(|(_, to)| to.as_ref().is_some_and(|to| !to.means(who)));
+        self.offers.retain(|offer| offer.to.as_ref().is_some_and(|to| !to.means(who)));
     }
 
     /// Which offer was refused is not always said, so none is waited for any longer.
@@ -69,7 +82,18 @@ impl Watchdog {
         self.alone_since = is_alone.then(|| self.alone_since.unwrap_or(now));
     }
 
-    /// Counts that it is joined anew; false when that has been done too often.
+    /// How often it will have been joined anew for the same offer, if an answer is overdue.
+    fn take_overdue(&mut self, now: Instant, limit: Duration) -> Option<u32> {
+        let overdue = self.offers.iter_mut().filter(|offer| is_over(now, offer.since, limit));
+        overdue
+            .map(|offer| {
+                offer.joins += 1;
+                offer.joins
+            })
+            .max()
+    }
+
+    /// Counts that the game joins anew; false when it has done so too often.
     pub(super) fn may_recover(&mut self, max_tries: u32) -> bool {
         self.recoveries += 1;
         self.recoveries <= max_tries
@@ -115,12 +139,12 @@ impl RoomSession {
     }
 
     fn check_others(&mut self, now: Instant) {
-        let offered = self.watchdog.offers.front().map(|(at, _)| *at);
-        let callee_timeout = self.options.callee_timeout.unwrap_or(Duration::MAX);
+        let RoomOptions { callee_timeout, answer_timeout, max_tries, .. } = self.options;
+        let callee_timeout = callee_timeout.unwrap_or(Duration::MAX);
         if is_over(now, self.watchdog.alone_since, callee_timeout) {
             self.fail(Failure::Alone);
-        } else if is_over(now, offered, self.options.answer_timeout) {
-            self.recover(now);
+        } else if let Some(joins) = self.watchdog.take_overdue(now, answer_timeout) {
+            self.join_anew(now, joins <= max_tries);
         }
     }
 
