@@ -7,9 +7,11 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use signaling_core::rate::Rate;
 use signaling_gateway::{Gateway, GatewayConfig};
-use signaling_net::Listener;
+use signaling_net::{ClientHandle, Listener};
 use signaling_protocols::calling::client::SessionOptions;
-use signaling_protocols::calling::{self, CallingSession, ClientEvent, Event};
+use signaling_protocols::calling::{
+    self, CallingSession, ClientEvent, ClientRequest, Event, Request, Status,
+};
 use signaling_protocols::routing::Protocol;
 use signaling_tests::meeting::dial;
 use tokio::runtime::Handle;
@@ -156,19 +158,33 @@ async fn a_client_takes_what_a_server_adds_to_the_largest_message() {
     let gateway = open(GatewayConfig::default());
     let addr = gateway.local_addr();
     let client = dial(addr, "/calling", CallingSession::new(SessionOptions::default()));
-    soon(client.told()).await;
-    let [ClientEvent::Told(Event::Hello { user, .. })] = &client.take_events()[..] else {
-        panic!("it is let in")
-    };
+    let hello = told(&client).await;
+    let [ClientEvent::Told(Event::Hello { user, .. })] = &hello[..] else { panic!("{hello:?}") };
+    let request = Request::Join { room: Some("den".into()), status: Status::default() }.into();
+    client.request(ClientRequest::Ask { ticket: 1, request }).unwrap();
+    told(&client).await;
     let mut socket = Socket::request(addr, "/calling").await;
-    let invite = |data: &str| {
-        format!(r#"{{"type":"invite_send","room":"den","user":"{user}","data":["{data}"]}}"#)
+    socket.say(r#"{"type":"room_join","room":"den"}"#).await;
+    told(&client).await;
+    let note = |data: &str| {
+        let to = format!(r#""room":"den","user":"{user}""#);
+        format!(r#"{{"type":"room_peer_to",{to},"event":"e","data":["{data}"]}}"#)
     };
-    let most = calling::Settings::MAX_MESSAGE_BYTES - invite("").len();
-    socket.say(&invite(&"x".repeat(most))).await;
-    soon(client.told()).await;
-    let told = client.take_events();
-    assert!(matches!(told[..], [ClientEvent::Told(Event::Invited(_))]), "it is invited");
+    let most = calling::Settings::MAX_MESSAGE_BYTES - note("").len();
+    socket.say(&note(&"x".repeat(most))).await;
+    let received = told(&client).await;
+    assert!(matches!(received[..], [ClientEvent::Told(Event::Received { .. })]), "it arrives");
+}
+
+/// What a client is told next.
+async fn told(client: &ClientHandle<CallingSession>) -> Vec<ClientEvent> {
+    loop {
+        let events = client.take_events();
+        if !events.is_empty() {
+            return events;
+        }
+        soon(client.told()).await;
+    }
 }
 
 #[tokio::test]

@@ -137,6 +137,7 @@ impl Subject for Calling {
             "max_room_namespaces" => &mut settings.max_room_namespaces,
             "max_user_places" => &mut settings.max_user_places,
             "max_user_invitations" => &mut settings.max_user_invitations,
+            "max_invitation_bytes" => &mut settings.max_invitation_bytes,
             "max_name_bytes" => &mut settings.max_name_bytes,
             "max_status_bytes" => &mut settings.max_status_bytes,
             "max_list_bytes" => &mut settings.max_list_bytes,

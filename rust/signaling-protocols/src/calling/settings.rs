@@ -30,6 +30,8 @@ pub struct Settings {
     pub max_user_places: usize,
     /// Invitations of one user that have no answer yet, sent and received together. Default 64.
     pub max_user_invitations: usize,
+    /// What may go with an invitation, in bytes of JSON: it comes from anybody. Default 8192.
+    pub max_invitation_bytes: usize,
     /// The names of rooms and namespaces, in bytes of JSON. Default 256.
     pub max_name_bytes: usize,
     /// What a status of a user, of a peer or of a room may take, in bytes of JSON. Default 1024.
@@ -59,6 +61,7 @@ impl Default for Settings {
             max_room_namespaces: 4,
             max_user_places: 32,
             max_user_invitations: 64,
+            max_invitation_bytes: 8192,
             max_name_bytes: 256,
             max_status_bytes: 1024,
             max_list_bytes: Self::MAX_MESSAGE_BYTES,

@@ -41,6 +41,7 @@ impl CallingServer {
         let invitee = *self.ids.get(user).ok_or(Problem::UnknownRecipient)?;
         let room = self.rooms.get_key_value(room).map_or_else(|| room.into(), |it| it.0.clone());
         self.check_entrance(invitee, &room)?;
+        allow(data.text().len() <= self.settings.max_invitation_bytes)?;
         // Whoever invites itself has the invitation twice.
         let count = if conn == invitee { 2 } else { 1 };
         self.check_invitations(conn, count)?;
