@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use signaling_core::rate::Rate;
@@ -130,6 +131,72 @@ async fn a_message_may_be_as_large_as_its_protocol_says() {
         say_in_frames(&mut socket, &(longest + " ")).await;
         let expected = super::support::closed(1009, "Message too large");
         assert_eq!(socket.closed().await, expected, "{target}");
+    }
+}
+
+/// A path of each protocol, a message there with a place for a nested value, and what the answer
+/// contains. Of equal keys the first says something else, and whole numbers are written as floats.
+const LENIENT: [(&str, &str, &str); 7] = [
+    ("/", r#"{"type":9,"type":0.0,"id":0.0,"data":"","x":NESTED}"#, r#""type":1"#),
+    ("/ws/game", r#"{"opcode":9,"opcode":1.0,"payload":NESTED}"#, r#""opcode":1"#),
+    ("/signaling/game", r#"{"opcode":9,"opcode":1.0,"payload":NESTED}"#, r#""opcode":1"#),
+    ("/?ugi=game", r#"{"opcode":"NO","opcode":"KEEPALIVE","x":NESTED}"#, "KEEPALIVE_ACK"),
+    (
+        "/calling",
+        r#"{"type":"no","type":"status","tid":1.0,"status":{"a":NESTED}}"#,
+        r#""type":"answer""#,
+    ),
+    (
+        "/peerjs?key=peerjs&id=a&token=t",
+        r#"{"type":"NO","type":"OFFER","dst":"a","payload":NESTED}"#,
+        "OFFER",
+    ),
+    ("/room", r#"{"action":"no","action":"leave","data":{"x":NESTED}}"#, "invalid signal"),
+];
+
+/// Says a message of [`LENIENT`], so many levels deep in all.
+async fn say_nested(socket: &mut Socket, message: &str, levels: usize) {
+    let around = message.split("NESTED").next().unwrap().matches('{').count();
+    let nested = "[".repeat(levels - around) + &"]".repeat(levels - around);
+    socket.say(&message.replace("NESTED", &nested)).await;
+}
+
+#[tokio::test]
+async fn all_protocols_read_json_alike() {
+    let gateway = open(GatewayConfig::default());
+    for (target, message, answer) in LENIENT {
+        let mut socket = Socket::request(gateway.local_addr(), target).await;
+        say_nested(&mut socket, message, 64).await;
+        while !socket.hear().await.contains(answer) {}
+    }
+}
+
+#[tokio::test]
+async fn what_is_nested_too_deeply_is_malformed() {
+    let gateway = open(GatewayConfig::default());
+    let (closing, ignoring) = LENIENT.split_at(5);
+    for (target, message, answer) in closing {
+        let mut socket = Socket::request(gateway.local_addr(), target).await;
+        say_nested(&mut socket, message, 65).await;
+        while let Some(Ok(said)) = soon(socket.0.next()).await {
+            assert!(
+                !said.is_text() || !said.to_text().unwrap().contains(answer),
+                "{target}: {said}"
+            );
+        }
+    }
+    // These repeat what they have understood.
+    for (target, message, answer) in ignoring {
+        let mut socket = Socket::request(gateway.local_addr(), target).await;
+        say_nested(&mut socket, message, 65).await;
+        say_nested(&mut socket, message, 3).await;
+        let first = loop {
+            let said = socket.hear().await;
+            if said.contains(answer) {
+                break said;
+            }
+        };
+        assert!(!first.contains("[[["), "{target}: {first}");
     }
 }
 
