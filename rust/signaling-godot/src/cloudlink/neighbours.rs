@@ -98,10 +98,14 @@ impl Neighbours {
         }
     }
 
-    /// What has become of the connections since the last frame.
-    pub(super) fn turn(&self) -> Vec<News> {
+    /// What has become of the connections since the last frame. While we are not `joined`, nobody
+    /// would hear of a new path.
+    pub(super) fn turn(&self, joined: bool) -> Vec<News> {
         match self {
-            Self::Multiplayer(mesh) => mesh.turn().into_iter().map(News::Link).collect(),
+            Self::Multiplayer(mesh) => {
+                let events = if joined { mesh.turn() } else { mesh.watch() };
+                events.into_iter().map(News::Link).collect()
+            }
             Self::Channels(channels) => channels.borrow_mut().turn(),
         }
     }

@@ -71,8 +71,12 @@ impl ClientNode for CloudLinkClient {
     }
 
     fn turn_connections(this: &mut Gd<Self>) {
-        let Some(neighbours) = this.bind().neighbours.clone() else { return };
-        for news in neighbours.turn() {
+        let (neighbours, joined) = {
+            let node = this.bind();
+            (node.neighbours.clone(), node.place.is_some())
+        };
+        let Some(neighbours) = neighbours else { return };
+        for news in neighbours.turn(joined) {
             if !has(this, &neighbours) {
                 return;
             }
