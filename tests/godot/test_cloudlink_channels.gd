@@ -31,6 +31,19 @@ func test_messages_go_over_channels() -> void:
 		clients.map(func(client: CloudLinkClient) -> void: client.queue_free())
 
 
+func test_what_is_said_on_a_new_channel_at_once_is_heard() -> void:
+	var clients := await add_connected(add_cloudlink())
+	var told := record_all(clients[1])
+	var teller := clients[0].get_member()
+	clients[0].channel_opened.connect(func(member: String, channel: String) -> void:
+		check_equal(clients[0].send_private_message(member, "hi", channel), OK, "sent"))
+	for number in 10:
+		var channel := "chat %d" % number
+		check_equal(clients[0].open_channel(clients[1].get_member(), channel), OK, "opened")
+		await until(func() -> bool:
+			return ["message_received", teller, channel, "hi", true] in told, 5.0, "heard")
+
+
 func test_what_is_private_is_for_one_member_alone() -> void:
 	var clients := await add_connected(add_cloudlink(), 3)
 	var host := clients[0].get_member()

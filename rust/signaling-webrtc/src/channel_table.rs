@@ -6,6 +6,7 @@
 //! what [`Event::Sent`] gave back. What can never be sent is dropped and given back.
 
 mod channel;
+mod early;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Instant;
@@ -17,6 +18,7 @@ use crate::message::Payload;
 use crate::peer::Event;
 use crate::sctp::{Association, Received};
 use channel::{Channel, State};
+use early::Early;
 
 /// Channels that the other side may have open at a time; each may bring 128 KiB of text.
 const MAX_ANNOUNCED: usize = 256;
@@ -30,6 +32,7 @@ pub(crate) struct ChannelTable {
     keys: HashMap<u16, ChannelKey>,
     /// Streams that the other side opened and may not; they are reset with the next flush.
     refused: Vec<u16>,
+    early: Early,
     role: Option<Role>,
     next_announced: u64,
     max_incoming: usize,
@@ -42,6 +45,7 @@ impl ChannelTable {
             table: BTreeMap::new(),
             keys: HashMap::new(),
             refused: Vec::new(),
+            early: Early::default(),
             role: None,
             next_announced: 1,
             max_incoming,
@@ -125,18 +129,24 @@ impl ChannelTable {
             return;
         }
         let max_streams = association.max_streams();
-        let mut streamless = Vec::new();
+        let (mut opened, mut streamless) = (Vec::new(), Vec::new());
         for (&key, channel) in self.table.iter_mut().filter(|(_, channel)| connecting(channel)) {
             match channel.stream.filter(|stream| *stream < max_streams) {
                 Some(id) => {
                     channel.open(now);
                     events.push_back(Event::ChannelOpen { key, id });
+                    opened.push(id);
                 }
                 None => streamless.push(key),
             }
         }
         for key in streamless {
             self.remove(key, events);
+        }
+        for stream in opened {
+            for (data, text) in self.early.take(stream) {
+                self.deliver(stream, data, text, events);
+            }
         }
     }
 
@@ -208,7 +218,9 @@ impl ChannelTable {
 
     fn deliver(&mut self, stream: u16, data: Vec<u8>, text: bool, events: &mut VecDeque<Event>) {
         let max_incoming = self.max_incoming;
-        let Some((key, channel)) = self.on_stream(stream) else { return };
+        let Some((key, channel)) = self.on_stream(stream) else {
+            return self.early.keep(stream, data, text);
+        };
         if channel.state != State::Open {
             return;
         }
@@ -253,6 +265,7 @@ impl ChannelTable {
 
     /// The other side sends nothing more on this stream.
     pub(crate) fn incoming_reset(&mut self, stream: u16, events: &mut VecDeque<Event>) {
+        self.early.take(stream);
         let Some((key, channel)) = self.on_stream(stream) else { return };
         if channel.state == State::Connecting {
             return;

@@ -81,7 +81,7 @@ impl Link {
 
     /// Opens a channel: it is to be made here with its number (`negotiated`), and what to send on
     /// `default` makes the peer do the same. What is said on it before the peer has done so is
-    /// lost, and no message tells that it has.
+    /// lost where the peer is a browser, and no message tells that it has.
     ///
     /// # Errors
     /// When there can be no such channel.

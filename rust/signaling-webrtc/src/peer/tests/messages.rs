@@ -87,7 +87,7 @@ fn a_message_larger_than_we_take_closes_its_channel() {
 }
 
 #[test]
-fn messages_on_a_stream_without_a_channel_are_lost() {
+fn messages_on_a_stream_wait_for_its_channel() {
     let (mut sim, key) = Sim::connected(1);
     let unknown = sim.create_channel(A, negotiated(9));
     sim.send(A, unknown, b"anybody?", true);
@@ -97,7 +97,20 @@ fn messages_on_a_stream_without_a_channel_are_lost() {
     assert_eq!(sim.create_channel(B, negotiated(9)), unknown);
     sim.send(A, unknown, b"now", true);
     sim.run_for(ms(100));
-    assert_eq!(sim.messages(B, unknown), [b"now"]);
+    assert_eq!(sim.messages(B, unknown), [&b"anybody?"[..], b"now"]);
+}
+
+#[test]
+fn messages_on_a_stream_do_not_outlive_it() {
+    let (mut sim, _) = Sim::connected(1);
+    let first = sim.create_channel(A, negotiated(9));
+    sim.send(A, first, b"anybody?", true);
+    sim.run_for(ms(100));
+    sim.with(A, |machine, now| machine.close_channel(now, first));
+    sim.run_for(ms(1000));
+    let second = sim.create_channel(B, negotiated(9));
+    sim.run_for(ms(100));
+    assert!(sim.messages(B, second).is_empty());
 }
 
 #[test]
