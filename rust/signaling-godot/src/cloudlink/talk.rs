@@ -53,8 +53,8 @@ impl CloudLinkClient {
 
     /// Opens a further channel to a member, under a name of at most 256 bytes, at most 64 of them.
     /// Messages arrive in order unless `ordered` is `false`. [signal channel_opened] follows on both
-    /// sides, here first: what is sent before the member has the channel too is lost. If both open
-    /// one of the same name at once, one of the two is closed again.
+    /// sides, here first. A game keeps what comes before it has the channel too; a web client loses
+    /// it. If both open one of the same name at once, one of the two is closed again.
     ///
     /// Returns [constant OK], [constant ERR_UNCONFIGURED] while the channel [code]default[/code] is
     /// not open, [constant ERR_ALREADY_EXISTS], [constant ERR_INVALID_PARAMETER] if the name is too
