@@ -27,6 +27,9 @@ impl CloudLinkClient {
     #[func(gd_self)]
     fn start(mut this: Gd<Self>, #[opt(default = "")] url: GString) -> Error {
         Self::stop(this.clone());
+        if !this.is_instance_valid() {
+            return Error::ERR_UNCONFIGURED;
+        }
         let mut node = this.bind_mut();
         if !url.is_empty() {
             node.url = url;
@@ -236,9 +239,8 @@ impl CloudLinkClient {
                 self.connect_session()?;
             }
             let ticket = self.tickets + 1;
-            let busy = Misuse::new(Error::ERR_BUSY, "Too many requests wait already.");
             let session = self.session.as_ref().filter(|it| say(&mut it.borrow_mut(), ticket));
-            session.map(|_| ticket).ok_or(busy)
+            session.map(|_| ticket).ok_or_else(Misuse::busy)
         });
         match asked {
             Ok(ticket) => {

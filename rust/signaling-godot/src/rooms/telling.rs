@@ -109,7 +109,9 @@ impl RoomClient {
                     let new = this.bind().new_neighbours(ice_servers);
                     Self::replace_neighbours(this, new);
                 }
-                Self::meet(this, publishers);
+                if this.is_instance_valid() {
+                    Self::meet(this, publishers);
+                }
             }
             RoomEvent::PublishersChanged(publishers) => Self::meet(this, publishers),
             RoomEvent::Heard(said) => Self::hear(this, said),
