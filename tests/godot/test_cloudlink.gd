@@ -240,6 +240,36 @@ func test_what_cannot_be_asked() -> void:
 	await check_fails(cancelled, SignalingClient.FAILURE_CANCELLED)
 
 
+func test_requests_that_are_too_many_say_so() -> void:
+	var mute := TCPServer.new()
+	check_equal(mute.listen(0, "127.0.0.1"), OK, "somebody who never answers")
+	var client := add_cloudlink_client(
+		add_cloudlink(), {"url": "ws://127.0.0.1:%d" % mute.get_local_port()})
+	var requests: Array[SignalingRequest] = []
+	for _number in 2000:
+		requests.append(client.list_lobbies())
+	var failures := func(failure: int) -> int:
+		return requests.filter(
+			func(request: SignalingRequest) -> bool: return request.failure == failure).size()
+	await until(func() -> bool:
+		return failures.call(SignalingClient.FAILURE_OVERLOADED) == 2000 - 256, 5.0, "too many")
+	client.stop()
+	await frames(2)
+	check_equal(failures.call(SignalingClient.FAILURE_CANCELLED), 256, "the others have waited")
+
+
+func test_a_node_may_be_freed_by_whoever_waits_for_it() -> void:
+	var server := add_cloudlink()
+	for method: String in ["create_lobby", "join_lobby"]:
+		var client := add_cloudlink_client(server)
+		var id := client.get_instance_id()
+		var request: SignalingRequest = client.call(method, method)
+		await request.completed
+		client.free()
+		check(not is_instance_id_valid(id), "freed at once")
+		await frames(2)
+
+
 func test_without_a_peer_server_there_is_no_lobby() -> void:
 	var server := add_server({"protocols": SignalingServer.PROTOCOL_CLOUDLINK_5})
 	var client := add_cloudlink_client(server)

@@ -1,4 +1,4 @@
-//! What the verbs of the node `SignalingClient` return.
+//! What the verbs of the clients' nodes return.
 
 use godot::classes::object::ConnectFlags;
 use godot::classes::{Engine, SceneTree};
@@ -7,7 +7,8 @@ use godot::prelude::*;
 
 use super::failure::{Failure, Trouble};
 
-/// A wish of the game that [SignalingClient] sees to, and what comes of it.
+/// A wish of the game that a client sees to, such as [SignalingClient] or [RoomClient], and what
+/// comes of it.
 ///
 /// Wait for [signal completed], and read the rest then:
 ///
@@ -27,10 +28,11 @@ use super::failure::{Failure, Trouble};
 pub(crate) struct SignalingRequest {
     /// [constant OK] if the request could be made, and otherwise how the method was misused:
     /// [constant ERR_INVALID_PARAMETER] if an argument makes no sense, [constant ERR_UNCONFIGURED]
-    /// if there is no lobby or no server for it or the client is outside the tree, [constant ERR_UNAVAILABLE] for a `wss://` address,
-    /// [constant ERR_BUSY] if too many requests wait already, or [constant ERR_CANT_CREATE] if the
-    /// system grants no thread. [member message] says more. It can be read at once; [signal
-    /// completed] follows in the next frame.
+    /// if there is no lobby or no server for it or the client is outside the tree, [constant
+    /// ERR_UNAVAILABLE] for a `wss://` address or what the protocol does not know, [constant
+    /// ERR_ALREADY_IN_USE] if we are in a lobby or room already, [constant ERR_BUSY] if too many
+    /// requests wait already, or [constant ERR_CANT_CREATE] if the system grants no thread. [member
+    /// message] says more. It can be read at once; [signal completed] follows in the next frame.
     #[var(no_set)]
     error: Error,
 

@@ -209,7 +209,7 @@ impl RoomClient {
         self.session = Some(Rc::new(session));
         match self.say(Kind::Join { media, is_creating }) {
             Error::OK => Ok(()),
-            busy => Err(Misuse::new(busy, "Too many requests wait already.")),
+            _ => Err(Misuse::busy()),
         }
     }
 
