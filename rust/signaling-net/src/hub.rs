@@ -78,12 +78,13 @@ impl<S: Server> Hub<S> {
         Seat { hub: Arc::clone(self), conn, mailbox }
     }
 
-    fn receive(&self, conn: ConnId, frame: Frame<'_>) {
+    fn receive(&self, conn: ConnId, frame: Frame<'_>) -> usize {
         let message = S::decode(frame);
         let state = self.state.lock();
-        if state.mailboxes.contains_key(&conn) {
-            self.step(state, Input::Message { conn, message });
+        if !state.mailboxes.contains_key(&conn) {
+            return 0;
         }
+        self.step(state, Input::Message { conn, message })
     }
 
     fn hear(&self, conn: ConnId) {
@@ -153,8 +154,8 @@ impl<S: Server> Hub<S> {
         read(&self.state.lock().machine)
     }
 
-    /// One input and everything that follows from it.
-    fn step(&self, mut state: MutexGuard<'_, State<S>>, input: Input<'_, S>) {
+    /// One input and everything that follows from it. Returns how many messages that was.
+    fn step(&self, mut state: MutexGuard<'_, State<S>>, input: Input<'_, S>) -> usize {
         let now = Instant::now();
         let mut effects = Effects::default();
         state.machine.handle_input(now, input);
@@ -177,12 +178,16 @@ impl<S: Server> Hub<S> {
             self.noticed.notify_one();
         }
         effects.to_wake.iter().for_each(|mailbox| mailbox.wake_owner());
+        effects.sent
     }
 
     fn drain(&self, state: &mut State<S>, effects: &mut Effects) {
         while let Some(output) = state.machine.poll_output() {
             match output {
-                Output::Send { conn, text } => state.send(conn, text, effects),
+                Output::Send { conn, text } => {
+                    effects.sent += 1;
+                    state.send(conn, text, effects);
+                }
                 Output::Ping { conn } => state.ping(conn, effects),
                 Output::Close { conn, close } => state.close(conn, close, effects),
                 Output::Notice(notice) => {
@@ -197,6 +202,8 @@ impl<S: Server> Hub<S> {
 /// What is left to do after a machine's outputs were drained.
 #[derive(Default)]
 struct Effects {
+    /// Messages, whether or not their receiver could take them.
+    sent: usize,
     to_wake: Vec<Arc<Mailbox>>,
     noticed: bool,
     /// Connections whose mailbox overflowed: the machine does not know yet that they are gone.
@@ -246,9 +253,10 @@ impl<S: Server> Seat<S> {
         self.conn
     }
 
-    /// Hands in a frame. Ignored when the machine has closed the connection.
-    pub(crate) fn receive(&self, frame: Frame<'_>) {
-        self.hub.receive(self.conn, frame);
+    /// Hands in a frame, and returns how many messages it led to. Ignored when the machine has closed
+    /// the connection.
+    pub(crate) fn receive(&self, frame: Frame<'_>) -> usize {
+        self.hub.receive(self.conn, frame)
     }
 
     /// Tells the machine of a ping or pong.
