@@ -124,7 +124,7 @@ pub(crate) fn compact(json: &str) -> Cow<'_, str> {
 
 /// How deep the objects and arrays of a valid JSON text lie in one another.
 pub(crate) fn nesting(json: &str) -> usize {
-    if !json.starts_with(['{', '[']) {
+    if !json.trim_ascii_start().starts_with(['{', '[']) {
         return 0;
     }
     let (mut depth, mut deepest) = (0, 0);
@@ -371,7 +371,8 @@ mod tests {
         let nested =
             |levels: usize| format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
         assert!(Fields::parse(&nested(63)).is_some());
-        for text in [&nested(64), &nested(100_000), "[]", "1", "", "{", "null"] {
+        let after_blanks = format!(" \r\n\t{}", nested(64));
+        for text in [&nested(64), &nested(100_000), &after_blanks, "[]", "1", "", "{", "null"] {
             assert_eq!(Fields::parse(text), None);
         }
     }
