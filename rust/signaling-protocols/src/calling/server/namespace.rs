@@ -1,11 +1,12 @@
 //! Namespaces: who hears of whom.
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::sync::Arc;
 
 use signaling_core::ConnId;
 
-use super::room::Room;
+use super::room::{Peer, Room};
 use super::user::Place;
 use super::{CallingServer, Name, allow};
 use crate::calling::value::json_bytes;
@@ -38,7 +39,7 @@ impl CallingServer {
         }
         self.check_entry(name, subscribers.len())?;
         self.check_places(conn)?;
-        allow(self.list_bytes(name) <= self.settings.max_list_bytes)?;
+        allow(self.fits_in_list(name))?;
         let listed = self.list(name);
         let name = self.namespace(name);
         self.namespaces.entry(name.clone()).or_default().subscribers.push(conn);
@@ -168,17 +169,20 @@ impl CallingServer {
         }
     }
 
-    /// How long that list is at most.
-    fn list_bytes(&self, name: &str) -> usize {
-        let Some(Namespace { users, rooms, .. }) = self.namespaces.get(name) else { return 0 };
+    /// Whether that list is short enough. Counts no further than it must: strangers make it long.
+    fn fits_in_list(&self, name: &str) -> bool {
+        let Some(Namespace { users, rooms, .. }) = self.namespaces.get(name) else { return true };
         let users = users.iter().map(|conn| self.user_bytes(*conn));
         let rooms = rooms.iter().filter_map(|room| self.rooms.get_key_value(room));
-        let room_bytes = |(name, room): (&Name, &Room)| {
-            let peers = room.peers.iter();
-            let peers = peers.map(|(conn, peer)| self.user_bytes(*conn) + peer.status.bytes());
-            json_bytes(&**name) + room.status.bytes() + ENTRY_BYTES + peers.sum::<usize>()
-        };
-        users.sum::<usize>() + rooms.map(room_bytes).sum::<usize>()
+        let room_bytes =
+            |(name, room): (&Name, &Room)| json_bytes(&**name) + room.status.bytes() + ENTRY_BYTES;
+        let peer_bytes =
+            |(conn, peer): (&ConnId, &Peer)| self.user_bytes(*conn) + peer.status.bytes();
+        let rooms = rooms.flat_map(|entry| {
+            iter::once(room_bytes(entry)).chain(entry.1.peers.iter().map(peer_bytes))
+        });
+        let count = |rest: usize, bytes| rest.checked_sub(bytes);
+        users.chain(rooms).try_fold(self.settings.max_list_bytes, count).is_some()
     }
 
     fn user_bytes(&self, conn: ConnId) -> usize {
