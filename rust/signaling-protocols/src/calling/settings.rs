@@ -26,9 +26,11 @@ pub struct Settings {
     pub max_namespace_entries: usize,
     /// Namespaces that one room is announced in. Default 4.
     pub max_room_namespaces: usize,
-    /// Rooms, subscriptions and registrations of one user, together. Default 32.
+    /// Rooms, subscriptions and registrations of one user, together. Rooms that it is only invited
+    /// to do not count, because others choose them. Default 32.
     pub max_user_places: usize,
-    /// Invitations of one user that have no answer yet, sent and received together. Default 64.
+    /// Invitations that one user has sent and that have no answer yet, and as many that it has
+    /// received. Default 32.
     pub max_user_invitations: usize,
     /// What may go with an invitation, in bytes of JSON: it comes from anybody. Default 8192.
     pub max_invitation_bytes: usize,
@@ -60,7 +62,7 @@ impl Default for Settings {
             max_namespace_entries: 1024,
             max_room_namespaces: 4,
             max_user_places: 32,
-            max_user_invitations: 64,
+            max_user_invitations: 32,
             max_invitation_bytes: 8192,
             max_name_bytes: 256,
             max_status_bytes: 1024,

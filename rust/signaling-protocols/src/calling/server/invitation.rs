@@ -42,10 +42,8 @@ impl CallingServer {
         let room = self.rooms.get_key_value(room).map_or_else(|| room.into(), |it| it.0.clone());
         self.check_entrance(invitee, &room)?;
         allow(data.text().len() <= self.settings.max_invitation_bytes)?;
-        // Whoever invites itself has the invitation twice.
-        let count = if conn == invitee { 2 } else { 1 };
-        self.check_invitations(conn, count)?;
-        self.check_invitations(invitee, count)?;
+        self.check_invitations(conn, Side::Sent)?;
+        self.check_invitations(invitee, Side::Received)?;
         let user_status = self.effective_status(conn, &room);
         self.enter(invitee, &room, Status::default(), true);
         let (sent, received) = self.note_both(conn, invitee, &room);
@@ -57,10 +55,11 @@ impl CallingServer {
         Ok(Reply::Handle(sent))
     }
 
-    /// Whether the user can have so many more invitations.
-    fn check_invitations(&self, conn: ConnId, count: usize) -> Result<(), Problem> {
-        let open = self.users.get(&conn).map_or(0, |user| user.invitations.len());
-        allow(open + count <= self.settings.max_user_invitations)
+    /// Whether the user can have one more invitation on this side of it. What others send does not
+    /// keep anybody from sending.
+    fn check_invitations(&self, conn: ConnId, side: Side) -> Result<(), Problem> {
+        let open = self.users.get(&conn).map_or(0, |user| user.open_invitations(side));
+        allow(open < self.settings.max_user_invitations)
     }
 
     /// Notes an invitation with both sides; their numbers of it.
@@ -97,6 +96,7 @@ impl CallingServer {
         status: Status,
     ) -> Result<Done, Problem> {
         self.check_status(&status)?;
+        self.check_places(conn)?;
         let Open { other, other_handle, room, .. } = self.take(conn, handle, Side::Received)?;
         if let Some(kept) = self.rooms.get_mut(&room)
             && let Some(peer) = kept.peers.leave(&conn)

@@ -70,6 +70,7 @@ impl CallingServer {
     ) -> Result<Reply, Problem> {
         let room: Name = room.unwrap_or_else(|| self.draw_uuid()).into();
         self.check_entrance(conn, &room)?;
+        self.check_places(conn)?;
         self.check_status(&status)?;
         self.enter(conn, &room, status, false);
         self.out.notify(LobbyNotice::Joined { lobby: key(&room), member: self.id_of(conn) });
@@ -77,7 +78,7 @@ impl CallingServer {
         Ok(Reply::Room { room: room.to_string(), view })
     }
 
-    /// Whether the user can become a peer of the room.
+    /// Whether the room has space for the user.
     pub(super) fn check_entrance(&mut self, conn: ConnId, room: &Name) -> Result<(), Problem> {
         self.check_name(room)?;
         let peers = self.rooms.get(room).map(|room| &room.peers);
@@ -85,7 +86,6 @@ impl CallingServer {
             return Err(Problem::AlreadyInRoom);
         }
         allow(peers.map_or(0, Roster::len) < self.settings.max_room_peers)?;
-        self.check_places(conn)?;
         let has_space = self.rooms.contains_key(room) || self.rooms.len() < self.settings.max_rooms;
         allow(has_space || self.empty_rooms.earliest().is_some())
     }

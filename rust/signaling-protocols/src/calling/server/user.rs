@@ -50,6 +50,17 @@ impl User {
         handle
     }
 
+    /// How many invitations on this side of them have no answer.
+    pub(super) fn open_invitations(&self, side: Side) -> usize {
+        self.invitations.values().filter(|open| open.side == side).count()
+    }
+
+    /// How many places there are besides the rooms that others invite the user into: those are not
+    /// its choice.
+    fn chosen_places(&self) -> usize {
+        self.places.len() - self.open_invitations(Side::Received)
+    }
+
     fn registrations(&self) -> impl Iterator<Item = &Name> {
         self.places.iter().filter_map(|place| match place {
             Place::Registration(namespace) => Some(namespace),
@@ -87,7 +98,7 @@ impl CallingServer {
 
     /// Whether the user may go to one more place.
     pub(super) fn check_places(&self, conn: ConnId) -> Result<(), Problem> {
-        let places = self.users.get(&conn).map_or(0, |user| user.places.len());
+        let places = self.users.get(&conn).map_or(0, User::chosen_places);
         allow(places < self.settings.max_user_places)
     }
 
@@ -104,9 +115,12 @@ impl CallingServer {
     }
 
     pub(super) fn assert_user_consistent(&self, conn: ConnId, user: &User) {
-        assert!(user.places.len() <= self.settings.max_user_places, "too many places");
+        assert!(user.chosen_places() <= self.settings.max_user_places, "too many places");
         let invitations = &user.invitations;
-        assert!(invitations.len() <= self.settings.max_user_invitations, "too many invitations");
+        for side in [Side::Sent, Side::Received] {
+            let open = user.open_invitations(side);
+            assert!(open <= self.settings.max_user_invitations, "too many invitations");
+        }
         for (handle, open) in invitations {
             assert!(*handle < user.next_handle, "handles count up");
             let other = self.users.get(&open.other).expect("who is gone has no invitations");
