@@ -13,8 +13,8 @@ use godot::global::Error;
 use godot::prelude::*;
 
 pub(crate) use links::{LinkEvent, Links};
-pub(crate) use mesh::{Mesh, Post, Role, Signal};
-pub(crate) use named::NamedMesh;
+pub(crate) use mesh::{Mesh, Post, Role};
+pub(crate) use named::{Carry, NamedMesh};
 
 /// A connection to nobody yet.
 ///

@@ -6,13 +6,14 @@ use godot::classes::{MultiplayerApi, WebRtcMultiplayerPeer};
 use godot::prelude::*;
 use signaling_core::PeerId;
 use signaling_net::ClientHandle;
+use signaling_protocols::Signal;
 use signaling_protocols::calling::wire::reply::Peers;
 use signaling_protocols::calling::{
     CallingSession, ClientRequest, Event, PeerChange, PeerView, Request, Scope, handshake,
 };
 
 use super::asked::UNASKED;
-use crate::peers::{LinkEvent, NamedMesh, Role, Signal};
+use crate::peers::{LinkEvent, NamedMesh, Role};
 
 /// A multiplayer peer, connected to the other members of one room.
 pub(crate) struct Neighbours {
@@ -33,7 +34,7 @@ impl Neighbours {
         let place = Rc::clone(&room);
         let carry = move |user: &str, signal: Signal| {
             if let Some(session) = session.upgrade() {
-                let request = Box::new(send(&place, user, &signal.into(), &[]));
+                let request = Box::new(send(&place, user, &signal, &[]));
                 // A queue this full belongs to a server that does not read.
                 let _ = session.request(ClientRequest::Ask { ticket: UNASKED, request });
             }
@@ -62,8 +63,7 @@ impl Neighbours {
     /// Connects to those who were in the room before us, by their offers.
     pub(super) fn greet(&self, members: &Peers) {
         for (user, _) in members.iter().filter(|(_, member)| !member.pending) {
-            let id = PeerId::of_name(user);
-            warn_unless(self.mesh.add(id, user, false), user);
+            self.mesh.add(PeerId::of_name(user), user, false);
         }
     }
 
@@ -80,15 +80,14 @@ impl Neighbours {
                 if **room == *self.room =>
             {
                 // Whoever was here before has hung up when it left.
-                let id = PeerId::of_name(user);
-                warn_unless(self.mesh.replace(id, user, true), user);
+                self.mesh.replace(PeerId::of_name(user), user, true);
             }
             Event::PeerRemoved { scope: Scope::Room, room, user } if **room == *self.room => {
                 self.mesh.remove(user);
             }
             Event::Received { room, user, event, data } if **room == *self.room => {
                 if let Some(signal) = handshake::decode(event, data) {
-                    self.mesh.handle(user, &signal.into());
+                    self.mesh.handle(user, &signal);
                 }
             }
             _ => {}
@@ -106,20 +105,8 @@ impl Neighbours {
     }
 }
 
-/// Two users can share an id, if rarely.
-fn warn_unless(is_added: bool, user: &str) {
-    if !is_added {
-        godot_warn!("CallingClient cannot connect to \"{user}\": its peer id is taken.");
-    }
-}
-
 /// What tells a member this, in the words of existing clients.
-pub(super) fn send(
-    room: &str,
-    user: &str,
-    signal: &signaling_protocols::Signal,
-    channels: &[&str],
-) -> Request {
+pub(super) fn send(room: &str, user: &str, signal: &Signal, channels: &[&str]) -> Request {
     let (event, data) = handshake::encode(signal, channels);
     Request::Send { room: room.to_owned(), user: user.to_owned(), event: event.to_owned(), data }
 }

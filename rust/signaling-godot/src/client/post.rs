@@ -4,11 +4,12 @@ use std::rc::{Rc, Weak};
 
 use signaling_core::PeerId;
 use signaling_net::ClientHandle;
+use signaling_protocols::Signal;
 use signaling_protocols::godot::client::candidate_payload;
 use signaling_protocols::godot::extended::{LinkState, Problem};
 use signaling_protocols::godot::{ClientEvent, ClientRequest, GodotSession, RelayKind, Topology};
 
-use crate::peers::{LinkEvent, Mesh, Post, Role, Signal};
+use crate::peers::{LinkEvent, Mesh, Post, Role};
 
 /// The session, as those see it who connect to each other.
 pub(super) struct LobbyPost {
@@ -33,10 +34,10 @@ impl Post for LobbyPost {
 
     fn send(&self, to: PeerId, signal: Signal) {
         let (kind, data) = match signal {
-            Signal::Offer(sdp) => (RelayKind::Offer, sdp),
-            Signal::Answer(sdp) => (RelayKind::Answer, sdp),
+            Signal::Offer { sdp } => (RelayKind::Offer, sdp),
+            Signal::Answer { sdp } => (RelayKind::Answer, sdp),
             Signal::Candidate { mid, index, sdp } => {
-                (RelayKind::Candidate, candidate_payload(&mid, index, &sdp))
+                (RelayKind::Candidate, candidate_payload(&mid, index.cast_signed(), &sdp))
             }
         };
         self.request(ClientRequest::Relay { generation: self.generation, kind, to, data });
@@ -78,11 +79,14 @@ pub(super) fn deliver(mesh: &Rc<Mesh>, event: &ClientEvent) {
             mesh.expel(*id);
         }
         ClientEvent::LobbyLeft { .. } => mesh.hang_up(),
-        ClientEvent::Offer { from, sdp } => mesh.handle(*from, &Signal::Offer(sdp.clone())),
-        ClientEvent::Answer { from, sdp } => mesh.handle(*from, &Signal::Answer(sdp.clone())),
+        ClientEvent::Offer { from, sdp } => mesh.handle(*from, &Signal::Offer { sdp: sdp.clone() }),
+        ClientEvent::Answer { from, sdp } => {
+            mesh.handle(*from, &Signal::Answer { sdp: sdp.clone() })
+        }
         ClientEvent::Candidate { from, mid, index, sdp } => {
+            let index = u32::try_from(*index).unwrap_or_default();
             let (mid, sdp) = (mid.clone(), sdp.clone());
-            mesh.handle(*from, &Signal::Candidate { mid, index: *index, sdp });
+            mesh.handle(*from, &Signal::Candidate { mid, index, sdp });
         }
         _ => {}
     }

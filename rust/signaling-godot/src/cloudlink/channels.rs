@@ -14,7 +14,7 @@ use signaling_protocols::cloudlink5::channels::link::DEFAULT;
 use signaling_protocols::cloudlink5::channels::{OpenError, Packet};
 
 use super::neighbour::{Begins, Happened, Neighbour};
-use crate::peers::{self, LinkEvent, Links};
+use crate::peers::{self, Carry, LinkEvent, Links};
 
 /// Members that there are connections to at most; a server that announces more means no good.
 const MAX_NEIGHBOURS: usize = 1024;
@@ -50,9 +50,6 @@ pub(super) enum News {
         member: String,
     },
 }
-
-/// Passes a signal on to a member.
-pub(super) type Carry = dyn Fn(&str, Signal);
 
 /// The connections to the members of a lobby.
 pub(crate) struct Channels {

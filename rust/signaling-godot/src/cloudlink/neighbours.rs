@@ -60,25 +60,22 @@ impl Neighbours {
         }
     }
 
-    /// Connects to a member, beginning with an offer of ours. False when its id is taken.
-    pub(super) fn offer(&self, id: PeerId, member: &Member) -> bool {
+    /// Connects to a member, beginning with an offer of ours.
+    pub(super) fn offer(&self, id: PeerId, member: &Member) {
         match self {
             Self::Multiplayer(mesh) => mesh.add(id, &member.id, true),
             Self::Channels(channels) => {
                 channels.borrow_mut().connect(id, &member.id, Begins::We);
-                true
             }
         }
     }
 
-    /// Takes in that a member begins a connection, whose first channel is written like this. False
-    /// when its id is taken.
-    pub(super) fn expect(&self, id: PeerId, member: &Member, written: Serialization) -> bool {
+    /// Takes in that a member begins a connection, whose first channel is written like this.
+    pub(super) fn expect(&self, id: PeerId, member: &Member, written: Serialization) {
         match self {
             Self::Multiplayer(mesh) => mesh.expect(id, &member.id),
             Self::Channels(channels) => {
                 channels.borrow_mut().connect(id, &member.id, Begins::They(written));
-                true
             }
         }
     }
@@ -86,7 +83,7 @@ impl Neighbours {
     /// Takes in what a member told.
     pub(super) fn hear(&self, from: &Member, signal: &Signal) {
         match self {
-            Self::Multiplayer(mesh) => mesh.handle(&from.id, &signal.clone().into()),
+            Self::Multiplayer(mesh) => mesh.handle(&from.id, signal),
             Self::Channels(channels) => channels.borrow_mut().hear(&from.id, signal),
         }
     }

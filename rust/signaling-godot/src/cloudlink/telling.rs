@@ -22,7 +22,7 @@ use crate::client::request::{Outcome, SignalingRequest};
 use crate::client_node::{ClientNode, emit_failed, has, is_current, tell_link, tell_state};
 use crate::json;
 use crate::line;
-use crate::peers::{self, NamedMesh, Role};
+use crate::peers::{NamedMesh, Role};
 
 impl ClientNode for CloudLinkClient {
     type State = State;
@@ -141,8 +141,8 @@ impl CloudLinkClient {
         };
         if self.assign_multiplayer_peer {
             let api = self.base().get_multiplayer()?;
-            let carry = Box::new(move |to: &str, signal: peers::Signal| carry(to, signal.into()));
-            Some(Neighbours::Multiplayer(NamedMesh::new(role(place), configuration, api, carry)))
+            let mesh = NamedMesh::new(role(place), configuration, api, Box::new(carry));
+            Some(Neighbours::Multiplayer(mesh))
         } else if self.open_channels {
             let default = default_channel(self.spoken);
             let channels = Channels::new(configuration, default, Box::new(carry));
@@ -179,14 +179,14 @@ impl CloudLinkClient {
     fn meet(this: &Gd<Self>, member: &Member) {
         let way = this.bind().way_to(member);
         if let Some((id, neighbours)) = way {
-            warn_unless(neighbours.offer(id, member), member);
+            neighbours.offer(id, member);
         }
     }
 
     fn expect(this: &Gd<Self>, from: &Member, written: Serialization) {
         let way = this.bind().way_to(from);
         if let Some((id, neighbours)) = way {
-            warn_unless(neighbours.expect(id, from, written), from);
+            neighbours.expect(id, from, written);
         }
     }
 
@@ -236,14 +236,6 @@ fn role(place: &Place) -> Role {
 
 fn default_channel(version: Version) -> DefaultChannel {
     if version.is_mesh() { DefaultChannel::Announced } else { DefaultChannel::Agreed }
-}
-
-/// Two members can share an id, if rarely.
-fn warn_unless(is_added: bool, member: &Member) {
-    if !is_added {
-        let id = &member.id;
-        godot_warn!("CloudLinkClient cannot connect to \"{id}\": its peer id is taken.");
-    }
 }
 
 fn tell(client: &mut Gd<CloudLinkClient>, telling: Telling) {

@@ -16,6 +16,7 @@ use godot::classes::{
 use godot::global::Error;
 use godot::prelude::*;
 use signaling_core::PeerId;
+use signaling_protocols::Signal;
 
 use super::links::{LinkEvent, Links};
 
@@ -44,39 +45,6 @@ impl Role {
             Self::Mesh(me) => other != me,
             Self::Server => other != PeerId::HOST,
             Self::Client(_) => other == PeerId::HOST,
-        }
-    }
-}
-
-/// What peers tell each other through a server while they connect.
-#[derive(Debug)]
-pub(crate) enum Signal {
-    Offer(String),
-    Answer(String),
-    Candidate { mid: String, index: i32, sdp: String },
-}
-
-impl From<Signal> for signaling_protocols::Signal {
-    fn from(signal: Signal) -> Self {
-        match signal {
-            Signal::Offer(sdp) => Self::Offer { sdp },
-            Signal::Answer(sdp) => Self::Answer { sdp },
-            Signal::Candidate { mid, index, sdp } => {
-                Self::Candidate { mid, index: index.try_into().unwrap_or_default(), sdp }
-            }
-        }
-    }
-}
-
-impl From<signaling_protocols::Signal> for Signal {
-    fn from(signal: signaling_protocols::Signal) -> Self {
-        use signaling_protocols::Signal as Told;
-        match signal {
-            Told::Offer { sdp } => Self::Offer(sdp),
-            Told::Answer { sdp } => Self::Answer(sdp),
-            Told::Candidate { mid, index, sdp } => {
-                Self::Candidate { mid, index: index.try_into().unwrap_or_default(), sdp }
-            }
         }
     }
 }
@@ -239,11 +207,12 @@ impl Mesh {
     /// Takes in what another peer told.
     pub(crate) fn handle(&self, from: PeerId, signal: &Signal) {
         match signal {
-            Signal::Offer(sdp) => self.describe(from, "offer", sdp),
-            Signal::Answer(sdp) => self.describe(from, "answer", sdp),
+            Signal::Offer { sdp } => self.describe(from, "offer", sdp),
+            Signal::Answer { sdp } => self.describe(from, "answer", sdp),
             Signal::Candidate { mid, index, sdp } => {
                 let (mid, sdp) = (GString::from(mid), GString::from(sdp));
-                self.suggest(from, Candidate { mid, index: *index, sdp });
+                let index = i32::try_from(*index).unwrap_or_default();
+                self.suggest(from, Candidate { mid, index, sdp });
             }
         }
     }
@@ -277,20 +246,24 @@ impl Mesh {
         let mesh = Rc::downgrade(self);
         connection.signals().session_description_created().builder().connect_self_gd(
             move |mut connection: Gd<WebRtcPeerConnection>, kind: GString, sdp: GString| {
-                let text = sdp.to_string();
-                let signal =
-                    if kind == "offer" { Signal::Offer(text) } else { Signal::Answer(text) };
-                if connection.set_local_description(&kind, &sdp) == Error::OK
-                    && let Some(mesh) = mesh.upgrade()
-                {
-                    mesh.send(other, signal);
+                if connection.set_local_description(&kind, &sdp) != Error::OK {
+                    return;
                 }
+                let Some(mesh) = mesh.upgrade() else { return };
+                let sdp = sdp.to_string();
+                mesh.send(
+                    other,
+                    match kind == "offer" {
+                        true => Signal::Offer { sdp },
+                        false => Signal::Answer { sdp },
+                    },
+                );
             },
         );
         let mesh = Rc::downgrade(self);
         connection.signals().ice_candidate_created().connect(
             move |mid: GString, index: i64, sdp: GString| {
-                let (Some(mesh), Ok(index)) = (mesh.upgrade(), i32::try_from(index)) else {
+                let (Some(mesh), Ok(index)) = (mesh.upgrade(), u32::try_from(index)) else {
                     return;
                 };
                 // Once connected a candidate is of little use, and the server ends the connection

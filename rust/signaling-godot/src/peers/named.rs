@@ -7,9 +7,10 @@ use std::rc::Rc;
 use godot::classes::{MultiplayerApi, WebRtcMultiplayerPeer};
 use godot::prelude::*;
 use signaling_core::PeerId;
+use signaling_protocols::Signal;
 
 use super::mesh::MAX_PEERS;
-use super::{LinkEvent, Mesh, Post, Role, Signal};
+use super::{LinkEvent, Mesh, Post, Role};
 
 /// A [`Mesh`] whose peers are known by texts. Each has the id [`PeerId::of_name`] of its text, but
 /// for a host that has to be 1.
@@ -56,40 +57,39 @@ impl NamedMesh {
         self.mesh.peer()
     }
 
-    /// Connects to a peer under this id; `offers` tells which side begins. Returns false when
-    /// another peer has the id.
-    pub(crate) fn add(&self, id: PeerId, name: &str, offers: bool) -> bool {
+    /// Connects to a peer under this id, unless another peer has it; `offers` tells which side
+    /// begins.
+    pub(crate) fn add(&self, id: PeerId, name: &str, offers: bool) {
         if self.is_taken(id, name) {
-            return false;
+            return godot_warn!("Cannot connect to \"{name}\": its peer id {id} is taken.");
         }
         if self.names.borrow().len() < MAX_PEERS {
             self.names.borrow_mut().insert(id, name.into());
             self.mesh.add(id, offers);
         }
-        true
     }
 
     /// The same for a peer that may have been here before: a connection to it that stands is kept,
     /// one that does not is made anew.
-    pub(crate) fn renew(&self, id: PeerId, name: &str, offers: bool) -> bool {
+    pub(crate) fn renew(&self, id: PeerId, name: &str, offers: bool) {
         if !self.is_taken(id, name) && !self.mesh.is_settled(id) {
             self.expel(id);
         }
-        self.add(id, name, offers)
+        self.add(id, name, offers);
     }
 
     /// The same for a peer that has hung up if it was here before: what connection it had is none
     /// any more.
-    pub(crate) fn replace(&self, id: PeerId, name: &str, offers: bool) -> bool {
+    pub(crate) fn replace(&self, id: PeerId, name: &str, offers: bool) {
         if !self.is_taken(id, name) {
             self.expel(id);
         }
-        self.add(id, name, offers)
+        self.add(id, name, offers);
     }
 
     /// The same for a peer that begins anew: a connection that stands is kept if it leads to that
     /// peer, and not to another one that had the id before.
-    pub(crate) fn expect(&self, id: PeerId, name: &str) -> bool {
+    pub(crate) fn expect(&self, id: PeerId, name: &str) {
         match self.id_of(name) {
             Some(_) => self.renew(id, name, false),
             None => self.replace(id, name, false),
@@ -114,10 +114,10 @@ impl NamedMesh {
     /// gets a new one from us, too.
     pub(crate) fn handle(&self, from: &str, signal: &Signal) {
         let Some(id) = self.id_of(from) else { return };
-        if let Signal::Offer(sdp) | Signal::Answer(sdp) = signal {
+        if let Signal::Offer { sdp } | Signal::Answer { sdp } = signal {
             let origin = origin(sdp);
             let known = self.origins.borrow_mut().insert(id, origin.clone());
-            if matches!(signal, Signal::Offer(_)) && known.as_ref() != Some(&origin) {
+            if matches!(signal, Signal::Offer { .. }) && known.as_ref() != Some(&origin) {
                 if known.is_some() {
                     self.mesh.expel(id);
                 }

@@ -9,13 +9,14 @@ use godot::classes::{MultiplayerApi, WebRtcMultiplayerPeer};
 use godot::prelude::*;
 use signaling_core::PeerId;
 use signaling_net::ClientHandle;
+use signaling_protocols::Signal;
 use signaling_protocols::rooms::wire::Kind;
 use signaling_protocols::rooms::{
     Channel, Participant, Publisher, Recipient, RoomRequest, RoomSession,
 };
 
 use super::tries::Tries;
-use crate::peers::{LinkEvent, NamedMesh, Role, Signal};
+use crate::peers::{LinkEvent, NamedMesh, Role};
 
 /// A multiplayer peer, connected to the other publishers of one room.
 pub(crate) struct Neighbours {
@@ -92,9 +93,7 @@ impl Neighbours {
 
     fn meet(&self, name: &str, neighbour: &Neighbour) {
         let id = neighbour.who.peer_id();
-        if !self.mesh.renew(id, name, neighbour.we_offer) {
-            godot_warn!("RoomClient cannot connect to \"{name}\": its peer id {id} is taken.");
-        }
+        self.mesh.renew(id, name, neighbour.we_offer);
     }
 
     /// Takes in what another publisher told.
@@ -178,8 +177,8 @@ fn kind(channel: Channel, to: &Neighbour, signal: Signal) -> Kind {
     let is_restart = to.is_described;
     let to = channel.is_group().then(|| Recipient::from(to.who.clone()));
     match signal {
-        Signal::Offer(sdp) => Kind::Offer { to, sdp, is_restart },
-        Signal::Answer(sdp) => Kind::Answer { to, sdp },
+        Signal::Offer { sdp } => Kind::Offer { to, sdp, is_restart },
+        Signal::Answer { sdp } => Kind::Answer { to, sdp },
         Signal::Candidate { sdp, .. } => Kind::Candidate { to, sdp },
     }
 }
@@ -230,7 +229,7 @@ mod tests {
         for is_described in [false, true] {
             let to =
                 Neighbour { who: who.clone(), we_offer: true, is_described, tries: tries.clone() };
-            let offer = kind(Channel::Call, &to, Signal::Offer(String::new()));
+            let offer = kind(Channel::Call, &to, Signal::Offer { sdp: String::new() });
             let expected = Kind::Offer { to: None, sdp: String::new(), is_restart: is_described };
             assert_eq!(offer, expected);
         }

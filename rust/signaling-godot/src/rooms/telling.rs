@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use godot::prelude::*;
 use godot::signal::ConnectHandle;
+use signaling_protocols::Signal;
 use signaling_protocols::rooms::client::Failure as Cause;
 use signaling_protocols::rooms::wire::{Kind, Signal as Said};
 use signaling_protocols::rooms::{Channel, Publisher, RoomEvent, RoomState};
@@ -16,7 +17,6 @@ use crate::client::failure::Trouble;
 use crate::client::request::{Outcome, SignalingRequest};
 use crate::client_node::{ClientNode, emit_failed, has, is_current, tell_link, tell_state};
 use crate::line;
-use crate::peers::Signal;
 use crate::webrtc::is_ice_server;
 
 impl ClientNode for RoomClient {
@@ -164,13 +164,13 @@ impl RoomClient {
 
 /// What a candidate is about, name and index: the protocol does not tell. Where data channels are
 /// all there is, there is only a first part of the description.
-const MEDIA: (&str, i32) = ("", 0);
+const MEDIA: (&str, u32) = ("", 0);
 
 /// What is for a connection.
 fn signal(kind: &Kind) -> Option<Signal> {
     match kind {
-        Kind::Offer { sdp, .. } => Some(Signal::Offer(sdp.clone())),
-        Kind::Answer { sdp, .. } => Some(Signal::Answer(sdp.clone())),
+        Kind::Offer { sdp, .. } => Some(Signal::Offer { sdp: sdp.clone() }),
+        Kind::Answer { sdp, .. } => Some(Signal::Answer { sdp: sdp.clone() }),
         Kind::Candidate { sdp, .. } => {
             Some(Signal::Candidate { mid: MEDIA.0.to_owned(), index: MEDIA.1, sdp: sdp.clone() })
         }
