@@ -5,8 +5,8 @@
 //! counterpart, in both roles. `cargo xtask interop [filter]` provides the counterparts.
 //!
 //! Reading order: `stacks` (who they are), `cases` (what must work), `duo` (a connection between
-//! us and them), `counterpart` (their process), `server` (our server's program), `calling` and `peerjs` (libraries that bring their own
-//! signaling).
+//! us and them), `counterpart` (their process), `server` (our server's program), `calling` and
+//! `peerjs` (libraries that bring their own signaling).
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 

@@ -193,9 +193,9 @@ impl CallingClient {
     }
 
     /// Invites a user to a room, which is created if there is none of this name; we need not be in
-    /// it. `data` goes with the invitation: a [Dictionary] or an [Array], at most 8 KiB as JSON; `null`
-    /// is sent as an empty dictionary, because clients of `rtc-lib` take no notice of an invitation
-    /// without.
+    /// it. `data` goes with the invitation: a [Dictionary] or an [Array], at most 8 KiB as JSON;
+    /// `null` is sent as an empty dictionary, because clients of `rtc-lib` take no notice of an
+    /// invitation without.
     ///
     /// The request's `value` is the number of the invitation ([int]), which [signal
     /// invite_answered] names. It fails with [constant SignalingClient.FAILURE_NO_SUCH_USER] if

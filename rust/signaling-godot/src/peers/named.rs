@@ -110,8 +110,8 @@ impl NamedMesh {
         }
     }
 
-    /// Takes in what another peer told. One that begins anew, because its connection to us has failed,
-    /// gets a new one from us, too.
+    /// Takes in what another peer told. One that begins anew, because its connection to us has
+    /// failed, gets a new one from us, too.
     pub(crate) fn handle(&self, from: &str, signal: &Signal) {
         let Some(id) = self.id_of(from) else { return };
         if let Signal::Offer { sdp } | Signal::Answer { sdp } = signal {
