@@ -3,10 +3,12 @@
 //! Reading order:
 //! - this file: connections, requests and their answers, and who is told what.
 //! - `user`, `room`, `namespace`: what is kept, and the requests about it.
+//! - `announcements`: how much of what a user does is told.
 //! - `invitation`: how users are invited, and how that ends.
 //! - `leaving`: leaving a room or everything, for whatever reason.
 //! - `signs`: signs of life, asked for by either side.
 
+mod announcements;
 mod invitation;
 mod leaving;
 mod namespace;
@@ -171,7 +173,7 @@ impl CallingServer {
         };
         let id: Arc<str> = self.draw_uuid().into();
         self.ids.insert(id.clone(), conn);
-        self.users.insert(conn, User::new(id.clone(), naming));
+        self.users.insert(conn, User::new(now, id.clone(), naming));
         self.signs.watch(now, conn);
         let server = self.settings.server_name.clone();
         self.tell(conn, &Event::Hello { user: id.to_string(), server });
@@ -222,6 +224,7 @@ impl CallingServer {
     }
 
     fn execute(&mut self, now: Instant, conn: ConnId, request: Request) -> Result<Done, Problem> {
+        self.charge(now, conn, &request)?;
         match request {
             Request::Status { status } => self.set_status(conn, &status)?,
             Request::Subscribe { namespace } => {

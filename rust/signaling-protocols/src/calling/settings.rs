@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use signaling_core::rate::Rate;
+
 /// Timers and limits. What goes beyond a limit is refused with `Limit reached`, unless said
 /// otherwise.
 ///
-/// A change of a user's status is told in all its rooms and in all their namespaces at once. With the
-/// defaults, that is less than the 1 MiB that may wait for one who hears it all.
+/// A change of a user's status is told in all its rooms and in all their namespaces at once. However
+/// many those are, [`announcements`](Self::announcements) bounds what one hears who hears it all.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Settings {
@@ -38,6 +40,10 @@ pub struct Settings {
     pub max_name_bytes: usize,
     /// What a status of a user, of a peer or of a room may take, in bytes of JSON. Default 1024.
     pub max_status_bytes: usize,
+    /// How many bytes one user may cause another to be told of itself and of its rooms, in one place
+    /// or in many; what it sends to a peer does not count. What is more is refused. Default 128 KiB at
+    /// once and 32 KiB a second.
+    pub announcements: Rate,
     /// The longest list of a namespace for who subscribes to it, in bytes. Default 262 144.
     pub max_list_bytes: usize,
     /// How long a room without peers keeps its status; zero: not at all. Default 600 s.
@@ -66,6 +72,7 @@ impl Default for Settings {
             max_invitation_bytes: 8192,
             max_name_bytes: 256,
             max_status_bytes: 1024,
+            announcements: Rate { interval: Duration::from_nanos(30_518), burst: 128 << 10 },
             max_list_bytes: Self::MAX_MESSAGE_BYTES,
             empty_room_time: Duration::from_secs(600),
             pings: [30, 45, 55].map(Duration::from_secs).into(),

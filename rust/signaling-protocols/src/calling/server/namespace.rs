@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use signaling_core::ConnId;
 
-use super::room::{Peer, Room};
+use super::room::Room;
 use super::user::Place;
 use super::{CallingServer, Name, allow};
 use crate::calling::value::json_bytes;
@@ -174,18 +174,20 @@ impl CallingServer {
         let Some(Namespace { users, rooms, .. }) = self.namespaces.get(name) else { return true };
         let users = users.iter().map(|conn| self.user_bytes(*conn));
         let rooms = rooms.iter().filter_map(|room| self.rooms.get_key_value(room));
-        let room_bytes =
-            |(name, room): (&Name, &Room)| json_bytes(&**name) + room.status.bytes() + ENTRY_BYTES;
-        let peer_bytes =
-            |(conn, peer): (&ConnId, &Peer)| self.user_bytes(*conn) + peer.status.bytes();
-        let rooms = rooms.flat_map(|entry| {
-            iter::once(room_bytes(entry)).chain(entry.1.peers.iter().map(peer_bytes))
-        });
+        let rooms = rooms.flat_map(|(name, room)| self.entry_bytes(name, room));
         let count = |rest: usize, bytes| rest.checked_sub(bytes);
         users.chain(rooms).try_fold(self.settings.max_list_bytes, count).is_some()
     }
 
-    fn user_bytes(&self, conn: ConnId) -> usize {
+    /// How long a room's entry in a list is at most, in parts.
+    pub(super) fn entry_bytes(&self, name: &Name, room: &Room) -> impl Iterator<Item = usize> {
+        let own = json_bytes(&**name) + room.status.bytes() + ENTRY_BYTES;
+        let peers = room.peers.iter();
+        let peers = peers.map(|(conn, peer)| self.user_bytes(*conn) + peer.status.bytes());
+        iter::once(own).chain(peers)
+    }
+
+    pub(super) fn user_bytes(&self, conn: ConnId) -> usize {
         self.users.get(&conn).map_or(0, |user| user.status.bytes() + user.id.len() + ENTRY_BYTES)
     }
 

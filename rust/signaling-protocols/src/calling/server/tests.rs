@@ -1,5 +1,7 @@
 //! What transcripts do not show: what the embedding program is told.
 
+use std::time::Duration;
+
 use rand::SeedableRng;
 use signaling_core::outbox::Outbox;
 use signaling_core::overview::LobbyNotice::{Changed, Closed, Joined, Left, Opened};
@@ -78,7 +80,7 @@ fn rooms_with_peers_are_lobbies_and_who_is_only_invited_is_no_member() {
 }
 
 #[test]
-fn what_one_user_has_told_at_once_fits_what_may_wait_for_one_who_hears_it_all() {
+fn what_one_user_has_told_at_once_is_bounded_however_often_it_asks() {
     let mut world = World::new(2);
     let settings = Settings::default();
     let long =
@@ -90,7 +92,7 @@ fn what_one_user_has_told_at_once_fits_what_may_wait_for_one_who_hears_it_all() 
     for end in 0..settings.max_room_namespaces {
         world.say(1, &format!(r#"{{"type":"ns_subscribe","namespace":"{}"}}"#, long(end)));
     }
-    for room in (0..settings.max_user_places).map(long) {
+    for room in (0..settings.max_room_namespaces).map(long) {
         // Both statuses show, under another key each.
         let own = status("l");
         world.say(0, &format!(r#"{{"type":"room_join","room":"{room}","status":{own}}}"#));
@@ -100,12 +102,51 @@ fn what_one_user_has_told_at_once_fits_what_may_wait_for_one_who_hears_it_all() 
             world.say(0, &format!(r#"{{"type":"ns_room_register",{names}}}"#));
         }
     }
-    let told = world.told(1, 0, &format!(r#"{{"type":"status","status":{}}}"#, status("k")));
-    let in_namespaces = 2 * settings.max_room_namespaces * settings.max_user_places;
-    let in_rooms = settings.max_user_places - settings.max_room_namespaces;
-    assert_eq!(told.len(), in_namespaces + in_rooms);
+    world.now += Duration::from_secs(60);
+    let status = format!(r#"{{"type":"status","status":{}}}"#, status("k"));
+    let told: Vec<_> = (0..100).flat_map(|_| world.told(1, 0, &status)).collect();
+    let once = settings.max_room_namespaces * (1 + 2 * settings.max_room_namespaces);
+    assert_eq!(told.len(), once);
     let bytes = told.iter().map(|text| text.len() + Outbox::MESSAGE_OVERHEAD).sum::<usize>();
-    assert!(bytes < 1 << 20, "{bytes} bytes");
+    assert!(bytes <= settings.announcements.burst as usize, "{bytes} bytes");
+    let refusal = r#"{"type":"error","error":"Limit reached"}"#;
+    assert_eq!(world.told(0, 0, &status), [refusal.into()]);
+    world.now += Duration::from_secs(60);
+    assert_eq!(world.told(1, 0, &status).len(), once);
+}
+
+#[test]
+fn rooms_are_announced_and_users_invited_no_faster_than_others_can_hear() {
+    let mut world = World::new(2);
+    let burst = Settings::default().announcements.burst as usize;
+    world.say(1, r#"{"type":"ns_subscribe","namespace":"n"}"#);
+    world.say(0, r#"{"type":"room_join","room":"den"}"#);
+    let status = format!(
+        r#"{{"type":"room_peer_status","room":"den","status":{{"k":"{}"}}}}"#,
+        "x".repeat(1000)
+    );
+    world.say(0, &status);
+    let invitation =
+        format!(r#"{{"type":"invite_send","room":"den","user":"{}","data":null}}"#, world.ids[1]);
+    let rounds = [
+        [
+            r#"{"type":"ns_room_register","room":"den","namespace":"n"}"#.to_owned(),
+            r#"{"type":"ns_room_unregister","room":"den","namespace":"n"}"#.to_owned(),
+        ],
+        [invitation, r#"{"type":"invite_cancel","handle":HANDLE}"#.to_owned()],
+    ];
+    for [begin, end] in rounds {
+        world.now += Duration::from_secs(60);
+        let (mut bytes, mut began) = (0, 0);
+        for handle in 0..1000 {
+            let told = world.told(1, 0, &begin);
+            began += told.len();
+            bytes += told.iter().map(|text| text.len()).sum::<usize>();
+            world.say(0, &end.replace("HANDLE", &handle.to_string()));
+        }
+        assert!(began > 20, "told {began} times");
+        assert!(bytes <= burst, "{bytes} bytes");
+    }
 }
 
 #[test]

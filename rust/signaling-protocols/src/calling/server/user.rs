@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use signaling_core::ConnId;
+use signaling_core::rate::Bucket;
 
 use super::invitation::{Open, Side};
 use super::{CallingServer, Name, allow};
@@ -23,6 +25,8 @@ pub(super) struct User {
     /// Those that have no answer yet, by the user's number of them.
     pub(super) invitations: BTreeMap<u64, Open>,
     pub(super) next_handle: u64,
+    /// How much of what it does is told, in bytes.
+    pub(super) announced: Bucket,
 }
 
 /// Where a user is.
@@ -37,9 +41,16 @@ pub(super) enum Place {
 }
 
 impl User {
-    pub(super) fn new(id: Arc<str>, naming: Naming) -> Self {
-        let (status, places, invitations) = (Status::default(), Vec::new(), BTreeMap::new());
-        Self { id, naming, status, places, invitations, next_handle: 0 }
+    pub(super) fn new(now: Instant, id: Arc<str>, naming: Naming) -> Self {
+        Self {
+            id,
+            naming,
+            status: Status::default(),
+            places: Vec::new(),
+            invitations: BTreeMap::new(),
+            next_handle: 0,
+            announced: Bucket::new(now),
+        }
     }
 
     /// Adds an invitation; the user's number of it.
