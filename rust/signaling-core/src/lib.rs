@@ -28,6 +28,7 @@ pub mod arrivals;
 pub mod backoff;
 pub mod code;
 pub mod games;
+pub mod guesses;
 pub mod ids;
 pub mod keepalive;
 pub mod machine;

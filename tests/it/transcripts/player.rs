@@ -4,6 +4,7 @@
 //! # a comment
 //! set join_timeout 100          a setting, before anything else; durations in milliseconds
 //! A opens /path?query           a connection's handshake has ended; without a path it is `/`
+//! A opens / from 192.0.2.1:5    the same from a stranger's address; without one it is through memory
 //! A sends {"type":0,"id":0}     a text frame; `A sends binary …` for a binary one
 //! A gets {"type":1,"id":$a}     the next frame that A is sent
 //! A is closed 4000 Some reason  A's connection is closed by the server
@@ -90,10 +91,11 @@ impl<T: Subject> Play<T> {
             }
             ("at", (millis, "")) => self.advance(millis.parse().expect("milliseconds")),
             (_, ("opens", target)) => {
+                let (target, from) = target.split_once(" from ").unwrap_or((target, ""));
                 let target = if target.is_empty() { "/" } else { target };
                 let conn = ConnId(self.conns.len() as u64);
                 assert_eq!(self.conns.insert(who.to_owned(), conn), None, "{}", self.at);
-                self.input(Input::Opened { conn, target, from: "" });
+                self.input(Input::Opened { conn, target, from });
             }
             (_, ("sends", text)) => {
                 let text = self.fill_in(text);

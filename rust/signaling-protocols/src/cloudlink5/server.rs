@@ -33,6 +33,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use signaling_core::address::neighbourhood;
 use signaling_core::games::{Full, Games};
+use signaling_core::guesses::Guesses;
 use signaling_core::keepalive::{Beat, Keepalive};
 use signaling_core::overview::{LobbyNotice, LobbyView, Overview};
 use signaling_core::password::Passwords;
@@ -57,6 +58,7 @@ pub struct CloudLink5Server {
     games: Games<Player, Lobby>,
     /// Who has connected lately, by address.
     connects: Buckets<String>,
+    guesses: Guesses,
 }
 
 /// Addresses that are remembered for it.
@@ -68,6 +70,8 @@ struct Player {
     ulid: Ulid,
     /// From the URL; it has precedence over what INIT brings.
     token: String,
+    /// Where it connects from.
+    from: String,
     /// Who it is, from INIT on.
     user: Option<User>,
 }
@@ -85,6 +89,7 @@ impl CloudLink5Server {
             rng,
             clock,
             connects: Buckets::new(MAX_ADDRESSES),
+            guesses: Guesses::default(),
         }
     }
 
@@ -118,10 +123,10 @@ impl Server for CloudLink5Server {
 
     fn handle_input(&mut self, now: Instant, input: Input<'_, Self>) {
         match input {
-            Input::Opened { conn, target, .. } => self.open(now, conn, target),
+            Input::Opened { conn, target, from } => self.open(now, conn, target, from),
             Input::Message { conn, message } => {
                 self.games.vigil.heard(now, conn);
-                self.handle_message(conn, message);
+                self.handle_message(now, conn, message);
             }
             Input::Heard { conn } => self.games.vigil.heard(now, conn),
             Input::Closed { conn } => self.depart(conn),
@@ -155,13 +160,13 @@ const UNAUTHORIZED: &str = "unauthorized";
 const KEEPALIVE_BYTES: usize = 16;
 
 impl CloudLink5Server {
-    fn open(&mut self, now: Instant, conn: ConnId, target: &str) {
+    fn open(&mut self, now: Instant, conn: ConnId, target: &str, from: &str) {
         let Some(game) = parameter(target, "ugi").filter(|game| !game.is_empty()) else {
             return self.reject(conn, "No Game ID provided (missing UGI parameter)".into());
         };
         let ulid = Ulid::from_parts(self.clock.unix_millis(now), self.rng.random());
         let token = parameter(target, "token").map(Cow::into_owned).unwrap_or_default();
-        let player = Player { ulid, token, user: None };
+        let player = Player { ulid, token, from: from.to_owned(), user: None };
         let id = format!("{ulid}_{game}").into();
         let Settings { ping_interval, silence_limit, .. } = self.settings;
         let keepalive = Keepalive::new(now, Some(ping_interval), Some(silence_limit));
@@ -170,7 +175,7 @@ impl CloudLink5Server {
         }
     }
 
-    fn handle_message(&mut self, conn: ConnId, message: ClientMessage<'_>) {
+    fn handle_message(&mut self, now: Instant, conn: ConnId, message: ClientMessage<'_>) {
         // A connection that we have closed may still have had frames under way.
         let Some(client) = self.games.client(conn) else { return };
         let is_known = client.data.user.is_some();
@@ -183,17 +188,17 @@ impl CloudLink5Server {
                 Err(malformed) => self.expel(conn, malformed.to_string().into()),
             },
             _ if !is_known => self.warn(conn, UNAUTHORIZED),
-            message => self.handle_known(conn, message),
+            message => self.handle_known(now, conn, message),
         }
     }
 
     /// A message of a client that has said who it is.
-    fn handle_known(&mut self, conn: ConnId, message: ClientMessage<'_>) {
+    fn handle_known(&mut self, now: Instant, conn: ConnId, message: ClientMessage<'_>) {
         match message {
             ClientMessage::ListLobbies => self.list(conn),
             ClientMessage::FindLobby(name) => self.find(conn, name.as_deref()),
             ClientMessage::CreateLobby(Ok(lobby)) => self.create(conn, &lobby),
-            ClientMessage::JoinLobby(Ok(join)) => self.join(conn, &join),
+            ClientMessage::JoinLobby(Ok(join)) => self.join(now, conn, &join),
             ClientMessage::ManageLobby(_) if !self.is_host(conn) => self.warn(conn, UNAUTHORIZED),
             ClientMessage::ManageLobby(Ok(manage)) => self.manage(conn, manage),
             ClientMessage::CreateLobby(Err(malformed))

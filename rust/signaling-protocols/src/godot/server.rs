@@ -57,11 +57,12 @@ mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rand::rngs::StdRng;
+use signaling_core::guesses::Guesses;
 use signaling_core::password::Passwords;
-use signaling_core::rate::{Bucket, Buckets, Rate};
+use signaling_core::rate::Bucket;
 use signaling_core::timers::Timers;
 use signaling_core::{Close, ConnId, Frame, Input, Output, PeerId, Server};
 
@@ -79,11 +80,6 @@ use presence::Presence;
 use session::{SessionId, Sessions};
 pub use settings::Settings;
 
-/// How many wrong passwords and unknown codes one address may try.
-const GUESSES: Rate = Rate { interval: Duration::from_secs(5), burst: 10 };
-/// Addresses that are remembered for it.
-const MAX_GUESSERS: usize = 4096;
-
 /// The server side of the protocol.
 #[derive(Debug)]
 pub struct GodotServer {
@@ -95,8 +91,7 @@ pub struct GodotServer {
     lobbies: HashMap<Arc<str>, Lobby>,
     timers: Timers<Timer>,
     parked: ParkedRequests,
-    /// By address.
-    guesses: Buckets<String>,
+    guesses: Guesses,
     watches: Watches,
     presence: Presence,
     invites: Invites,
@@ -162,7 +157,7 @@ impl GodotServer {
             lobbies: HashMap::new(),
             timers: Timers::default(),
             parked: ParkedRequests::default(),
-            guesses: Buckets::new(MAX_GUESSERS),
+            guesses: Guesses::default(),
             watches: Watches::default(),
             presence: Presence::default(),
             invites: Invites::default(),

@@ -30,7 +30,7 @@ pub struct OmegaServer<N: Dialect> {
 /// What is particular to a numbering.
 pub trait Dialect: Sized + Debug + Send + 'static {
     /// What is known of a connection.
-    type Client: Debug + Default + Send;
+    type Client: Debug + Send;
     /// What is kept of a lobby.
     type Lobby: Lobby + Debug + Send;
     /// What a client may send.
@@ -41,7 +41,7 @@ pub trait Dialect: Sized + Debug + Send + 'static {
     /// Reads a frame.
     fn decode(frame: Frame<'_>) -> Self::Message<'_>;
 
-    /// Draws the id of a new connection.
+    /// Draws the id of a new connection, and notes what is to be known of it.
     ///
     /// # Errors
     /// When its path and query will not do.
@@ -49,7 +49,8 @@ pub trait Dialect: Sized + Debug + Send + 'static {
         server: &mut OmegaServer<Self>,
         now: Instant,
         target: &str,
-    ) -> Result<Uuid, Self::Violation>;
+        from: &str,
+    ) -> Result<(Uuid, Self::Client), Self::Violation>;
 
     /// Does what a client wants.
     ///
@@ -90,18 +91,24 @@ impl<N: Dialect> OmegaServer<N> {
         }
     }
 
-    fn open(&mut self, now: Instant, conn: ConnId, target: &str) {
-        if let Err(violation) = self.enter(now, conn, target) {
+    fn open(&mut self, now: Instant, conn: ConnId, target: &str, from: &str) {
+        if let Err(violation) = self.enter(now, conn, target, from) {
             self.close(conn, &violation);
         }
     }
 
-    fn enter(&mut self, now: Instant, conn: ConnId, target: &str) -> Result<(), N::Violation> {
-        let id = N::admit(self, now, target)?.to_string();
+    fn enter(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        target: &str,
+        from: &str,
+    ) -> Result<(), N::Violation> {
+        let (id, client) = N::admit(self, now, target, from)?;
         // Whoever routes by the path has seen to it that there is a game.
         let game = last_segment(target);
         let keepalive = Keepalive::new(now, None, Some(self.settings.silence_limit));
-        self.games.enter(conn, &game, id.into(), N::Client::default(), keepalive)?;
+        self.games.enter(conn, &game, id.to_string().into(), client, keepalive)?;
         Ok(())
     }
 
@@ -154,7 +161,7 @@ impl<N: Dialect> Server for OmegaServer<N> {
 
     fn handle_input(&mut self, now: Instant, input: Input<'_, Self>) {
         match input {
-            Input::Opened { conn, target, .. } => self.open(now, conn, target),
+            Input::Opened { conn, target, from } => self.open(now, conn, target, from),
             Input::Message { conn, message } => self.receive(now, conn, message),
             Input::Heard { conn } => self.games.vigil.heard(now, conn),
             Input::Closed { conn } => self.depart(conn),

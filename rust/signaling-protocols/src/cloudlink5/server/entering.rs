@@ -1,6 +1,7 @@
 //! Listing, finding, creating and joining.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use signaling_core::ConnId;
 use signaling_core::games::Full;
@@ -61,19 +62,37 @@ impl CloudLink5Server {
         }
     }
 
-    pub(super) fn join(&mut self, conn: ConnId, JoinLobby { name, password }: &JoinLobby) {
+    pub(super) fn join(&mut self, now: Instant, conn: ConnId, join: &JoinLobby) {
+        let name = &*join.name;
         let Some(game) = self.game(conn) else { return };
         let own = game.client(conn).and_then(|client| client.lobby());
-        if own.is_some_and(|own| **own == **name) {
+        if own.is_some_and(|own| **own == *name) {
             return self.warn(conn, "already in lobby");
         }
-        let admit = |lobby: &Lobby| lobby.admit(password, &self.passwords);
-        let reply = game.lobby(name).map_or(JoinReply::NotFound, admit);
+        let reply = self.admit(now, conn, join);
         if reply == JoinReply::Joined {
             self.leave_lobby(conn);
             self.add_member(conn, name);
         } else {
             self.send(conn, &ServerMessage::JoinAck(reply));
+        }
+    }
+
+    /// Whether a client may join. Whoever has guessed too often does not know the password either.
+    fn admit(&mut self, now: Instant, conn: ConnId, join: &JoinLobby) -> JoinReply {
+        let Some(game) = self.game(conn) else { return JoinReply::NotFound };
+        let Some(lobby) = game.lobby(&join.name) else { return JoinReply::NotFound };
+        let from = game.client(conn).map_or("", |client| &client.data.from);
+        let reply = lobby.admit(&join.password, &self.passwords);
+        match reply {
+            JoinReply::Joined if lobby.password.is_none() => reply,
+            JoinReply::Joined if !self.guesses.may_guess(now, from) => JoinReply::WrongPassword,
+            JoinReply::WrongPassword if !join.password.is_empty() => {
+                let from = from.to_owned();
+                self.guesses.count(now, &from);
+                reply
+            }
+            _ => reply,
         }
     }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use signaling_core::PeerId;
-use signaling_core::address::neighbourhood;
 use signaling_core::code;
 use signaling_core::password::Sealed;
 
@@ -12,7 +11,7 @@ use super::lobby::{Edition, Guest, Identity, Lobby, Member};
 use super::notice::{LobbyInfo, ServerNotice};
 use super::requests::{Outcome, Refused};
 use super::session::SessionId;
-use super::{GUESSES, GodotServer, Place, Timer};
+use super::{GodotServer, Place, Timer};
 use crate::godot::extended::{Filter, LobbyEntry, LobbyOptions, Object, Problem, ServerEvent};
 use crate::godot::wire::ServerMessage;
 
@@ -116,12 +115,12 @@ impl GodotServer {
         attempt: impl FnOnce(&mut Self) -> Outcome,
     ) -> Outcome {
         let address = self.sessions.get(id).ok_or(Problem::Lost)?.address.clone();
-        if !self.may_guess(&address, now) {
+        if !self.guesses.may_guess(now, &address) {
             return Err(Problem::RateLimited.into());
         }
         let outcome = attempt(self);
         if let Err(Refused { problem: Problem::NotFound | Problem::WrongPassword, .. }) = outcome {
-            self.count_guess(&address, now);
+            self.guesses.count(now, &address);
         }
         outcome
     }
@@ -234,18 +233,6 @@ impl GodotServer {
     pub(super) fn lobby_of_code(&self, code: &str) -> Option<&Lobby> {
         let typed = || self.lobbies.get(&*code::normalize(code)?);
         self.lobbies.get(code).or_else(typed)
-    }
-
-    /// A wrong password or an unknown code. Who shares our memory is no stranger.
-    pub(super) fn count_guess(&mut self, address: &str, now: Instant) {
-        if !address.is_empty() {
-            self.guesses.take(&neighbourhood(address), now, &GUESSES);
-        }
-    }
-
-    /// Whether this address may try another password or code.
-    pub(super) fn may_guess(&self, address: &str, now: Instant) -> bool {
-        self.guesses.has_token(&neighbourhood(address), now, &GUESSES)
     }
 
     /// Opens a lobby with its host in it.

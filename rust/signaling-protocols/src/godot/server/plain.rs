@@ -71,13 +71,13 @@ impl GodotServer {
 
     fn join_plain(&mut self, now: Instant, conn: ConnId, name: &str) -> Result<(), Refusal> {
         let address = self.address(conn);
-        if !self.may_guess(&address, now) {
+        if !self.guesses.may_guess(now, &address) {
             return Err(Refusal::Problem(Problem::RateLimited));
         }
         let Some(lobby) = self.lobby_of_code(name) else {
             // The names of the plain protocol are too long to be guessed.
             if code::normalize(name).is_some() {
-                self.count_guess(&address, now);
+                self.guesses.count(now, &address);
             }
             return Err(Refusal::NoSuchLobby);
         };

@@ -5,6 +5,7 @@ use std::time::Instant;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use signaling_core::games::Full;
+use signaling_core::guesses::Guesses;
 use signaling_core::password::{Passwords, Sealed};
 use signaling_core::roster::Roster;
 use signaling_core::space;
@@ -26,14 +27,18 @@ pub type LateServer = OmegaServer<Late>;
 #[derive(Debug)]
 pub struct Late {
     passwords: Passwords,
+    guesses: Guesses,
     /// Ids carry the time.
     clock: WallClock,
 }
 
-/// What is known of a connection: the user's name, once it has said INIT.
-#[derive(Debug, Default)]
+/// What is known of a connection.
+#[derive(Debug)]
 pub struct Client {
+    /// Of its user, once it has said INIT.
     name: Option<String>,
+    /// Where it connects from.
+    from: String,
 }
 
 /// A lobby, which may be without a host.
@@ -98,7 +103,8 @@ impl LateServer {
     /// the key of the passwords.
     pub fn new(settings: Settings, mut rng: StdRng, clock: WallClock) -> Self {
         let passwords = Passwords::new(&mut rng);
-        Self::start(settings, rng, Late { passwords, clock })
+        let guesses = Guesses::default();
+        Self::start(settings, rng, Late { passwords, guesses, clock })
     }
 }
 
@@ -112,18 +118,24 @@ impl Dialect for Late {
         ClientMessage::decode(frame)
     }
 
-    fn admit(server: &mut LateServer, now: Instant, _: &str) -> Result<Uuid, Violation> {
+    fn admit(
+        server: &mut LateServer,
+        now: Instant,
+        _: &str,
+        from: &str,
+    ) -> Result<(Uuid, Client), Violation> {
         let millis = server.numbering.clock.unix_millis(now);
-        Ok(Builder::from_unix_timestamp_millis(millis, &server.rng.random()).into_uuid())
+        let id = Builder::from_unix_timestamp_millis(millis, &server.rng.random()).into_uuid();
+        Ok((id, Client { name: None, from: from.to_owned() }))
     }
 
     fn handle(
         server: &mut LateServer,
-        _: Instant,
+        now: Instant,
         conn: ConnId,
         message: ClientMessage<'_>,
     ) -> Result<(), Violation> {
-        server.handle(conn, message)
+        server.handle(now, conn, message)
     }
 
     /// It is upon the clients to give signs of life.
@@ -147,7 +159,12 @@ impl Dialect for Late {
 }
 
 impl LateServer {
-    fn handle(&mut self, conn: ConnId, message: ClientMessage<'_>) -> Result<(), Violation> {
+    fn handle(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        message: ClientMessage<'_>,
+    ) -> Result<(), Violation> {
         match message {
             ClientMessage::Malformed => Err(Violation::Malformed),
             ClientMessage::Unknown(_) => Err(Violation::UnknownOpcode),
@@ -166,7 +183,7 @@ impl LateServer {
             }
             ClientMessage::ConfigPeer(entrance) => {
                 let entrance = self.check_configuration(conn, entrance)?;
-                self.join(conn, &entrance);
+                self.join(now, conn, &entrance);
                 Ok(())
             }
             ClientMessage::Relay { kind, payload, to } => self.relay(conn, kind, payload, to),
@@ -224,15 +241,13 @@ impl LateServer {
         self.games.out.send_all(others, ServerMessage::NewHost(offer).encode());
     }
 
-    fn join(&mut self, conn: ConnId, entrance: &LobbyEntrance) {
-        let LobbyEntrance { lobby_id, password } = entrance;
-        let lobby = match enterable(self.lobby(conn, lobby_id), password, &self.numbering.passwords)
-        {
-            Ok(lobby) => lobby,
-            Err(refusal) => return self.tell(conn, &ServerMessage::Refused(refusal)),
-        };
+    fn join(&mut self, now: Instant, conn: ConnId, entrance: &LobbyEntrance) {
+        if let Err(refusal) = self.admit(now, conn, entrance) {
+            return self.tell(conn, &ServerMessage::Refused(refusal));
+        }
+        let Some(lobby) = self.lobby(conn, &entrance.lobby_id) else { return };
         let (host, had_password) = (lobby.host(), lobby.password.is_some());
-        let name = lobby_id.as_str().into();
+        let name = entrance.lobby_id.as_str().into();
         self.games.join_lobby(conn, &name, |lobby| lobby.roster.join(conn, ()));
         if had_password {
             self.tell(conn, &ServerMessage::PasswordAck);
@@ -241,6 +256,29 @@ impl LateServer {
         if let Some(host) = host {
             let newcomer = self.user(conn);
             self.tell(host, &ServerMessage::NewPeer(newcomer));
+        }
+    }
+
+    /// Whether a client may join. Whoever has guessed too often does not know the password either.
+    fn admit(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        LobbyEntrance { lobby_id, password }: &LobbyEntrance,
+    ) -> Result<(), Refusal> {
+        let Late { passwords, guesses, .. } = &self.numbering;
+        let from = self.games.client(conn).map_or("", |client| &client.data.from);
+        let admitted = enterable(self.lobby(conn, lobby_id), password, passwords);
+        match admitted {
+            Ok(lobby) if lobby.password.is_some() && !guesses.may_guess(now, from) => {
+                Err(Refusal::WrongPassword)
+            }
+            Err(Refusal::WrongPassword) => {
+                let from = from.to_owned();
+                self.numbering.guesses.count(now, &from);
+                Err(Refusal::WrongPassword)
+            }
+            admitted => admitted.map(|_| ()),
         }
     }
 

@@ -99,11 +99,17 @@ impl Dialect for Seed {
         ClientMessage::decode(frame)
     }
 
-    fn admit(server: &mut SeedServer, _: Instant, target: &str) -> Result<Uuid, Violation> {
-        match parameter(target, "v") {
-            Some(version) if !VERSIONS.contains(&&*version) => Err(Violation::Version),
-            _ => Ok(Builder::from_random_bytes(server.rng.random()).into_uuid()),
+    fn admit(
+        server: &mut SeedServer,
+        _: Instant,
+        target: &str,
+        _: &str,
+    ) -> Result<(Uuid, Client), Violation> {
+        if parameter(target, "v").is_some_and(|version| !VERSIONS.contains(&&*version)) {
+            return Err(Violation::Version);
         }
+        let id = Builder::from_random_bytes(server.rng.random()).into_uuid();
+        Ok((id, Client::default()))
     }
 
     fn handle(

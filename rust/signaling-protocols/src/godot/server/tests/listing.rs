@@ -83,7 +83,7 @@ fn codes_can_be_guessed_only_so_often() {
     let mut hall = Hall::new();
     hall.greets("eve");
     let mut guess = || hall.asks("eve", kind::FIND, json!({"code": "XXXXX"})).unwrap_err();
-    for _ in 0..GUESSES.burst {
+    for _ in 0..Guesses::RATE.burst {
         assert_eq!(guess(), "not_found");
     }
     assert_eq!(guess(), "rate_limited");
