@@ -75,8 +75,13 @@ pub enum PathError {
     #[error("\"{0}\" is no path: it begins with / and has neither query nor spaces")]
     Malformed(String),
     /// It leads to another protocol.
-    #[error("the path \"{0}\" belongs to another protocol")]
-    Taken(String),
+    #[error("the path \"{path}\" of {} belongs to another protocol too", protocol.name())]
+    Taken {
+        /// The path.
+        path: String,
+        /// Whose it should be.
+        protocol: Protocol,
+    },
 }
 
 impl Default for Paths {
@@ -107,7 +112,7 @@ impl Paths {
                 return Err(PathError::Malformed(path.clone()));
             }
             if !paths.lead_to(protocol, path) {
-                return Err(PathError::Taken(path.clone()));
+                return Err(PathError::Taken { path: path.clone(), protocol });
             }
         }
         Ok(paths)
@@ -284,7 +289,7 @@ mod tests {
         for path in ["/", "/godot", "/peerjs", "/peerjs/id", "/signaling", "/ws/a", "/signaling/a"]
         {
             assert!(
-                matches!(chosen(&[(Protocol::Rooms, path)]), Err(PathError::Taken(_))),
+                matches!(chosen(&[(Protocol::Rooms, path)]), Err(PathError::Taken { .. })),
                 "{path}"
             );
         }
@@ -295,7 +300,7 @@ mod tests {
             (Protocol::Godot, "/ws/b"),
             (Protocol::Godot, "/room"),
         ] {
-            assert!(matches!(chosen(&[(protocol, path)]), Err(PathError::Taken(_))), "{path}");
+            assert!(matches!(chosen(&[(protocol, path)]), Err(PathError::Taken { .. })), "{path}");
         }
     }
 

@@ -227,7 +227,14 @@ impl Options {
 fn protocols(name: &str) -> Result<Vec<Protocol>, String> {
     let is_named = |protocol: &Protocol| name == "all" || protocol.name() == name;
     let named: Vec<_> = Protocol::ALL.into_iter().filter(is_named).collect();
-    if named.is_empty() { Err("there is no such protocol".to_owned()) } else { Ok(named) }
+    if named.is_empty() { Err(format!("choose from {}", protocol_names())) } else { Ok(named) }
+}
+
+fn protocol_names() -> String {
+    let mut names = Protocol::ALL.map(Protocol::name).to_vec();
+    // The numberings of Omega are one.
+    names.dedup();
+    format!("{} and all", names.join(", "))
 }
 
 fn message_bytes() -> RangeInclusive<u64> {
@@ -295,10 +302,19 @@ mod tests {
     }
 
     #[test]
+    fn whoever_names_an_unknown_protocol_is_told_the_others() {
+        let error = protocols("room").unwrap_err();
+        assert_eq!(
+            error,
+            "choose from godot, omega, cloudlink5, peerserver, rooms, calling and all"
+        );
+    }
+
+    #[test]
     fn protocols_that_would_not_be_found_are_refused() {
         let options = Options::parse_from(["signaling-server", "--rooms-path=/calling"]);
         let error = options.config(Hooks::default()).unwrap_err();
-        assert_eq!(error, "the path \"/calling\" belongs to another protocol");
+        assert_eq!(error, "the path \"/calling\" of calling belongs to another protocol too");
     }
 
     #[test]
