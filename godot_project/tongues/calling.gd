@@ -8,7 +8,7 @@ signal heard(user: String, text: String)
 
 const NAMESPACE := "godot-demo"
 const NEWS_COLOR := Color("8d95a8")
-const HELP := "Connect from two windows, one of which can serve; join a room, and invite the other."
+const HELP := "Connect from two windows, join a room, and invite the other. One can be the server: Serve here."
 const NOBODY := -1
 
 ## Those who are announced, by their user ids.
@@ -247,7 +247,8 @@ func _on_connect_pressed() -> void:
 
 
 func _on_user_listed(_namespace: String, user: String, status: Dictionary) -> void:
-	_names[user] = str(status.get("name", user)).left(_user.max_length)
+	var given := str(status.get("name", "")).strip_edges().left(_user.max_length)
+	_names[user] = user.left(6) if given.is_empty() else given
 	if user not in _present:
 		_present.append(user)
 	_refresh()

@@ -7,7 +7,7 @@ signal heard(user: String, text: String)
 
 const GAME := "godot demo"
 const NEWS_COLOR := Color("8d95a8")
-const HELP := "Create a lobby, and join it from another window: one of the two can serve."
+const HELP := "Create a lobby, and join it from another window. One of them can be the server: Serve here."
 
 ## The names of the others, by what the server knows them by; the lobby forgets who has left.
 var _names: Dictionary[String, String] = {}

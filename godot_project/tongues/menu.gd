@@ -27,8 +27,9 @@ func _ready() -> void:
 		button.toggle_mode = true
 		button.button_group = group
 		button.theme_type_variation = &"ToggleButton"
-		button.pressed.connect(open.bind(title))
+		button.toggled.connect(_on_scene_toggled.bind(title))
 		_scenes.add_child(button)
+	(_scenes.get_child(0) as Button).button_pressed = true
 	_serve.toggled.connect(_on_serve_toggled)
 
 
@@ -38,6 +39,11 @@ func open(title: String) -> void:
 		shown.queue_free()
 	shown = (load(SCENES[title]) as PackedScene).instantiate()
 	_stage.add_child(shown)
+
+
+func _on_scene_toggled(on: bool, title: String) -> void:
+	if on:
+		open(title)
 
 
 func _on_serve_toggled(on: bool) -> void:

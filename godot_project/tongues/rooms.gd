@@ -7,7 +7,7 @@ extends VBoxContainer
 signal heard(user: String, text: String)
 
 const NEWS_COLOR := Color("8d95a8")
-const HELP := "Create a room, and join it from another window: one of the two can serve."
+const HELP := "Create a room, and join it from another window. One of them can be the server: Serve here."
 ## What the client calls our roles, in words.
 const ROLES: Dictionary[String, String] = {
 	"admin": "its owner", "publisher": "one who takes part", "viewer": "one who watches"}
@@ -69,7 +69,10 @@ func enter(method: Callable) -> void:
 	client.user_id = _user.text
 	client.channel = _channel.get_item_text(_channel.selected).get_slice(" ", 0)
 	var request: SignalingRequest = method.call()
-	if not await request.completed:
+	var succeeded: bool = await request.completed
+	if request.error == ERR_INVALID_PARAMETER:
+		_tell("A room has a name, and a server an address that begins with ws://.")
+	elif not succeeded and request.failure != SignalingClient.FAILURE_CANCELLED:
 		_tell(request.message)
 	_refresh()
 
@@ -144,5 +147,9 @@ func _on_publishers_changed(publishers: Array[Dictionary]) -> void:
 
 
 func _on_reconnecting(attempt: int, _delay: float) -> void:
-	if attempt == 1:
+	if attempt > 1:
+		return
+	if client.get_state() == RoomClient.STATE_INITIALIZING:
+		_tell("The server cannot be reached yet.")
+	else:
 		_tell("The server is away. You will be in the room again when it is back.")
