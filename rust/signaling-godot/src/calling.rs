@@ -75,7 +75,7 @@ use state::State;
 /// With [member assign_multiplayer_peer] off the node only signals: [signal offer_received],
 /// [method send_offer] and the like carry the session descriptions and candidates between the
 /// others and connections of the game's own, in the form that the clients of the library `rtc-lib`
-/// know.
+/// know. With it on these signals are emitted too, and nothing is to be done about them.
 ///
 /// A lost connection is told by [signal disconnected] and not made again: the server has forgotten
 /// us by then. Call [method start], and join again.

@@ -93,7 +93,7 @@ use version::{State, Version};
 ///
 /// With both off the node only signals: [signal offer_received], [method send_offer] and the like
 /// carry the session descriptions and candidates between the others and connections of the game's
-/// own.
+/// own. Otherwise these signals are emitted too, and nothing is to be done about them.
 ///
 /// A connection that is lost is not made again: CloudLink knows no way back into a lobby. Connected
 /// players stay connected.
@@ -248,6 +248,9 @@ impl CloudLinkClient {
     /// Omega of late 2023, the only one that tells more, `host` and `host_name` ([String]),
     /// `max_players` ([int], besides the host; -1 for any number) and `has_password` ([bool]).
     /// CloudLink 5 tells those who are in no lobby.
+    ///
+    /// Lobbies that were there before we connected are told by [method list_lobbies] in CloudLink
+    /// 5. In CloudLink Omega nothing tells of them: players tell each other the name.
     #[signal]
     fn lobby_listed(lobby: VarDictionary);
 

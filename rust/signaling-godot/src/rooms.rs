@@ -73,7 +73,8 @@ use state::State;
 ///
 /// With [member assign_multiplayer_peer] off the node only signals: [signal offer_received], [method
 /// send_offer] and the like carry the session descriptions and candidates between the others and
-/// connections of the game's own.
+/// connections of the game's own. With it on these signals are emitted too, and nothing is to be
+/// done about them.
 ///
 /// The server has to speak rooms: [member SignalingServer.protocols] has to have [constant
 /// SignalingServer.PROTOCOL_ROOMS].
@@ -279,6 +280,11 @@ impl RoomClient {
     /// Emitted when the connection to the server is lost, or could not be made, and another try
     /// begins in `delay` seconds. `attempt` counts from 1. The room keeps our place for 10 seconds
     /// unless the server says otherwise; connected players stay connected.
+    ///
+    /// A server that was started anew knows no rooms. Who had created the room creates it again;
+    /// for others who come before that, [signal room_left] tells [constant
+    /// SignalingClient.FAILURE_NOT_FOUND], and [method join] is theirs to call once more, which
+    /// begins with a new multiplayer peer. In a group chat they have to ask again to publish.
     #[signal]
     fn reconnecting(attempt: i64, delay: f64);
 

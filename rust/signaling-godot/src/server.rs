@@ -372,7 +372,9 @@ impl SignalingServer {
     #[signal]
     fn lobby_sealed(lobby: GString);
 
-    /// Emitted when a lobby is gone, after [signal peer_left] for each of its peers.
+    /// Emitted when a lobby is gone, after [signal peer_left] for each of its peers. [method
+    /// get_lobbies] has it no longer; what stands before the first `:` tells its protocol, and
+    /// lobbies of the native one have no `:`.
     #[signal]
     fn lobby_closed(lobby: GString);
 

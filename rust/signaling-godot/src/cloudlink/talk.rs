@@ -14,7 +14,8 @@ impl CloudLinkClient {
     /// Sends a message to all members to whom the channel is open, if any: anything that JSON
     /// knows, nested at most 16 deep, at most 256 KiB in all. [signal message_received] is emitted
     /// there, in web clients what they have for it. Needs [member open_channels], as all that goes
-    /// over channels.
+    /// over channels. In JSON all numbers are [float], and what it has no word for, such as a
+    /// [Vector2], becomes text.
     ///
     /// Returns [constant OK], [constant ERR_UNCONFIGURED] if there are no channels, [constant
     /// ERR_INVALID_PARAMETER] for what is no JSON or larger than somebody takes, or [constant
