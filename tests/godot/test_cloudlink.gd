@@ -214,7 +214,9 @@ func test_connections_of_the_game_itself() -> void:
 func test_what_cannot_be_asked() -> void:
 	var server := add_cloudlink()
 	var late := add_cloudlink_client(server, {"version": CloudLinkClient.VERSION_OMEGA_LATE_2023})
-	await check_fails(late.list_lobbies(), SignalingClient.FAILURE_NEEDS_EXTENDED)
+	var unknown := late.list_lobbies()
+	await check_fails(unknown, SignalingClient.FAILURE_NEEDS_EXTENDED)
+	check("VERSION_CLOUDLINK_5" in unknown.details.hint, "what to do")
 	var october := add_cloudlink_client(
 		server, {"version": CloudLinkClient.VERSION_OMEGA_OCTOBER_2023})
 	for refused: SignalingRequest in [late.create_lobby("ice", {size = 1}),

@@ -163,6 +163,7 @@ func test_what_cannot_be_asked() -> void:
 	check_equal(twice.error, ERR_ALREADY_IN_USE, "one room at a time")
 	check_equal(await twice.completed, false, "refused")
 	check_equal(twice.failure, SignalingClient.FAILURE_IN_LOBBY, "why")
+	check("leave()" in twice.details.hint, "what to do")
 	var told := record(client, [] as Array[String])
 	client.send_candidate("candidate:".rpad(200_000, "x"))
 	await until(func() -> bool: return told_of(told, "failed"), 5.0, "too large")

@@ -88,7 +88,12 @@ impl CallingClient {
     }
 
     /// What became of our own place in a room is told before the answer.
+    ///
+    /// What was asked before the server had let us in fails as the connection does, see `note_end`.
     fn turn_answer(this: &mut Gd<Self>, epoch: u64, ticket: u64, result: &Result<Reply, Refusal>) {
+        if matches!(result, Err(Refusal::ConnectionLost)) && this.bind().user.is_empty() {
+            return;
+        }
         let Some(question) = this.bind_mut().asked.take(ticket) else { return };
         let change = match result {
             Ok(reply) => this.bind_mut().places.note_reply(&question.what, reply),
@@ -105,10 +110,11 @@ impl CallingClient {
     }
 
     fn turn_end(this: &mut Gd<Self>, epoch: u64, code: u16, reason: &str, cause: Cause) {
-        this.bind_mut().note_end();
+        let trouble = trouble::of_end(code, reason, cause);
+        this.bind_mut().note_end(trouble.as_ref());
         tell_state(this);
         if is_current(this, epoch)
-            && let Some(trouble) = Trouble::of_end(code, reason, cause, None)
+            && let Some(trouble) = trouble
         {
             emit_failed(this, &trouble);
         }
@@ -126,11 +132,12 @@ impl CallingClient {
         self.places.note(event);
     }
 
-    fn note_end(&mut self) {
+    fn note_end(&mut self, trouble: Option<&Trouble>) {
         self.state = State::Failed;
         (self.session, self.places) = (None, Places::default());
+        let before = trouble.filter(|_| self.user.is_empty()).cloned();
         // Whoever was told first that something is lost may have asked for more, which nobody hears.
-        self.asked.cancel(&trouble::of(Failure::NotConnected));
+        self.asked.cancel(&before.unwrap_or_else(|| trouble::of(Failure::NotConnected)));
     }
 
     /// What our own coming and going means to the WebRTC connections.

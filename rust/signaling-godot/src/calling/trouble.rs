@@ -1,6 +1,7 @@
 //! Why something failed, in the words that all clients have.
 
 use godot::prelude::*;
+use signaling_core::Cause;
 use signaling_protocols::calling::{Problem, Refusal};
 
 use crate::client::failure::{Failure, Trouble};
@@ -33,6 +34,13 @@ const PROBLEMS: [(Problem, Failure, &str); 21] = [
 
 const TOO_LARGE: &str = "A message takes at most 256 KiB.";
 
+/// Why the connection has ended, unless we ended it.
+pub(super) fn of_end(code: u16, reason: &str, cause: Cause) -> Option<Trouble> {
+    let trouble = Trouble::of_end(code, reason, cause, None)?;
+    let hint = hint(trouble.failure());
+    Some(trouble.hinting(hint))
+}
+
 /// Why what was asked was not done.
 pub(super) fn of_refusal(refusal: &Refusal) -> Trouble {
     match refusal {
@@ -55,15 +63,19 @@ pub(super) fn of_text(text: &str) -> Trouble {
 
 /// The failure, with a hint that fits this protocol.
 pub(super) fn of(failure: Failure) -> Trouble {
-    let trouble = Trouble::new(failure);
-    match hint(failure) {
-        Some(hint) => trouble.with("hint", &GString::from(hint)),
-        None => trouble,
-    }
+    Trouble::new(failure).hinting(hint(failure))
 }
 
-fn hint(failure: Failure) -> Option<&'static str> {
+pub(super) fn hint(failure: Failure) -> Option<&'static str> {
     Some(match failure {
+        Failure::ServerUnreachable => {
+            "Nobody speaks calling at `url`: look at the address, at its path, usually /calling, at \
+             whether the server runs and speaks calling, and at the firewalls between."
+        }
+        Failure::ServerClosed => {
+            "See `code` and `reason`: 1001 means that it was shut down, and what makes no sense in \
+             calling that the path of `url` leads to another protocol; its own is usually /calling."
+        }
         Failure::NotFound => "Nobody is in it, or its name is written differently.",
         Failure::InLobby => "Who is invited has to answer the invitation before anything else.",
         Failure::NotInLobby => "Wait for `room_joined`.",
@@ -74,7 +86,7 @@ fn hint(failure: Failure) -> Option<&'static str> {
             "The server, the room or the namespace has as many as it takes, or a name or status is \
              too long."
         }
-        Failure::NotConnected => "The connection has ended: call start().",
+        Failure::NotConnected => "The connection has ended, or was never asked for: call start().",
         Failure::Overloaded => {
             "1024 requests, or 512 KiB of them, wait already: ask less, or wait for answers."
         }

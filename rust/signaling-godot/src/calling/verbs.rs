@@ -5,7 +5,7 @@ use godot::prelude::*;
 use signaling_protocols::Signal;
 use signaling_protocols::calling::{ClientRequest, Expected, Request};
 
-use super::{CallingClient, neighbours, value};
+use super::{CallingClient, neighbours, trouble, value};
 use crate::client::argument::{Anything, Keys};
 use crate::client::failure::Failure;
 use crate::client::request::{Misuse, SignalingRequest};
@@ -17,7 +17,7 @@ impl CallingClient {
     /// as JSON, as every status.
     ///
     /// All requests of this node fail with [constant SignalingClient.FAILURE_NOT_CONNECTED] before
-    /// [method start], with [constant SignalingClient.FAILURE_INVALID] if an argument makes no
+    /// [method start], as the connection does if it cannot be made, with [constant SignalingClient.FAILURE_INVALID] if an argument makes no
     /// sense, and with [constant SignalingClient.FAILURE_SERVER_FULL] at a limit of the server. In
     /// the request's `details`, `reason` ([String]) is what the server said.
     #[func]
@@ -193,9 +193,11 @@ impl CallingClient {
     }
 
     /// Invites a user to a room, which is created if there is none of this name; we need not be in
-    /// it. `data` goes with the invitation: a [Dictionary] or an [Array], at most 8 KiB as JSON;
-    /// `null` is sent as an empty dictionary, because clients of `rtc-lib` take no notice of an
-    /// invitation without.
+    /// it. An empty `room` is refused: [method join_room] draws names.
+    ///
+    /// `data` goes with the invitation: a [Dictionary] or an [Array], at most 8 KiB as JSON; `null`
+    /// is sent as an empty dictionary, because clients of `rtc-lib` take no notice of an invitation
+    /// without.
     ///
     /// The request's `value` is the number of the invitation ([int]), which [signal
     /// invite_answered] names. It fails with [constant SignalingClient.FAILURE_NO_SUCH_USER] if
@@ -211,6 +213,8 @@ impl CallingClient {
         let (room, user) = (room.to_string(), user.to_string());
         let empty = VarDictionary::new().to_variant();
         let data = value::data(if data.variant().is_nil() { &empty } else { data.variant() });
+        // Nobody could join it: an empty name stands for a new room there.
+        let data = if room.is_empty() { Err(Misuse::invalid("`room` is empty.")) } else { data };
         self.ask(data.map(|data| Request::Invite { room, user, data }))
     }
 
@@ -288,7 +292,8 @@ impl CallingClient {
 
 fn not_connected() -> Misuse {
     let misuse = Misuse::new(Error::ERR_UNCONFIGURED, "There is no connection: call start().");
-    Misuse { failure: Failure::NotConnected, ..misuse }
+    let hint = trouble::hint(Failure::NotConnected);
+    Misuse { failure: Failure::NotConnected, hint, ..misuse }
 }
 
 fn signal(

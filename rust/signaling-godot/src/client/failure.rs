@@ -257,6 +257,14 @@ impl Trouble {
         self
     }
 
+    /// The same with a hint that fits what is spoken, if there is one.
+    pub(crate) fn hinting(self, hint: Option<&str>) -> Self {
+        match hint {
+            Some(hint) => self.with("hint", &GString::from(hint)),
+            None => self,
+        }
+    }
+
     /// The same with something more to know.
     pub(crate) fn with(mut self, key: &str, value: &impl ToGodot) -> Self {
         self.details.set(key, &value.to_variant());

@@ -112,7 +112,7 @@ impl Options {
         match self.left.keys_array().iter_shared().next() {
             None => Ok(()),
             Some(key) => {
-                Err(Misuse::invalid(format!("there is no `{key}` among the {}", self.what)))
+                Err(Misuse::invalid(format!("There is no `{key}` among the {}.", self.what)))
             }
         }
     }

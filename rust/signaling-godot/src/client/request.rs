@@ -72,6 +72,8 @@ pub(crate) struct Misuse {
     pub(crate) error: Error,
     pub(crate) failure: Failure,
     pub(crate) message: String,
+    /// What to do about it, where the failure's own hint does not fit.
+    pub(crate) hint: Option<&'static str>,
 }
 
 #[godot_api]
@@ -112,7 +114,7 @@ impl SignalingRequest {
         let mut request = Self::begin();
         request.bind_mut().error = misuse.error;
         request.bind_mut().message = GString::from(&misuse.message);
-        let trouble = Trouble::new(misuse.failure).saying(&misuse.message);
+        let trouble = Trouble::new(misuse.failure).saying(&misuse.message).hinting(misuse.hint);
         Self::complete_later(&request, Outcome::failed(trouble));
         request
     }
@@ -165,7 +167,7 @@ impl Outcome {
 
 impl Misuse {
     pub(crate) fn new(error: Error, message: impl Into<String>) -> Self {
-        Self { error, failure: Failure::Invalid, message: message.into() }
+        Self { error, failure: Failure::Invalid, message: message.into(), hint: None }
     }
 
     /// As many requests wait already as can.

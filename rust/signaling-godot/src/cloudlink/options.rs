@@ -81,7 +81,12 @@ pub(super) fn management(method: &GString, argument: &Variant) -> Result<Manage,
         }
         "close_lobby" => Manage::CloseLobby,
         "transfer_ownership" => Manage::TransferOwnership(text()?),
-        _ => return Err(Misuse::invalid("There is no such method of a lobby.")),
+        _ => {
+            return Err(Misuse::invalid(
+                "`method` must be lock, unlock, kick, change_password, change_max_players, \
+                 close_lobby or transfer_ownership.",
+            ));
+        }
     })
 }
 

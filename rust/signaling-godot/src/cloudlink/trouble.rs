@@ -24,7 +24,10 @@ const NO_PEER: &str = "no peer found";
 pub(super) fn of_end(code: u16, reason: &str, cause: Cause) -> Option<Trouble> {
     let trouble = Trouble::of_end(code, reason, cause, None)?;
     let known = ENDS.iter().find(|(text, _)| *text == reason);
-    let Some((_, failure)) = known else { return Some(trouble) };
+    let Some((_, failure)) = known else {
+        let hint = hint(trouble.failure());
+        return Some(trouble.hinting(hint));
+    };
     Some(of(*failure).with("code", &code).with("reason", &GString::from(reason)))
 }
 
@@ -63,15 +66,21 @@ pub(super) fn of_answer(answer: &Answer, is_managing: bool) -> Option<Trouble> {
 
 /// The failure, with a hint that fits these protocols.
 pub(super) fn of(failure: Failure) -> Trouble {
-    let trouble = Trouble::new(failure);
-    match hint(failure) {
-        Some(hint) => trouble.with("hint", &GString::from(hint)),
-        None => trouble,
-    }
+    Trouble::new(failure).hinting(hint(failure))
 }
 
-fn hint(failure: Failure) -> Option<&'static str> {
+/// What a developer can do about it, where the failure's own hint is about something else.
+pub(super) fn hint(failure: Failure) -> Option<&'static str> {
     Some(match failure {
+        Failure::ServerUnreachable => {
+            "Nobody speaks this `version` of CloudLink at `url`, or not for such a `game`: look at \
+             `reason`, at the address, which has no path, at whether the server runs and speaks it, \
+             and at the firewalls between."
+        }
+        Failure::InLobby => "Call leave_lobby() first, and wait for `disconnected`.",
+        Failure::NeedsExtended => {
+            "`version` has to be VERSION_CLOUDLINK_5, here and on the server."
+        }
         Failure::NotFound => {
             "Its name is written differently, it has ended, or it is one of another `game`."
         }

@@ -203,7 +203,8 @@ impl CloudLinkClient {
         let is_inside = self.place.is_some() || self.entering.is_some();
         let in_lobby = || {
             let misuse = Misuse::new(Error::ERR_ALREADY_IN_USE, "You are in a lobby already.");
-            Misuse { failure: Failure::InLobby, ..misuse }
+            let hint = trouble::hint(Failure::InLobby);
+            Misuse { failure: Failure::InLobby, hint, ..misuse }
         };
         let entrance = if is_inside { Err(in_lobby()) } else { entrance };
         let request = self.ask(entrance.map(|entrance| {
@@ -223,7 +224,8 @@ impl CloudLinkClient {
     fn ask_five(&mut self, ask: Result<Ask, Misuse>) -> Gd<SignalingRequest> {
         let unknown = || {
             let misuse = Misuse::new(Error::ERR_UNAVAILABLE, "Only CloudLink 5 can do that.");
-            Misuse { failure: Failure::NeedsExtended, ..misuse }
+            let hint = trouble::hint(Failure::NeedsExtended);
+            Misuse { failure: Failure::NeedsExtended, hint, ..misuse }
         };
         let ask = if self.version_now().is_mesh() { ask } else { Err(unknown()) };
         self.ask(ask.map(|ask| move |session: &mut Session, ticket| session.ask(ticket, ask)))

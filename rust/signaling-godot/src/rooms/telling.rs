@@ -13,7 +13,6 @@ use super::neighbours::Neighbours;
 use super::place::Place;
 use super::state::State;
 use super::{RoomClient, trouble};
-use crate::client::failure::Trouble;
 use crate::client::request::{Outcome, SignalingRequest};
 use crate::client_node::{ClientNode, emit_failed, has, is_current, tell_link, tell_state};
 use crate::line;
@@ -94,7 +93,7 @@ impl RoomClient {
             }
             RoomEvent::Ended(ending) => self.ending = trouble::of_ending(*ending),
             RoomEvent::Disconnected { code, reason, cause } => {
-                self.loss = Trouble::of_end(*code, reason, *cause, None);
+                self.loss = trouble::of_loss(*code, reason, *cause);
             }
             RoomEvent::Failed(_) => (*session, *place) = (None, None),
             _ => {}
@@ -183,7 +182,7 @@ fn tell(client: &mut Gd<RoomClient>, epoch: u64, was_in_room: bool, event: RoomE
     match event {
         RoomEvent::StateChanged { new: RoomState::Left, .. } => {
             let failure = client.bind().ending;
-            signals.room_left().emit(failure, &Trouble::new(failure).message());
+            signals.room_left().emit(failure, &trouble::of(failure).message());
         }
         RoomEvent::Joined { .. } => {
             if was_in_room {

@@ -14,9 +14,9 @@ use signaling_protocols::rooms::{
     Recipient, RoomOptions, RoomRequest, RoomSession,
 };
 
-use super::RoomClient;
 use super::state::State;
-use crate::client::failure::{Failure, Trouble};
+use super::{RoomClient, trouble};
+use crate::client::failure::Failure;
 use crate::client::request::{Misuse, Outcome, SignalingRequest};
 use crate::line;
 
@@ -33,7 +33,8 @@ impl RoomClient {
     /// where [method leave] has to come first, [constant SignalingClient.FAILURE_NOT_FOUND] if there
     /// is no such room, [constant SignalingClient.FAILURE_FULL], [constant
     /// SignalingClient.FAILURE_INVALID] if the room is of another [member channel] or a property
-    /// makes no sense, and if the server has not answered within 30 seconds.
+    /// makes no sense, and if the server has not answered within 30 seconds. A server that cannot
+    /// be reached is tried for as long, while [signal reconnecting] tells of it.
     #[func]
     fn join(&mut self, #[opt(default = "")] room: GString) -> Gd<SignalingRequest> {
         self.enter(&room, false)
@@ -179,7 +180,7 @@ impl RoomClient {
         }
         (self.place, self.loss, self.ending) = (None, None, Failure::None);
         if let Some(request) = self.asked.take() {
-            let cancelled = Outcome::failed(Trouble::new(Failure::Cancelled));
+            let cancelled = Outcome::failed(trouble::of(Failure::Cancelled));
             SignalingRequest::complete_later(&request, cancelled);
         }
     }
@@ -219,7 +220,8 @@ impl RoomClient {
         }
         if self.state.is_active() {
             let misuse = Misuse::new(Error::ERR_ALREADY_IN_USE, "You are in a room already.");
-            return Err(Misuse { failure: Failure::InLobby, ..misuse });
+            let hint = trouble::hint(Failure::InLobby);
+            return Err(Misuse { failure: Failure::InLobby, hint, ..misuse });
         }
         Ok(())
     }
