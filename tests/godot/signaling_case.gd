@@ -5,6 +5,7 @@ extends "res://tests/case.gd"
 ## three has to decide.
 const BESIDES: Array[String] = ["state_changed", "member_joined", "member_changed", "member_left",
 	"lobby_left", "failed", "session_started", "hello_requested", "create_requested", "join_requested"]
+const Branch := preload("res://tests/fixtures/branch.gd")
 const DemoClient := preload("res://tests/fixtures/demo_client.gd")
 
 
@@ -55,6 +56,21 @@ func reach(client: SignalingClient, state: int) -> bool:
 ## Waits until the node with this instance id is freed.
 func gone(id: int, what: String) -> bool:
 	return await until(func() -> bool: return not is_instance_id_valid(id), 5.0, what)
+
+
+## All players are connected to each other: each calls each of the others.
+func check_connected(players: Array) -> void:
+	for player: Branch in players:
+		await until(func() -> bool: return player.others().size() == players.size() - 1, 15.0,
+			"%s is connected" % player.name)
+	for player: Branch in players:
+		for other: int in player.others():
+			player.receiver.send(other, "reliable", 100)
+	for player: Branch in players:
+		for other: int in player.others():
+			await until(func() -> bool: return player.receiver.has(other, "reliable", 100), 5.0,
+				"%s hears %d" % [player.name, other])
+		player.receiver.calls.clear()
 
 
 ## Writes down every emission of every signal that the class of [param object] declares, without

@@ -286,7 +286,7 @@ func test_a_room_connects_all_who_are_in_it() -> void:
 		var player := _add_player(server)
 		await _check_done(player.client.join_room("den"), "den")
 		players.append(player)
-	await _check_connected(players)
+	await check_connected(players)
 	for player in players:
 		check_equal(player.id(), player.client.get_unique_id(), "the id of a user")
 		check_equal(player.client.get_multiplayer_room(), "den", "the room")
@@ -297,9 +297,9 @@ func test_a_room_connects_all_who_are_in_it() -> void:
 	check(players[0].multiplayer.multiplayer_peer is OfflineMultiplayerPeer, "as before")
 	# The others may not have noticed yet.
 	await _check_done(players[0].client.join_room("den"), "den")
-	await _check_connected(players)
+	await check_connected(players)
 	server.stop()
-	await _check_connected(players)
+	await check_connected(players)
 	players[0].client.stop()
 	await until(func() -> bool: return players[1].others() == [players[2].id()], 5.0, "stopped")
 
@@ -319,7 +319,7 @@ func test_whoever_accepts_an_invitation_is_connected() -> void:
 		func(player: Player) -> SignalingRequest: return player.client.accept_invite(0))
 	for request: SignalingRequest in accepted:
 		await _check_done(request)
-	await _check_connected(players)
+	await check_connected(players)
 
 
 func test_connections_of_the_game_itself() -> void:
@@ -448,18 +448,3 @@ func _start_without_answers(client: CallingClient) -> void:
 		return _mute.get_ready_state() == WebSocketPeer.STATE_OPEN, 5.0, "the connection stands")
 	_mute.send_text(JSON.stringify({type = "hello", id = "us", server = "mute"}))
 	await client.connected
-
-
-## Each calls each of the others.
-func _check_connected(players: Array) -> void:
-	for player: Player in players:
-		await until(func() -> bool: return player.others().size() == players.size() - 1, 15.0,
-			"%s is connected" % player.name)
-	for player: Player in players:
-		for other: int in player.others():
-			player.receiver.send(other, "reliable", 100)
-	for player: Player in players:
-		for other: int in player.others():
-			await until(func() -> bool: return player.receiver.has(other, "reliable", 100), 5.0,
-				"%s hears %d" % [player.name, other])
-		player.receiver.calls.clear()

@@ -15,7 +15,7 @@ func test_players_of_each_version_are_connected() -> void:
 			players.append(player)
 			await check_enters(
 				player.client.create_lobby("ice") if number == 0 else player.client.join_lobby("ice"))
-		await _check_connected(players)
+		await check_connected(players)
 		var host := players[0].client
 		check(host.is_host() and not players[1].client.is_host(), "who is the host")
 		check_equal(players[1].client.get_host(), host.get_member(), "which is known")
@@ -80,7 +80,7 @@ func test_another_host_of_the_late_omega() -> void:
 	players.remove_at(0)
 	await until(func() -> bool: return players[0].client.is_host(), 5.0, "another host")
 	await until(func() -> bool: return players[0].id() == 1, 5.0, "which is 1")
-	await _check_connected(players)
+	await check_connected(players)
 
 
 func test_what_the_late_omega_tells_of_lobbies() -> void:
@@ -146,12 +146,12 @@ func test_several_hosts_of_the_first_omega() -> void:
 	check_equal(guest.client.get_host(), "", "nobody hosts it yet")
 	var host := _add_player(server, {"version": version})
 	await check_enters(host.client.create_lobby("ice"))
-	await _check_connected([guest, host])
+	await check_connected([guest, host])
 	host.queue_free()
 	await until(func() -> bool: return guest.client.get_host().is_empty(), 5.0, "the host is gone")
 	var next := _add_player(server, {"version": version})
 	await check_enters(next.client.create_lobby("ice"))
-	await _check_connected([guest, next])
+	await check_connected([guest, next])
 
 
 func test_what_is_told_of_a_lobby() -> void:
@@ -373,18 +373,3 @@ func _add_player(server: SignalingServer, properties: Dictionary = {}) -> Player
 func _value(request: SignalingRequest) -> Variant:
 	check(await request.completed, "succeeds: %s" % request.message)
 	return request.value
-
-
-## Each calls each of the others.
-func _check_connected(players: Array) -> void:
-	for player: Player in players:
-		await until(func() -> bool: return player.others().size() == players.size() - 1, 15.0,
-			"%s is connected" % player.name)
-	for player: Player in players:
-		for other: int in player.others():
-			player.receiver.send(other, "reliable", 100)
-	for player: Player in players:
-		for other: int in player.others():
-			await until(func() -> bool: return player.receiver.has(other, "reliable", 100), 5.0,
-				"%s hears %d" % [player.name, other])
-		player.receiver.calls.clear()

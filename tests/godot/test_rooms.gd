@@ -16,7 +16,7 @@ func test_a_call_connects_two_players() -> void:
 	var callee := _add_player(server, {"user_id": "bob"})
 	await _check_enters(caller.client.create(), "admin")
 	await _check_enters(callee.client.join(), "publisher")
-	await _check_connected([caller, callee])
+	await check_connected([caller, callee])
 	check_equal(caller.id(), RoomClient.get_peer_id("ann", "1"), "the id of a session")
 	var me := callee.client.get_me()
 	check_equal(me.id, callee.id(), "our own id")
@@ -70,7 +70,7 @@ func test_whoever_leaves_hangs_up() -> void:
 	check(players[0].client.get_multiplayer_peer() == null, "no peer is left")
 	check(players[0].multiplayer.multiplayer_peer is OfflineMultiplayerPeer, "as before")
 	await _check_enters(players[0].client.join(), "publisher")
-	await _check_connected(players)
+	await check_connected(players)
 
 
 func test_a_group_chat_connects_those_who_publish() -> void:
@@ -94,7 +94,7 @@ func test_a_group_chat_connects_those_who_publish() -> void:
 	for user: String in ["eve", "bob"]:
 		check_equal(owner.accept_publish(user), OK, "yes")
 	await until(func() -> bool: return told_of(rejected, "publish_accepted"), 5.0, "accepted")
-	await _check_connected(players)
+	await check_connected(players)
 	check_equal(players[1].client.get_role(), "publisher", "a publisher now")
 	# A publisher removes another one.
 	var kicked := record(players[2].client)
@@ -286,9 +286,9 @@ func test_a_call_survives_cuts() -> void:
 	await _check_enters(callee.client.join(), "publisher")
 	await until(func() -> bool: return told_of(told, "reconnecting"), 5.0, "cut in the middle")
 	proxy.is_cut = false
-	await _check_connected([caller, callee])
+	await check_connected([caller, callee])
 	server.stop()
-	await _check_connected([caller, callee])
+	await check_connected([caller, callee])
 
 
 func test_a_connection_survives_a_blip() -> void:
@@ -299,7 +299,7 @@ func test_a_connection_survives_a_blip() -> void:
 	check_equal(told, [["link_unstable", call.players[0].id()]] as Array[Array], "what is told")
 	call.line.deaf = []
 	await until(func() -> bool: return told_of(told, "link_recovered"), 5.0, "it heals")
-	await _check_connected(call.players)
+	await check_connected(call.players)
 	# It can be freed by that, too.
 	call.line.deaf = [0, 1]
 	await _check_freed_by(call.players[1].client, "link_unstable", Callable())
@@ -317,7 +317,7 @@ func test_a_connection_that_fails_is_made_anew() -> void:
 		await until(func() -> bool: return call.has_failed, 20.0, "fails")
 	for call in calls:
 		await until(func() -> bool: return call.count == 4, 15.0, "connected again")
-		await _check_connected(call.players)
+		await check_connected(call.players)
 		check_equal(call.players.map(func(player: Player) -> int: return player.client.get_state()),
 			[JOINED, JOINED], "in the room all the time")
 
@@ -459,7 +459,7 @@ func _add_call(server: SignalingServer) -> Array[Player]:
 	var players: Array[Player] = [_add_player(server), _add_player(server)]
 	await _check_enters(players[0].client.create(), "admin")
 	await _check_enters(players[1].client.join(), "publisher")
-	await _check_connected(players)
+	await check_connected(players)
 	return players
 
 
@@ -481,7 +481,7 @@ func _add_call_over_line(server: SignalingServer, room: String) -> Call:
 			"rtc_configuration": call.line.configuration(side)}))
 	await _check_enters(call.players[0].client.create(), "admin")
 	await _check_enters(call.players[1].client.join(), "publisher")
-	await _check_connected(call.players)
+	await check_connected(call.players)
 	return call
 
 
@@ -499,21 +499,6 @@ func _check_fails(request: SignalingRequest, failure: int, code: int) -> void:
 func _until_listed(client: RoomClient, count: int) -> void:
 	await until(func() -> bool: return client.get_publishers().size() == count, 5.0,
 		"%d publish" % count)
-
-
-## Each calls each of the others.
-func _check_connected(players: Array) -> void:
-	for player: Player in players:
-		await until(func() -> bool: return player.others().size() == players.size() - 1, 15.0,
-			"%s is connected" % player.name)
-	for player: Player in players:
-		for other: int in player.others():
-			player.receiver.send(other, "reliable", 100)
-	for player: Player in players:
-		for other: int in player.others():
-			await until(func() -> bool: return player.receiver.has(other, "reliable", 100), 5.0,
-				"%s hears %d" % [player.name, other])
-		player.receiver.calls.clear()
 
 
 ## Two players, the line between them, and those to their server.
