@@ -17,9 +17,10 @@ impl CallingClient {
     /// as JSON, as every status.
     ///
     /// All requests of this node fail with [constant SignalingClient.FAILURE_NOT_CONNECTED] before
-    /// [method start], as the connection does if it cannot be made, with [constant SignalingClient.FAILURE_INVALID] if an argument makes no
-    /// sense, and with [constant SignalingClient.FAILURE_SERVER_FULL] at a limit of the server. In
-    /// the request's `details`, `reason` ([String]) is what the server said.
+    /// [method start], as the connection does if it cannot be made, with [constant
+    /// SignalingClient.FAILURE_INVALID] if an argument makes no sense, and with [constant
+    /// SignalingClient.FAILURE_SERVER_FULL] at a limit of the server. In the request's `details`,
+    /// `reason` ([String]) is what the server said.
     #[func]
     fn set_status(&mut self, status: AnyDictionary) -> Gd<SignalingRequest> {
         self.ask(value::status(&status).map(|status| Request::Status { status }))
