@@ -58,7 +58,7 @@ impl Numbering {
         }
     }
 
-    fn tongue(self) -> &'static dyn Tongue {
+    fn dialect(self) -> &'static dyn Dialect {
         match self {
             Self::Seed => &seed::client::Seed,
             Self::Late => &late::client::Late,
@@ -67,7 +67,7 @@ impl Numbering {
 }
 
 /// How a numbering says and hears what a session means.
-pub(super) trait Tongue: Debug + Sync {
+pub(super) trait Dialect: Debug + Sync {
     /// How often the client gives a sign of life without being asked.
     fn keepalive_interval(&self) -> Option<Duration>;
 
@@ -126,7 +126,7 @@ pub(super) enum Place {
 /// The client side of both numberings.
 #[derive(Debug)]
 pub struct OmegaSession {
-    tongue: &'static dyn Tongue,
+    dialect: &'static dyn Dialect,
     name: String,
     id: String,
     stage: Stage,
@@ -150,7 +150,7 @@ impl OmegaSession {
     /// A session whose connection is being made, of a user with this name.
     pub fn new(numbering: Numbering, name: &str) -> Self {
         Self {
-            tongue: numbering.tongue(),
+            dialect: numbering.dialect(),
             name: name.to_owned(),
             id: String::new(),
             stage: Stage::Connecting,
@@ -189,16 +189,16 @@ impl Session for OmegaSession {
 impl OmegaSession {
     fn open(&mut self, now: Instant) {
         self.stage = Stage::Greeting;
-        let interval = self.tongue.keepalive_interval();
+        let interval = self.dialect.keepalive_interval();
         self.keepalive = Some(Keepalive::new(now, interval, Some(SILENCE_LIMIT)));
-        self.out.send(self.tongue.init(&self.name));
+        self.out.send(self.dialect.init(&self.name));
     }
 
     fn receive(&mut self, now: Instant, frame: Frame<'_>) {
         if let Some(keepalive) = &mut self.keepalive {
             keepalive.heard(now);
         }
-        let Some(heard) = self.tongue.hear(self.is_host(), frame) else {
+        let Some(heard) = self.dialect.hear(self.is_host(), frame) else {
             return self.out.tell(ClientEvent::Malformed { bytes: length(frame) });
         };
         if let Some(reply) = heard.reply {
@@ -255,12 +255,12 @@ impl OmegaSession {
             ClientRequest::Join { lobby, password } => self.ask(Place::Peer { lobby, password }),
             ClientRequest::Send { to, signal } => {
                 if matches!(self.stage, Stage::Inside { .. }) {
-                    let texts = self.tongue.signal(self.is_host(), &to, &signal);
+                    let texts = self.dialect.signal(self.is_host(), &to, &signal);
                     texts.into_iter().for_each(|text| self.out.send(text));
                 }
             }
             ClientRequest::Suspect { id } => {
-                if let (Stage::Inside { .. }, Some(text)) = (&self.stage, self.tongue.suspect(&id))
+                if let (Stage::Inside { .. }, Some(text)) = (&self.stage, self.dialect.suspect(&id))
                 {
                     self.out.send(text);
                 }
@@ -273,7 +273,7 @@ impl OmegaSession {
         match self.stage {
             Stage::Connecting | Stage::Greeting => self.early = Some(place),
             Stage::Idle => {
-                self.out.send(self.tongue.ask(&place));
+                self.out.send(self.dialect.ask(&place));
                 self.stage = Stage::Asking(place);
             }
             Stage::Asking(_) | Stage::Inside { .. } | Stage::Over => {}
@@ -282,7 +282,7 @@ impl OmegaSession {
 
     fn leave(&mut self) {
         let is_known = !matches!(self.stage, Stage::Connecting | Stage::Greeting);
-        if let Some(text) = self.tongue.leave().filter(|_| is_known) {
+        if let Some(text) = self.dialect.leave().filter(|_| is_known) {
             self.out.send(text);
         }
         self.out.close(Close::normal());
@@ -291,7 +291,7 @@ impl OmegaSession {
     fn handle_timeout(&mut self, now: Instant) {
         while let Some(beat) = self.keepalive.as_mut().and_then(|keepalive| keepalive.poll(now)) {
             match beat {
-                Beat::Ping => self.out.send(self.tongue.keepalive()),
+                Beat::Ping => self.out.send(self.dialect.keepalive()),
                 Beat::Silent => {
                     self.keepalive = None;
                     self.out.close(Close::keepalive_timeout());

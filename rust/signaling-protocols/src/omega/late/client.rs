@@ -12,7 +12,7 @@ use super::wire::{
 };
 use crate::Signal;
 use crate::omega::client::{
-    ClientEvent, Heard, HostGone, LobbyEntry, LobbyOptions, Meaning, Party, Place, Tongue,
+    ClientEvent, Dialect, Heard, HostGone, LobbyEntry, LobbyOptions, Meaning, Party, Place,
 };
 
 /// How often a client gives a sign of life.
@@ -22,7 +22,7 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(in crate::omega) struct Late;
 
-impl Tongue for Late {
+impl Dialect for Late {
     fn keepalive_interval(&self) -> Option<Duration> {
         Some(KEEPALIVE_INTERVAL)
     }

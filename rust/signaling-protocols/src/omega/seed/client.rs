@@ -23,13 +23,13 @@ use signaling_core::Frame;
 
 use super::wire::{ClientMessage, Relay, ServerMessage};
 use crate::Signal;
-use crate::omega::client::{ClientEvent, Heard, Meaning, Party, Place, Tongue};
+use crate::omega::client::{ClientEvent, Dialect, Heard, Meaning, Party, Place};
 
 /// The numbering, as a session speaks it.
 #[derive(Debug)]
 pub(in crate::omega) struct Seed;
 
-impl Tongue for Seed {
+impl Dialect for Seed {
     fn keepalive_interval(&self) -> Option<Duration> {
         None
     }
