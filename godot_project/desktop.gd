@@ -24,7 +24,7 @@ func open(options: LaunchOptions) -> void:
 	var plays := options.role != LaunchOptions.Role.DESKTOP
 	if not plays:
 		tab_changed.connect(_on_tab_changed)
-	current_tab = GAME if plays or options.scene == "game" else LAB
+	current_tab = GAME if plays else maxi(LAB, LaunchOptions.SCENES.find(options.scene))
 	if options.bot:
 		_bot.start(options.players)
 	if plays:

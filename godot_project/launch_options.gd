@@ -11,7 +11,7 @@ extends RefCounted
 ## --bot                    plays by itself, and quits when it has met the others
 ## --players=3              how many players a bot expects, itself included
 ## --name=Fox               the player's name
-## --scene=lab|game         the tab to show
+## --scene=lab|game|protocols  the tab to show
 ## --screenshot=PATH        shows the scene at work, saves a PNG of it and quits
 ## [/codeblock]
 
@@ -20,7 +20,8 @@ enum Role { DESKTOP, SERVER, HOST, JOIN }
 const DEFAULT_PORT := 9080
 const MOST_PLAYERS := 64
 const DEFAULT_URL := "ws://127.0.0.1:9080"
-const SCENES: Array[String] = ["lab", "game"]
+## In the order of the tabs.
+const SCENES: Array[String] = ["lab", "game", "protocols"]
 
 var role := Role.DESKTOP
 var port := DEFAULT_PORT
