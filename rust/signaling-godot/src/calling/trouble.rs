@@ -73,8 +73,8 @@ pub(super) fn hint(failure: Failure) -> Option<&'static str> {
              whether the server runs and speaks calling, and at the firewalls between."
         }
         Failure::ServerClosed => {
-            "See `code` and `reason`: 1001 means that it was shut down, and what makes no sense in \
-             calling that the path of `url` leads to another protocol; its own is usually /calling."
+            "See `code` and `reason`: 1001 means that it was shut down, 4000 that `url` leads to the \
+             native protocol; the path of calling is usually /calling."
         }
         Failure::NotFound => "Nobody is in it, or its name is written differently.",
         Failure::InLobby => "Who is invited has to answer the invitation before anything else.",

@@ -58,8 +58,9 @@ fn password(version: Version, options: &mut Options) -> Result<String, Misuse> {
 }
 
 fn max(max_players: Option<i64>) -> Result<Option<u32>, Misuse> {
+    let invalid = |_| Misuse::invalid("`max_players` must be 0 or more, or -1 for any number.");
     let limit = max_players.filter(|max| *max != -1);
-    limit.map(u32::try_from).transpose().map_err(|_| invalid("max_players"))
+    limit.map(u32::try_from).transpose().map_err(invalid)
 }
 
 /// Reads a host's request.
@@ -68,7 +69,8 @@ fn max(max_players: Option<i64>) -> Result<Option<u32>, Misuse> {
 /// For a method that there is not, and for an argument that it does not take.
 pub(super) fn management(method: &GString, argument: &Variant) -> Result<Manage, Misuse> {
     let text = || {
-        let text = loose::read::<GString>(argument).map_err(|_| invalid("argument"))?;
+        let text = loose::read::<GString>(argument)
+            .map_err(|_| Misuse::invalid("`argument` must be a text."))?;
         Ok::<_, Misuse>(text.to_string())
     };
     Ok(match &*method.to_string() {
@@ -76,9 +78,10 @@ pub(super) fn management(method: &GString, argument: &Variant) -> Result<Manage,
         "unlock" => Manage::Unlock,
         "kick" => Manage::Kick(text()?),
         "change_password" => Manage::ChangePassword(text()?),
-        "change_max_players" => {
-            Manage::ChangeMaxPlayers(loose::read(argument).map_err(|_| invalid("argument"))?)
-        }
+        "change_max_players" => Manage::ChangeMaxPlayers(
+            loose::read(argument)
+                .map_err(|_| Misuse::invalid("`argument` must be a whole number."))?,
+        ),
         "close_lobby" => Manage::CloseLobby,
         "transfer_ownership" => Manage::TransferOwnership(text()?),
         _ => {
@@ -97,8 +100,4 @@ fn host_gone(policy: Option<&str>) -> Result<HostGone, Misuse> {
         Some("stay") => Ok(HostGone::GoOn),
         _ => Err(Misuse::invalid("`host_policy` must be close, migrate or stay.")),
     }
-}
-
-fn invalid(key: &str) -> Misuse {
-    Misuse::invalid(format!("`{key}` makes no sense."))
 }

@@ -96,8 +96,8 @@ pub(super) fn hint(failure: Failure) -> Option<&'static str> {
              whether the server runs and speaks rooms, and at the firewalls between."
         }
         Failure::ServerClosed => {
-            "See `code` and `reason`: 1001 means that it was shut down, and what makes no sense in \
-             rooms that the path of `url` leads to another protocol; theirs is usually /room."
+            "See `code` and `reason`: 1001 means that it was shut down, 4000 that `url` leads to the \
+             native protocol; the path of rooms is usually /room."
         }
         Failure::NotFound => {
             "Its name is written differently, or the last publisher has left. A server that was \
