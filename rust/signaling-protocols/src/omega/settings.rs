@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use signaling_core::games::{Full, Limits};
 
+use crate::json::text_length;
+
 /// The limits and timers of a [`SeedServer`](super::SeedServer) or a
 /// [`LateServer`](super::LateServer). Whoever exceeds a limit is told `Server limit reached` and
 /// closed.
@@ -12,7 +14,8 @@ use signaling_core::games::{Full, Limits};
 pub struct Settings {
     /// Games, their clients and their lobbies.
     pub limits: Limits,
-    /// The longest lobby id, and the longest user name, in bytes. Default 1024.
+    /// The longest lobby id, and the longest user name, in bytes as JSON writes them: everybody in a
+    /// game may be told of them. Default 1024.
     pub max_name_bytes: usize,
     /// Hosts of one lobby, where there may be several (seed numbering). Default 64.
     pub max_lobby_hosts: usize,
@@ -33,7 +36,7 @@ pub struct Settings {
 impl Settings {
     /// Whether a lobby id or user name is short enough to be kept.
     pub(super) fn check_name(&self, name: &str) -> Result<(), Full> {
-        if name.len() <= self.max_name_bytes { Ok(()) } else { Err(Full) }
+        if text_length(name) <= self.max_name_bytes { Ok(()) } else { Err(Full) }
     }
 }
 
