@@ -128,6 +128,32 @@ func test_a_channel_that_another_client_asks_the_server_for() -> void:
 	check_equal(told.back().slice(2), [3, "chat", false], "for which")
 
 
+func test_strangers_cannot_reach_who_opened_the_lobby() -> void:
+	var server := add_cloudlink()
+	var client := add_cloudlink_client(server, {"version": CloudLinkClient.VERSION_OMEGA_LATE_2023})
+	await check_enters(client.create_lobby("ice", {password = "s"}))
+	var told := record_all(client)
+	var socket := WebSocketPeer.new()
+	socket.connect_to_url(url_of(server) + "/signaling/tests?v=0")
+	await until(func() -> bool:
+		socket.poll()
+		return socket.get_ready_state() == WebSocketPeer.STATE_OPEN, 5.0, "the other is connected")
+	var offer := JSON.stringify(
+		{opcode = 10, payload = {type = "offer", sdp = "v=0"}, rx = client.get_member()})
+	socket.send_text(JSON.stringify({opcode = 2, payload = "Eve"}))
+	socket.send_text(offer)
+	socket.send_text(JSON.stringify({opcode = 5, payload = {lobby_id = "ice", password = "s"}}))
+	await until(func() -> bool:
+		socket.poll()
+		return told_of(told, "member_joined"), 5.0, "it knows the password")
+	check_equal(told.map(func(entry: Array) -> String: return entry[0]), ["member_joined"],
+		"what it said before is not heard")
+	socket.send_text(offer)
+	await until(func() -> bool:
+		socket.poll()
+		return told_of(told, "offer_received"), 5.0, "what it says now is")
+
+
 func test_what_the_server_does_not_take() -> void:
 	var server := add_cloudlink()
 	var client := add_cloudlink_client(server)

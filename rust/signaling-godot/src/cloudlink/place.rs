@@ -19,12 +19,14 @@ pub(super) struct Place {
     host: String,
     /// Ourselves and those that we heard of, in the order in which we did.
     members: Vec<Member>,
+    /// Whether we opened the lobby: then we were told of everybody who has come.
+    knows_all: bool,
 }
 
 impl Place {
     pub(super) fn new(version: Version, lobby: String, me: Member, is_host: bool) -> Self {
         let host = if is_host { me.id.clone() } else { String::new() };
-        Self { version, lobby, me: me.id.clone(), host, members: vec![me] }
+        Self { version, lobby, me: me.id.clone(), host, members: vec![me], knows_all: is_host }
     }
 
     pub(super) fn lobby(&self) -> &str {
@@ -50,6 +52,12 @@ impl Place {
 
     pub(super) fn set_host(&mut self, host: &str) {
         host.clone_into(&mut self.host);
+    }
+
+    /// Whether somebody with this id may be in the lobby. Whoever comes later does not know who was
+    /// there before; but whoever opened it must not take somebody in who did not get past the server.
+    pub(super) fn may_have(&self, id: &str) -> bool {
+        !self.knows_all || self.members.iter().any(|member| member.id == id)
     }
 
     /// Whether it was not known before. What is told later of a member counts.
@@ -116,6 +124,16 @@ mod tests {
         assert_eq!(omega.peer_id("host"), PeerId::HOST);
         assert_eq!(omega.peer_id("me"), PeerId::of_name("me"));
         assert_eq!(place(Version::CloudLink5).peer_id("host"), PeerId::of_name("host"));
+    }
+
+    #[test]
+    fn whoever_opened_the_lobby_knows_who_is_in_it() {
+        let mut own = Place::new(Version::CloudLink5, "lobby".to_owned(), member("me"), true);
+        assert!(!own.may_have("a") && place(Version::CloudLink5).may_have("a"));
+        own.add(&member("a"));
+        assert!(own.may_have("a"));
+        own.remove("a");
+        assert!(!own.may_have("a"));
     }
 
     #[test]

@@ -50,6 +50,9 @@ impl ClientNode for CloudLinkClient {
     }
 
     fn turn_event(this: &mut Gd<Self>, epoch: u64, event: Event) {
+        if this.bind().ignores(&event) {
+            return;
+        }
         let tellings = this.bind_mut().note(&event);
         tell_state(this);
         let has_new_host = tellings.iter().any(|telling| matches!(telling, Telling::Host(_)));
@@ -90,6 +93,19 @@ impl ClientNode for CloudLinkClient {
 }
 
 impl CloudLinkClient {
+    /// Whether it is from somebody who cannot be in our lobby: anybody in the game can send to anybody.
+    fn ignores(&self, event: &Event) -> bool {
+        let (Event::Connecting { from, .. } | Event::Told { from, .. }) = event else {
+            return false;
+        };
+        let is_stranger = self.place.as_ref().is_some_and(|place| !place.may_have(&from.id));
+        if let Some(session) = self.session.as_ref().filter(|_| is_stranger) {
+            // A queue this full belongs to a server that does not read.
+            let _ = session.borrow().forget(&from.id);
+        }
+        is_stranger
+    }
+
     /// What an event means to the WebRTC connections.
     fn connect_members(this: &mut Gd<Self>, event: &Event) {
         match event {
