@@ -270,6 +270,21 @@ func test_channels_with_a_web_client() -> void:
 	await until(func() -> bool: return ["call_received", web.id] in told, 5.0, "it rings")
 
 
+func test_a_channel_that_the_member_cannot_be_told_of_is_none() -> void:
+	var web := WebClient.new()
+	var client := await _add_guest_of(web)
+	web.line.is_cut = true
+	for message: String in ["x".repeat(256_000), ""]:
+		var error := OK
+		for _number in 1000:
+			error = client.send_message(message)
+			if error != OK:
+				break
+		check_equal(error, ERR_BUSY, "too much waits")
+	for _number in 2:
+		check_equal(client.open_channel(web.id, "chat"), ERR_BUSY, "this cannot be said")
+
+
 func test_a_member_that_falls_silent_is_given_up_with_a_reason() -> void:
 	var web := WebClient.new()
 	var client := await _add_guest_of(web)

@@ -146,7 +146,13 @@ impl Neighbour {
         if !self.make_agreed(&channel) {
             return Ok(Error::ERR_CANT_CREATE);
         }
-        Ok(self.put(DEFAULT, &pieces))
+        let told = self.put(DEFAULT, &pieces);
+        if told != Error::OK {
+            // The other side would never make it.
+            self.channels.remove(name);
+            self.link.close(name);
+        }
+        Ok(told)
     }
 
     pub(super) fn close_channel(&mut self, name: &str) -> bool {

@@ -59,7 +59,8 @@ impl CloudLinkClient {
     ///
     /// Returns [constant OK], [constant ERR_UNCONFIGURED] while the channel [code]default[/code] is
     /// not open, [constant ERR_ALREADY_EXISTS], [constant ERR_INVALID_PARAMETER] if the name is too
-    /// long, or [constant ERR_OUT_OF_MEMORY] if there are too many.
+    /// long, [constant ERR_OUT_OF_MEMORY] if there are too many, [constant ERR_BUSY] if 16 MiB wait
+    /// to be sent to the member, or [constant ERR_CANT_CREATE] if the connection makes no more.
     #[func]
     fn open_channel(
         &mut self,

@@ -1,6 +1,6 @@
 //! How messages are written on the channel `default`.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 
 use super::binary_pack::{Value, pack_piece, pack_text};
 use crate::cloudlink5::peer_server::Serialization;
@@ -10,7 +10,8 @@ use crate::json::Fields;
 pub const MAX_MESSAGE_BYTES: usize = 1 << 20;
 /// How much of a value PeerJS writes in one piece, in bytes.
 const PIECE_BYTES: usize = 16_300;
-/// Large messages whose pieces may come at the same time; the pieces of further ones mean nothing.
+/// Large messages whose pieces may come at the same time; for a further one, that which has waited
+/// the longest is forgotten: who could not send all of it does not send the rest later.
 const MAX_UNFINISHED: usize = 8;
 
 /// One message of a data channel.
@@ -41,8 +42,9 @@ pub(super) struct Framing {
     serialization: Serialization,
     /// The number of the next large text that is sent.
     next_id: u32,
-    /// Large texts of which not all has come, by number.
-    unfinished: HashMap<usize, Unfinished>,
+    /// Large texts of which not all has come, by number; the last one that was added to is last. At
+    /// most [`MAX_UNFINISHED`].
+    unfinished: VecDeque<(usize, Unfinished)>,
 }
 
 #[derive(Debug)]
@@ -53,7 +55,7 @@ struct Unfinished {
 
 impl Framing {
     pub(super) fn new(serialization: Serialization) -> Self {
-        Self { serialization, next_id: 1, unfinished: HashMap::new() }
+        Self { serialization, next_id: 1, unfinished: VecDeque::new() }
     }
 
     /// What to send, in order.
@@ -104,25 +106,32 @@ impl Framing {
         let count = |key| piece.get(key).and_then(Value::count);
         let (id, n, total) = (count("__peerData")?, count("n")?, count("total")?);
         let Some(Value::Bytes(data)) = piece.get("data") else { return None };
-        let is_known = self.unfinished.contains_key(&id);
-        let is_large = total > MAX_MESSAGE_BYTES.div_ceil(PIECE_BYTES) + 1;
-        if is_large || !(is_known || self.unfinished.len() < MAX_UNFINISHED) {
+        if total > MAX_MESSAGE_BYTES.div_ceil(PIECE_BYTES) + 1 {
             return None;
         }
-        let whole = self.unfinished.entry(id).or_insert_with(|| Unfinished::new(total));
-        if whole.put(n, data).is_none() {
-            self.unfinished.remove(&id);
-            return None;
-        }
+        let mut whole = self.take_unfinished(id).unwrap_or_else(|| Unfinished::new(total));
+        whole.put(n, data)?;
         if !whole.is_finished() {
+            self.keep_unfinished(id, whole);
             return Some(Framed::Unfinished);
         }
-        let packed: Vec<u8> =
-            self.unfinished.remove(&id)?.pieces.into_iter().flatten().flatten().collect();
+        let packed: Vec<u8> = whole.pieces.into_iter().flatten().flatten().collect();
         match Value::unpack(&packed)? {
             Value::Text(text) => Some(Framed::Text(text.to_owned())),
             _ => None,
         }
+    }
+
+    fn take_unfinished(&mut self, id: usize) -> Option<Unfinished> {
+        let place = self.unfinished.iter().position(|(known, _)| *known == id)?;
+        self.unfinished.remove(place).map(|(_, whole)| whole)
+    }
+
+    fn keep_unfinished(&mut self, id: usize, whole: Unfinished) {
+        if self.unfinished.len() == MAX_UNFINISHED {
+            self.unfinished.pop_front();
+        }
+        self.unfinished.push_back((id, whole));
     }
 }
 
@@ -217,7 +226,20 @@ mod tests {
         }
         assert_eq!(reader.unfinished.len(), MAX_UNFINISHED);
         assert_eq!(reader.read(&pack_piece(200, 0, 1_000_000_000, b""), false), Framed::Malformed);
-        assert_eq!(reader.read(&pack_piece(0, 0, 2, b"again"), false), Framed::Malformed);
+        assert_eq!(reader.read(&pack_piece(99, 0, 2, b"again"), false), Framed::Malformed);
         assert_eq!(reader.unfinished.len(), MAX_UNFINISHED - 1);
+    }
+
+    #[test]
+    fn a_large_text_is_read_after_any_number_that_did_not_come_whole() {
+        let (mut writer, mut reader) =
+            (Framing::new(Serialization::Binary), Framing::new(Serialization::Binary));
+        let text = "a".repeat(40_000);
+        for _ in 0..100 {
+            reader.read(&writer.write(&text)[0].data, false);
+        }
+        let read: Vec<_> =
+            writer.write(&text).iter().map(|it| reader.read(&it.data, false)).collect();
+        assert_eq!(read.last(), Some(&Framed::Text(text)));
     }
 }
