@@ -283,8 +283,9 @@ impl RoomClient {
     ///
     /// A server that was started anew knows no rooms. Who had created the room creates it again;
     /// for others who come before that, [signal room_left] tells [constant
-    /// SignalingClient.FAILURE_NOT_FOUND], and [method join] is theirs to call once more, which
-    /// begins with a new multiplayer peer. In a group chat they have to ask again to publish.
+    /// SignalingClient.FAILURE_NOT_FOUND], and [method join] is theirs to call until it succeeds,
+    /// which begins with a new multiplayer peer. In a group chat all others only watch then, also
+    /// after [signal resumed]: [method request_publish] again.
     #[signal]
     fn reconnecting(attempt: i64, delay: f64);
 
