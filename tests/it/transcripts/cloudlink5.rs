@@ -28,6 +28,7 @@ impl Subject for Settings {
             "max_games" => self.limits.games = count,
             "max_clients" => self.limits.clients = count,
             "max_lobbies" => self.limits.lobbies = count,
+            "create_burst" => self.create_rate.burst = value as u32,
             "max_text_bytes" => self.max_text_bytes = count,
             "ping_interval" => self.ping_interval = millis,
             "silence_limit" => self.silence_limit = millis,

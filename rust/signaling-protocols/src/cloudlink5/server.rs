@@ -58,6 +58,8 @@ pub struct CloudLink5Server {
     games: Games<Player, Lobby>,
     /// Who has connected lately, by address.
     connects: Buckets<String>,
+    /// Who has created lobbies lately.
+    creates: Buckets<String>,
     guesses: Guesses,
 }
 
@@ -89,6 +91,7 @@ impl CloudLink5Server {
             rng,
             clock,
             connects: Buckets::new(MAX_ADDRESSES),
+            creates: Buckets::new(MAX_ADDRESSES),
             guesses: Guesses::default(),
         }
     }
@@ -197,7 +200,7 @@ impl CloudLink5Server {
         match message {
             ClientMessage::ListLobbies => self.list(conn),
             ClientMessage::FindLobby(name) => self.find(conn, name.as_deref()),
-            ClientMessage::CreateLobby(Ok(lobby)) => self.create(conn, &lobby),
+            ClientMessage::CreateLobby(Ok(lobby)) => self.create(now, conn, &lobby),
             ClientMessage::JoinLobby(Ok(join)) => self.join(now, conn, &join),
             ClientMessage::ManageLobby(_) if !self.is_host(conn) => self.warn(conn, UNAUTHORIZED),
             ClientMessage::ManageLobby(Ok(manage)) => self.manage(conn, manage),

@@ -20,6 +20,9 @@ pub struct Settings {
     /// How often clients of one address may connect; what is more is answered with HTTP 429. Default:
     /// as often as they like.
     pub connect_rate: Rate,
+    /// How often clients of one address may create lobbies: all who are in none are told of each. What is
+    /// more is closed with the violation `server limit reached`. Default 60 at once, then one a second.
+    pub create_rate: Rate,
     /// The longest name of a lobby or user and the longest key, in bytes as JSON writes them; a longer
     /// one is closed with the same violation. Default 512: all names of a game have to fit in one list.
     pub max_text_bytes: usize,
@@ -54,6 +57,7 @@ impl Default for Settings {
         Self {
             limits: Limits::default(),
             connect_rate: Rate::UNLIMITED,
+            create_rate: Rate { interval: Duration::from_secs(1), burst: 60 },
             max_text_bytes: 512,
             ping_interval: Duration::from_secs(30),
             silence_limit: Duration::from_secs(90),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use signaling_core::ConnId;
+use signaling_core::address::neighbourhood;
 use signaling_core::games::Full;
 
 use super::lobby::Lobby;
@@ -36,12 +37,12 @@ impl CloudLink5Server {
         })
     }
 
-    pub(super) fn create(&mut self, conn: ConnId, options: &CreateLobby) {
+    pub(super) fn create(&mut self, now: Instant, conn: ConnId, options: &CreateLobby) {
         let Some(game) = self.game(conn) else { return };
         if game.lobby(&options.name).is_some() {
             return self.send(conn, &ServerMessage::CreateAck(CreateReply::Exists));
         }
-        if !self.settings.takes(&options.name) {
+        if !self.settings.takes(&options.name) || !self.may_create(now, conn) {
             return self.expel_for(conn, Full);
         }
         let name: Arc<str> = options.name.as_str().into();
@@ -60,6 +61,13 @@ impl CloudLink5Server {
         if options.enable_relay {
             self.warn(conn, "Relays coming soon...");
         }
+    }
+
+    /// Whoever shares our memory, and comes from nowhere, may as often as it likes.
+    fn may_create(&mut self, now: Instant, conn: ConnId) -> bool {
+        let from = self.games.client(conn).map_or("", |client| &client.data.from);
+        let rate = &self.settings.create_rate;
+        from.is_empty() || self.creates.take(&neighbourhood(from), now, rate)
     }
 
     pub(super) fn join(&mut self, now: Instant, conn: ConnId, join: &JoinLobby) {
