@@ -72,6 +72,7 @@ fn set(settings: &mut Settings, name: &str, value: u64) -> bool {
         "max_lobbies" => settings.limits.lobbies = count,
         "max_lobby_hosts" => settings.max_lobby_hosts = count,
         "max_lobby_peers" => settings.max_lobby_peers = count,
+        "host_burst" => settings.host_rate.burst = value as u32,
         "max_name_bytes" => settings.max_name_bytes = count,
         "keepalive_interval" => settings.keepalive_interval = millis,
         "silence_limit" => settings.silence_limit = millis,

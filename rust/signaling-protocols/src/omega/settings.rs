@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use signaling_core::games::{Full, Limits};
+use signaling_core::rate::Rate;
 
 use crate::json::text_length;
 
@@ -17,6 +18,9 @@ pub struct Settings {
     /// The longest lobby id, and the longest user name, in bytes as JSON writes them: everybody in a
     /// game may be told of them. Default 1024.
     pub max_name_bytes: usize,
+    /// How often clients of one address may open lobbies, where everybody in the game is told of each
+    /// (late numbering). Default 60 at once, then one a second.
+    pub host_rate: Rate,
     /// Hosts of one lobby, where there may be several (seed numbering). Default 64.
     pub max_lobby_hosts: usize,
     /// Peers of one lobby, waiting or not (seed numbering; in the late one hosts limit their
@@ -45,6 +49,7 @@ impl Default for Settings {
         Self {
             limits: Limits::default(),
             max_name_bytes: 1024,
+            host_rate: Rate { interval: Duration::from_secs(1), burst: 60 },
             max_lobby_hosts: 64,
             max_lobby_peers: 256,
             keepalive_interval: Duration::from_secs(30),

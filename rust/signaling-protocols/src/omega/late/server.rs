@@ -4,9 +4,11 @@ use std::time::Instant;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
+use signaling_core::address::neighbourhood;
 use signaling_core::games::Full;
 use signaling_core::guesses::Guesses;
 use signaling_core::password::{Passwords, Sealed};
+use signaling_core::rate::Buckets;
 use signaling_core::roster::Roster;
 use signaling_core::space;
 use signaling_core::wall_clock::WallClock;
@@ -28,9 +30,14 @@ pub type LateServer = OmegaServer<Late>;
 pub struct Late {
     passwords: Passwords,
     guesses: Guesses,
+    /// Who has opened lobbies lately, by address.
+    hosts: Buckets<String>,
     /// Ids carry the time.
     clock: WallClock,
 }
+
+/// Addresses that are remembered.
+const MAX_ADDRESSES: usize = 4096;
 
 /// What is known of a connection.
 #[derive(Debug)]
@@ -104,7 +111,8 @@ impl LateServer {
     pub fn new(settings: Settings, mut rng: StdRng, clock: WallClock) -> Self {
         let passwords = Passwords::new(&mut rng);
         let guesses = Guesses::default();
-        Self::start(settings, rng, Late { passwords, guesses, clock })
+        let hosts = Buckets::new(MAX_ADDRESSES);
+        Self::start(settings, rng, Late { passwords, guesses, hosts, clock })
     }
 }
 
@@ -179,7 +187,7 @@ impl LateServer {
             },
             ClientMessage::ConfigHost(config) => {
                 let config = self.check_configuration(conn, config)?;
-                self.host(conn, config)
+                self.host(now, conn, config)
             }
             ClientMessage::ConfigPeer(entrance) => {
                 let entrance = self.check_configuration(conn, entrance)?;
@@ -216,17 +224,27 @@ impl LateServer {
         }
     }
 
-    fn host(&mut self, conn: ConnId, config: LobbyConfig) -> Result<(), Violation> {
+    fn host(&mut self, now: Instant, conn: ConnId, config: LobbyConfig) -> Result<(), Violation> {
         self.settings.check_name(&config.lobby_id)?;
         if self.lobby(conn, &config.lobby_id).is_some() {
             self.tell(conn, &ServerMessage::Refused(Refusal::Exists));
             return Ok(());
+        }
+        if !self.may_host(now, conn) {
+            return Err(Violation::Full);
         }
         let lobby = Lobby::new(conn, &config, &self.numbering.passwords);
         self.games.open_lobby(conn, &(&*config.lobby_id).into(), lobby)?;
         self.tell(conn, &ServerMessage::AckHost);
         self.offer(conn, config);
         Ok(())
+    }
+
+    /// Whoever shares our memory, and comes from nowhere, may as often as it likes.
+    fn may_host(&mut self, now: Instant, conn: ConnId) -> bool {
+        let from = self.games.client(conn).map_or("", |client| &client.data.from);
+        let hosts = &mut self.numbering.hosts;
+        from.is_empty() || hosts.take(&neighbourhood(from), now, &self.settings.host_rate)
     }
 
     /// Tells everybody else in the game of a new lobby.
