@@ -49,8 +49,8 @@ pub use certificate::{Certificate, Fingerprint};
 pub use channels::{Amount, ChannelError, ChannelInit, ChannelKey, Reliability};
 pub use config::{IcePolicy, PeerConfig};
 pub use driver::{
-    ChannelHandle, ChannelState, CommandError, Message, PeerEvent, PeerHandle, PeerOptions, Ports,
-    PutError, SocketOptions, SocketOptionsError, Transport,
+    ChannelHandle, ChannelState, CommandError, MAX_BUFFERED, Message, PeerEvent, PeerHandle,
+    PeerOptions, Ports, PutError, SocketOptions, SocketOptionsError, Transport,
 };
 pub use ice_server::{IceServer, IceServerError};
 pub use peer::{

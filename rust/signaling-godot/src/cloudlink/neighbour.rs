@@ -14,6 +14,7 @@ use signaling_protocols::cloudlink5::channels::{
     Heard, Link, NewChannel, OpenError, Packet, Piece, Side,
 };
 use signaling_protocols::cloudlink5::peer_server::Serialization;
+use signaling_webrtc::MAX_BUFFERED;
 
 use super::channels::{DefaultChannel, Inbox, Told, inbox};
 
@@ -176,6 +177,12 @@ impl Neighbour {
         let Some(Channel { channel, .. }) = self.channels.get_mut(name) else {
             return Error::ERR_UNCONFIGURED;
         };
+        let waiting = usize::try_from(channel.get_buffered_amount()).unwrap_or_default();
+        let bytes = pieces.iter().map(|piece| piece.data.len()).sum::<usize>();
+        // Of a message that stops halfway the other side would keep what it got.
+        if waiting + bytes > MAX_BUFFERED.bytes {
+            return Error::ERR_BUSY;
+        }
         for Piece { data, is_text } in pieces {
             channel.set_write_mode(if *is_text { WriteMode::TEXT } else { WriteMode::BINARY });
             let error = channel.put_packet(&PackedByteArray::from(data.as_slice()));
