@@ -2,21 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::address::neighbourhood;
-use crate::rate::{Buckets, Rate};
+use crate::rate::{Rate, Strangers};
 
 /// Wrong guesses, counted by where they come from.
-#[derive(Debug)]
-pub struct Guesses(Buckets<String>);
-
-/// Addresses that are remembered.
-const MAX_ADDRESSES: usize = 4096;
-
-impl Default for Guesses {
-    fn default() -> Self {
-        Self(Buckets::new(MAX_ADDRESSES))
-    }
-}
+#[derive(Debug, Default)]
+pub struct Guesses(Strangers);
 
 impl Guesses {
     /// How many may be wrong.
@@ -24,14 +14,12 @@ impl Guesses {
 
     /// Whether whoever connects from there may try another, be it right or wrong.
     pub fn may_guess(&self, now: Instant, from: &str) -> bool {
-        self.0.has_token(&neighbourhood(from), now, &Self::RATE)
+        self.0.has_token(now, from, &Self::RATE)
     }
 
-    /// Counts one that was wrong. Whoever shares our memory, and comes from nowhere, is no stranger.
+    /// Counts one that was wrong.
     pub fn count(&mut self, now: Instant, from: &str) {
-        if !from.is_empty() {
-            self.0.take(&neighbourhood(from), now, &Self::RATE);
-        }
+        self.0.take(now, from, &Self::RATE);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
+use crate::address::neighbourhood;
 use crate::timers::Timers;
 
 /// What a bucket allows.
@@ -91,6 +92,32 @@ impl<K: Ord + Hash + Clone> Buckets<K> {
             self.full.pop_due(fullest);
         }
         self.full.set(key.clone(), bucket.full_at);
+    }
+}
+
+/// A bucket for each address, of as many as there is a reason to remember.
+#[derive(Debug)]
+pub struct Strangers(Buckets<String>);
+
+/// Addresses that are remembered.
+const MAX_ADDRESSES: usize = 4096;
+
+impl Default for Strangers {
+    fn default() -> Self {
+        Self(Buckets::new(MAX_ADDRESSES))
+    }
+}
+
+impl Strangers {
+    /// Whether [`Strangers::take`] would be granted a token.
+    pub fn has_token(&self, now: Instant, from: &str, rate: &Rate) -> bool {
+        self.0.has_token(&neighbourhood(from), now, rate)
+    }
+
+    /// Takes a token from the bucket of whoever connects from there; false when there is none.
+    /// Whoever shares our memory, and comes from nowhere, is no stranger.
+    pub fn take(&mut self, now: Instant, from: &str, rate: &Rate) -> bool {
+        from.is_empty() || self.0.take(&neighbourhood(from), now, rate)
     }
 }
 

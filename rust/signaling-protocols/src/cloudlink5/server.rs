@@ -31,13 +31,12 @@ use std::time::Instant;
 use data_encoding::BASE64;
 use rand::RngExt;
 use rand::rngs::StdRng;
-use signaling_core::address::neighbourhood;
 use signaling_core::games::{Full, Games};
 use signaling_core::guesses::Guesses;
 use signaling_core::keepalive::{Beat, Keepalive};
 use signaling_core::overview::{LobbyNotice, LobbyView, Overview};
 use signaling_core::password::Passwords;
-use signaling_core::rate::Buckets;
+use signaling_core::rate::Strangers;
 use signaling_core::space::Space;
 use signaling_core::wall_clock::WallClock;
 use signaling_core::{Close, ConnId, Frame, Input, Output, Server, TurnedAway};
@@ -57,14 +56,11 @@ pub struct CloudLink5Server {
     clock: WallClock,
     games: Games<Player, Lobby>,
     /// Who has connected lately, by address.
-    connects: Buckets<String>,
+    connects: Strangers,
     /// Who has created lobbies lately.
-    creates: Buckets<String>,
+    creates: Strangers,
     guesses: Guesses,
 }
-
-/// Addresses that are remembered for it.
-const MAX_ADDRESSES: usize = 4096;
 
 /// What is known of one connection besides its `instance_id`.
 #[derive(Debug)]
@@ -90,8 +86,8 @@ impl CloudLink5Server {
             passwords: Passwords::new(&mut rng),
             rng,
             clock,
-            connects: Buckets::new(MAX_ADDRESSES),
-            creates: Buckets::new(MAX_ADDRESSES),
+            connects: Strangers::default(),
+            creates: Strangers::default(),
             guesses: Guesses::default(),
         }
     }
@@ -117,7 +113,7 @@ impl Server for CloudLink5Server {
     }
 
     fn knock(&mut self, now: Instant, target: &str, from: &str) -> Result<(), TurnedAway> {
-        if !self.connects.take(&neighbourhood(from), now, &self.settings.connect_rate) {
+        if !self.connects.take(now, from, &self.settings.connect_rate) {
             return Err(TurnedAway::TooOften);
         }
         let game = parameter(target, "ugi").unwrap_or_default();

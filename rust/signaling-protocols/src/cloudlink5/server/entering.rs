@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use signaling_core::ConnId;
-use signaling_core::address::neighbourhood;
 use signaling_core::games::Full;
 
 use super::lobby::Lobby;
@@ -63,11 +62,9 @@ impl CloudLink5Server {
         }
     }
 
-    /// Whoever shares our memory, and comes from nowhere, may as often as it likes.
     fn may_create(&mut self, now: Instant, conn: ConnId) -> bool {
         let from = self.games.client(conn).map_or("", |client| &client.data.from);
-        let rate = &self.settings.create_rate;
-        from.is_empty() || self.creates.take(&neighbourhood(from), now, rate)
+        self.creates.take(now, from, &self.settings.create_rate)
     }
 
     pub(super) fn join(&mut self, now: Instant, conn: ConnId, join: &JoinLobby) {

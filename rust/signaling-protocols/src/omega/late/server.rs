@@ -4,11 +4,10 @@ use std::time::Instant;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
-use signaling_core::address::neighbourhood;
 use signaling_core::games::Full;
 use signaling_core::guesses::Guesses;
 use signaling_core::password::{Passwords, Sealed};
-use signaling_core::rate::Buckets;
+use signaling_core::rate::Strangers;
 use signaling_core::roster::Roster;
 use signaling_core::space;
 use signaling_core::wall_clock::WallClock;
@@ -31,13 +30,10 @@ pub struct Late {
     passwords: Passwords,
     guesses: Guesses,
     /// Who has opened lobbies lately, by address.
-    hosts: Buckets<String>,
+    hosts: Strangers,
     /// Ids carry the time.
     clock: WallClock,
 }
-
-/// Addresses that are remembered.
-const MAX_ADDRESSES: usize = 4096;
 
 /// What is known of a connection.
 #[derive(Debug)]
@@ -111,7 +107,7 @@ impl LateServer {
     pub fn new(settings: Settings, mut rng: StdRng, clock: WallClock) -> Self {
         let passwords = Passwords::new(&mut rng);
         let guesses = Guesses::default();
-        let hosts = Buckets::new(MAX_ADDRESSES);
+        let hosts = Strangers::default();
         Self::start(settings, rng, Late { passwords, guesses, hosts, clock })
     }
 }
@@ -240,11 +236,9 @@ impl LateServer {
         Ok(())
     }
 
-    /// Whoever shares our memory, and comes from nowhere, may as often as it likes.
     fn may_host(&mut self, now: Instant, conn: ConnId) -> bool {
         let from = self.games.client(conn).map_or("", |client| &client.data.from);
-        let hosts = &mut self.numbering.hosts;
-        from.is_empty() || hosts.take(&neighbourhood(from), now, &self.settings.host_rate)
+        self.numbering.hosts.take(now, from, &self.settings.host_rate)
     }
 
     /// Tells everybody else in the game of a new lobby.
