@@ -217,6 +217,8 @@ fn own_pings() -> ServerConfig {
         ping_interval: None,
         max_message_bytes: 256 << 10,
         reads_binary_as_text: true,
+        // One names all members of a lobby, who may be thousands.
+        max_notices: 1024,
         ..ServerConfig::default()
     }
 }

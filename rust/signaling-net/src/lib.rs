@@ -26,7 +26,7 @@
 //! | inbound message | `max_message_bytes` (64 KiB) per connection | its socket | its task | closed with 1009 |
 //! | outbox | `outbox_bytes` (1 MiB) per connection | whoever holds the machine's lock | its task | closed with 1013, others hear that it left |
 //! | WebSocket's write buffer | 4 KiB and one message | its task | its socket | the task takes nothing more from the outbox |
-//! | notices | `max_notices` (16 384) | whoever holds the machine's lock | embedding program | all dropped, told as [`Notices::lost`] |
+//! | notices | `max_notices` (16 384 unless told otherwise) | whoever holds the machine's lock | embedding program | all dropped, told as [`Notices::lost`] |
 //! | commands | 1024 | embedding program | server's own task | [`QueueFull`] |
 //! | local connection | 16 KiB each way | its two ends | its two ends | the writer waits, as on a socket |
 //! | client's requests | `max_requests` (1024) | game | client's task | [`QueueFull`] |

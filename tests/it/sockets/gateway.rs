@@ -97,6 +97,35 @@ async fn the_path_of_calling_leads_to_calling() {
     assert_eq!(socket.closed().await, super::support::closed(1009, "Message too large"));
 }
 
+#[tokio::test]
+async fn a_program_that_looks_away_reads_anew_what_lobbies_there_are() {
+    let gateway = open(GatewayConfig::default());
+    let calling = gateway.others().find(|tongue| tongue.protocol() == Protocol::Calling).unwrap();
+    // Each time five things are noticed: a room opens and is described, and somebody comes and goes.
+    for _ in 0..2 {
+        let mut socket = Socket::request(gateway.local_addr(), "/calling?events=doc").await;
+        socket.hear().await;
+        for _ in 0..150 {
+            ask(&mut socket, "room_join").await;
+            ask(&mut socket, "room_leave").await;
+        }
+    }
+    let notices = calling.take_notices();
+    assert!(notices.lost && notices.events.is_empty());
+    let mut socket = Socket::request(gateway.local_addr(), "/calling?events=doc").await;
+    socket.hear().await;
+    ask(&mut socket, "room_join").await;
+    let members: Vec<_> = calling.resync().iter().map(|lobby| lobby.members.len()).collect();
+    assert_eq!(members, [1]);
+}
+
+/// Asks for something about a room of calling, and gets it.
+async fn ask(socket: &mut Socket, request: &str) {
+    socket.say(&format!(r#"{{"type":"{request}","tid":1,"room":"den"}}"#)).await;
+    let answer = socket.hear().await;
+    assert!(answer.starts_with(r#"{"type":"answer","tid":1"#) && !answer.contains("error"));
+}
+
 /// A path of each protocol but Godot's, what it answers, what the answer contains, and how many bytes
 /// a message may have.
 const OTHERS: [(&str, &str, &str, usize); 6] = [
